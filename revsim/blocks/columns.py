@@ -1,0 +1,196 @@
+"""Sums of many shifted, signed bits by columns of full and half adders at exact widths.
+
+A weighted sum of bits is written as a set of *terms*: bit `wire` counts 2^column, or, where its
+weight is negative, its complement counts 2^column and a constant makes up for it
+(-b 2^k = (1 - b) 2^k - 2^k). Signed digits (non-adjacent form) keep the terms few. Each column is
+reduced by full adders to one bit; every adder sends one carry, on a fresh wire, to the next column.
+A column of h bits costs floor(h / 2) Toffolis, the top one none, since no carry leaves it.
+
+Inputs are used as controls only (or complemented for a while and put back), so one bit may stand
+in any number of columns. What remains beside the result is undone by the caller.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.builder import Builder
+from revsim.circuit.registers import Wires
+
+Int64s = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """A sum of bits: term i counts bit `wire[i]` (complemented where `negative[i]`) at 2^column[i].
+
+    `constant` is added; the whole is taken mod 2^width.
+    """
+
+    column: Int64s
+    wire: Wires
+    negative: npt.NDArray[np.bool_]
+    constant: int
+
+    def plus(self, other: "Terms") -> "Terms":
+        """The sum of two sums."""
+        return Terms(
+            np.concatenate([self.column, other.column]),
+            np.concatenate([self.wire, other.wire]),
+            np.concatenate([self.negative, other.negative]),
+            self.constant + other.constant,
+        )
+
+
+def signed_digits(values: Int64s) -> tuple[Int64s, Int64s, npt.NDArray[np.bool_]]:
+    """Non-adjacent form: (index of the value, position, digit is -1), least position first.
+
+    values = sum of +-2^position with no two neighbouring digits: the fewest signed digits
+    (Reitwiesner 1960).
+
+    >>> [list(map(int, v)) for v in signed_digits(np.array([7, -6]))]  # 8 - 1 and -8 + 2
+    [[0, 1, 0, 1], [0, 1, 3, 3], [1, 0, 0, 1]]
+    """
+    magnitude = np.abs(values)
+    triple = 3 * magnitude
+    plus, minus = (triple & ~magnitude) >> 1, (magnitude & ~triple) >> 1
+    indices, positions, signs = [], [], []
+    top = int(triple.max(initial=0)).bit_length()
+    for k in range(top):
+        for digits, negative in ((plus, False), (minus, True)):
+            found = np.flatnonzero((digits >> k) & 1)
+            indices.append(found)
+            positions.append(np.full(len(found), k))
+            signs.append((values[found] < 0) != negative)
+    if not indices:
+        empty = np.zeros(0, dtype=np.int64)
+        return empty, empty, np.zeros(0, dtype=np.bool_)
+    return (
+        np.concatenate(indices).astype(np.int64),
+        np.concatenate(positions).astype(np.int64),
+        np.concatenate(signs).astype(np.bool_),
+    )
+
+
+def weighted_bits(wires: Wires, weights: Int64s, constant: int = 0) -> Terms:
+    """constant + sum of weights[i] * bit wires[i], in signed digits."""
+    index, column, negative = signed_digits(np.asarray(weights, dtype=np.int64))
+    lost = sum(1 << int(k) for k in column[negative])
+    return Terms(column, wires[index].astype(np.int32), negative, constant - lost)
+
+
+def columns_of(terms: Terms, width: int) -> list[tuple[Wires, npt.NDArray[np.bool_]]]:
+    """Bits of each column 0..width-1 as (wires, negative); columns above drop out mod 2^width."""
+    order = np.argsort(terms.column, kind="stable")
+    bounds = np.searchsorted(terms.column[order], np.arange(width + 1))
+    return [
+        (terms.wire[order[lo:hi]], terms.negative[order[lo:hi]])
+        for lo, hi in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
+
+
+def heights_toffolis(heights: list[int], constant: int) -> int:
+    """Toffolis of `sum_columns` forward for given bits per column: the promised cost."""
+    total = carries = 0
+    for k, height in enumerate(heights):
+        bits = height + carries
+        top = k == len(heights) - 1
+        total += 0 if top else bits // 2
+        carries = bits // 2 + (1 if (constant >> k) & 1 and bits % 2 else 0)
+    return total
+
+
+def sum_columns(b: Builder, terms: Terms, width: int) -> Wires:
+    """The sum mod 2^width on `width` private wires (index 0 lowest). Undo with `b.undo`.
+
+    Costs sum over all columns but the top of floor(h / 2) Toffolis, h counting the carries that
+    arrive (circuits of Dadda 1965; one Toffoli per full adder with the carry on a fresh wire).
+    """
+    constant = terms.constant % (1 << width)
+    flipped = np.zeros(int(terms.wire.max(initial=-1)) + 1, dtype=np.bool_)
+    carries = np.zeros(0, dtype=np.int32)
+    result = np.zeros(width, dtype=np.int32)
+    for k, (shared, negative) in enumerate(columns_of(terms, width)):
+        # Complement in place whatever this column needs complemented; a later column flips back.
+        change = flipped[shared] != negative
+        if change.any():
+            b.x(shared[change])
+            flipped[shared] = negative
+        one = (constant >> k) & 1 == 1
+        if k == width - 1:
+            result[k] = _parity(b, shared, carries, one)
+        else:
+            result[k], carries = _column(b, shared, carries, one)
+    left = np.flatnonzero(flipped)
+    if len(left):
+        b.x(left.astype(np.int32))
+    return result
+
+
+def _column(b: Builder, shared: Wires, private: Wires, one: bool) -> tuple[np.int32, Wires]:
+    """Reduce one column to a single private bit; returns it and the carries."""
+    carries: list[Wires] = []
+    while len(shared) + len(private) >= 3:
+        adders = (len(shared) + len(private)) // 3
+        shared, private = _own(b, shared, private, adders)
+        accumulate, rest = private[:adders], private[adders:]
+        pool = np.concatenate([shared, rest])
+        first, second, left = pool[:adders], pool[adders : 2 * adders], pool[2 * adders :]
+        carry = b.local("carry", adders)
+        b.cx(first, second)
+        b.cx(first, accumulate)
+        b.ccx(second, accumulate, carry)
+        b.cx(first, carry)
+        b.cx(first, second)
+        b.cx(second, accumulate)
+        carries.append(carry)
+        used = 2 * adders
+        shared = left[: max(0, len(shared) - used)]
+        private = np.concatenate([left[len(shared) :], accumulate])
+    shared, private = _own(b, shared, private, 1)
+    total = private[-1] if len(private) else None
+    other = np.concatenate([shared, private[:-1]])
+    if total is None:
+        total = b.local("sum")[0]
+        if one:
+            b.x(total)
+    elif len(other):
+        carry = b.local("carry")
+        b.ccx(other, total, carry)
+        if one:  # a + b + 1: the carry is a OR b
+            b.cx(other, carry)
+            b.cx(total, carry)
+        b.cx(other, total)
+        if one:
+            b.x(total)
+        carries.append(carry)
+    elif one:  # a + 1: the carry is a itself
+        carry = b.local("carry")
+        b.cx(total, carry)
+        b.x(total)
+        carries.append(carry)
+    return np.int32(total), np.concatenate(carries) if carries else np.zeros(0, dtype=np.int32)
+
+
+def _own(b: Builder, shared: Wires, private: Wires, needed: int) -> tuple[Wires, Wires]:
+    """Copy shared bits to fresh wires until `needed` bits are private (or none is left)."""
+    missing = min(needed - len(private), len(shared))
+    if missing <= 0:
+        return shared, private
+    copies = b.local("copy", missing)
+    b.cx(shared[:missing], copies)
+    return shared[missing:], np.concatenate([private, copies])
+
+
+def _parity(b: Builder, shared: Wires, private: Wires, one: bool) -> np.int32:
+    """The top column: the sum bit only, since its carry leaves the range."""
+    if len(private):
+        total, others = private[0], np.concatenate([shared, private[1:]])
+    else:
+        total, others = b.local("sum")[0], shared
+    if len(others):
+        b.cx(others, np.full(len(others), total, dtype=np.int32))
+    if one:
+        b.x(total)
+    return np.int32(total)

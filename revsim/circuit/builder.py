@@ -1,0 +1,281 @@
+"""The builder: gates go in, arrays of them as easily as single ones, and a `Definition` comes out.
+
+Only bijections can be written. Roles are found, not declared: the first gate on a wire that is
+known to hold 0 (a fresh local, a port promised to be 0) computes; its mirror image uncomputes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.definition import BodyItem, Call, Controls, Definition, Gates, Loop, Port, Table
+from revsim.circuit.gates import (
+    CCX,
+    COLUMNS,
+    CSWAP,
+    CX,
+    ERASE,
+    EXTRA,
+    MCX,
+    OP,
+    ROLE,
+    SWAP,
+    TALLY,
+    A,
+    B,
+    C,
+    Role,
+    X,
+)
+from revsim.circuit.registers import Wires, wires
+from revsim.errors import InputError
+
+WireLike = int | np.integer | Sequence[int] | Wires
+
+
+class Builder:
+    """Collects gates of one definition. Ports first, then locals and gates in any order.
+
+    >>> b = Builder("half adder")
+    >>> x, y, carry = b.port("x", 1), b.port("y", 1), b.port("carry", 1, zero=True)
+    >>> b.ccx(x, y, carry); b.cx(x, y)
+    >>> b.build().ports[2].zero_in
+    True
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._ports: list[Port] = []
+        self._locals: list[tuple[str, int, int]] = []
+        self._wires = 0
+        self._items: list[Table | Call | Loop] = []
+        self._controls: list[Controls] = []
+        self._causes: list[str] = []
+        self._tallies = 0
+        self._fresh = np.zeros(64, dtype=np.bool_)
+
+    # --- wires ------------------------------------------------------------------------------
+
+    def port(self, name: str, width: int, zero: bool = False) -> Wires:
+        """Add a port of `width` wires; `zero` promises that it arrives as 0."""
+        if self._locals:
+            raise InputError(f"{self.name}: port {name!r} must be declared before any local wire")
+        if any(p.name == name for p in self._ports):
+            raise InputError(f"{self.name}: there is already a port {name!r}")
+        self._ports.append(Port(name, width, zero))
+        return self._new(width, zero)
+
+    def local(self, name: str, width: int = 1) -> Wires:
+        """`width` fresh wires that hold 0 and must hold 0 again at the end."""
+        first = self._wires
+        out = self._new(width, True)
+        self._locals.append((name, first, width))
+        return out
+
+    def _new(self, width: int, zero: bool) -> Wires:
+        first = self._wires
+        self._wires += width
+        if self._wires > len(self._fresh):
+            grown = np.zeros(max(self._wires, 2 * len(self._fresh)), dtype=np.bool_)
+            grown[: len(self._fresh)] = self._fresh
+            self._fresh = grown
+        self._fresh[first : self._wires] = zero
+        return np.arange(first, self._wires, dtype=np.int32)
+
+    def is_fresh(self, wire: int) -> bool:
+        """Whether a wire is known to hold 0 because nothing has been written on it yet."""
+        return bool(self._fresh[wire])
+
+    # --- gates ------------------------------------------------------------------------------
+
+    def x(self, target: WireLike) -> None:
+        """NOT on each target."""
+        self._emit("X", ("C", target), opcode=X)
+
+    def cx(self, control: WireLike, target: WireLike) -> None:
+        """target ^= control."""
+        self._emit("CX", ("A", control), ("C", target), opcode=CX)
+
+    def ccx(self, first: WireLike, second: WireLike, target: WireLike) -> None:
+        """target ^= first & second (Toffoli)."""
+        self._emit("CCX", ("A", first), ("B", second), ("C", target), opcode=CCX)
+
+    def swap(self, first: WireLike, second: WireLike) -> None:
+        """Exchange two wires."""
+        self._emit("SWAP", ("B", first), ("C", second), opcode=SWAP)
+
+    def cswap(self, control: WireLike, first: WireLike, second: WireLike) -> None:
+        """Exchange two wires where control is 1 (Fredkin)."""
+        self._emit("CSWAP", ("A", control), ("B", first), ("C", second), opcode=CSWAP)
+
+    def mcx(self, controls: Sequence[tuple[int, bool]], target: int) -> None:
+        """target ^= 1 where every (wire, polarity) control agrees."""
+        pairs = tuple((int(w), bool(p)) for w, p in controls)
+        used = [w for w, _ in pairs] + [int(target)]
+        if len(set(used)) != len(used):
+            twice = next(w for w in used if used.count(w) > 1)
+            raise InputError(f"{self.name}: MCX uses wire {twice} twice")
+        self._in_range("MCX", wires(used))
+        row = np.full((1, COLUMNS), -1, dtype=np.int32)
+        row[0, OP], row[0, C], row[0, EXTRA] = MCX, target, len(self._controls)
+        row[0, ROLE] = self._roles(row[:, C])[0]
+        self._controls.append(pairs)
+        self._touch(wires(used))
+        self._items.append(row)
+
+    def _emit(self, name: str, *columns: tuple[str, WireLike], opcode: int) -> None:
+        arrays = np.broadcast_arrays(*(wires(w) for _, w in columns))  # type: ignore[arg-type]
+        rows = np.full((len(arrays[0]), COLUMNS), -1, dtype=np.int32)
+        rows[:, OP] = opcode
+        rows[:, EXTRA] = 0
+        for (column, _), values in zip(columns, arrays, strict=True):
+            rows[:, {"A": A, "B": B, "C": C}[column]] = values
+        used = [rows[:, {"A": A, "B": B, "C": C}[column]] for column, _ in columns]
+        for i, first in enumerate(used):
+            self._in_range(name, first)
+            for second in used[i + 1 :]:
+                same = np.flatnonzero(first == second)
+                if len(same):
+                    raise InputError(f"{self.name}: {name} uses wire {first[same[0]]} twice")
+        target = rows[:, C]
+        # Only a controlled XOR or NOT onto a wire that holds 0 is a compute; a swap moves a value.
+        rows[:, ROLE] = Role.IN_PLACE
+        if opcode in (X, CX, CCX):
+            rows[:, ROLE] = self._roles(target)
+        self._touch(target)
+        if opcode in (SWAP, CSWAP):
+            self._touch(rows[:, B])
+        self._items.append(rows)
+
+    def _in_range(self, name: str, used: Wires) -> None:
+        if len(used) and (int(used.min()) < 0 or int(used.max()) >= self._wires):
+            raise InputError(
+                f"{self.name}: {name} uses a wire outside 0..{self._wires - 1}: "
+                f"{int(used.min())}..{int(used.max())}"
+            )
+
+    def _roles(self, target: Wires) -> npt.NDArray[np.int32]:
+        fresh = self._fresh[target]
+        if fresh.any():
+            first = np.zeros(len(target), dtype=np.bool_)
+            first[np.unique(target, return_index=True)[1]] = True
+            fresh = fresh & first
+        return np.where(fresh, np.int32(Role.COMPUTE), np.int32(Role.IN_PLACE))
+
+    def _touch(self, target: Wires) -> None:
+        self._fresh[target] = False
+
+    # --- hierarchy --------------------------------------------------------------------------
+
+    def call(self, definition: Definition, *registers: WireLike, inverse: bool = False) -> None:
+        """Call a definition; `registers` follow its ports in order."""
+        self._check_ports(definition, registers)
+        if inverse and definition.erases:
+            raise InputError(
+                f"{self.name}: cannot call {definition.name!r} backward, it erases something"
+            )
+        flat = np.concatenate([wires(r) for r in registers]) if registers else wires([])  # type: ignore[arg-type]
+        if len(np.unique(flat)) != len(flat):
+            raise InputError(f"{self.name}: the call of {definition.name!r} gives one wire twice")
+        self._in_range(f"the call of {definition.name!r}", flat)
+        self._touch(flat)
+        self._items.append(Call(definition, flat, inverse))
+
+    def _check_ports(self, definition: Definition, registers: Sequence[WireLike]) -> None:
+        if len(registers) != len(definition.ports):
+            raise InputError(
+                f"{self.name}: {definition.name!r} has {len(definition.ports)} ports, "
+                f"{len(registers)} registers were given"
+            )
+        for port, register in zip(definition.ports, registers, strict=True):
+            given = len(wires(register))  # type: ignore[arg-type]
+            if given != port.width:
+                raise InputError(
+                    f"{self.name}: port {port.name!r} of {definition.name!r} has {port.width} "
+                    f"wires, {given} were given"
+                )
+
+    def loop(
+        self, definition: Definition, count: int, base: WireLike, stride: WireLike
+    ) -> None:
+        """Call a definition `count` times on base + i * stride (both flat, one per port wire)."""
+        first, step = wires(base), wires(stride)  # type: ignore[arg-type]
+        if len(first) != definition.port_wires or len(step) != definition.port_wires:
+            raise InputError(
+                f"{self.name}: the loop over {definition.name!r} needs {definition.port_wires} "
+                f"base wires and strides, got {len(first)} and {len(step)}"
+            )
+        for i in (0, count - 1):
+            used = first + i * step
+            self._in_range(f"the loop over {definition.name!r}", used)
+        self._touch(np.concatenate([first + i * step for i in range(count)]))
+        self._items.append(Loop(definition, count, first, step))
+
+    def mark(self) -> int:
+        """The present position, for `undo`."""
+        return len(self._items)
+
+    def undo(self, start: int, stop: int | None = None) -> None:
+        """Append the inverse of everything emitted between two marks."""
+        stop = len(self._items) if stop is None else stop
+        for item in reversed(self._items[start:stop]):
+            if isinstance(item, Call):
+                self._items.append(Call(item.definition, item.wires, not item.inverse))
+            elif isinstance(item, Loop):
+                self._items.append(
+                    Loop(item.definition, item.count, item.base, item.stride, not item.inverse)
+                )
+            else:
+                self._items.append(Gates(item).inverse().table)
+
+    # --- what only conventional netlists use ---------------------------------------------------
+
+    def conventional_erase(self, target: WireLike, cause: str) -> None:
+        """Reset wires inside a conventional netlist. Refused by the validator anywhere else."""
+        if cause not in self._causes:
+            self._causes.append(cause)
+        self._emit("ERASE", ("C", target), opcode=ERASE)
+        rows = self._items[-1]
+        assert isinstance(rows, np.ndarray)
+        rows[:, EXTRA] = self._causes.index(cause)
+
+    def conventional_tally(self, first: WireLike, second: WireLike) -> None:
+        """Count the joint values of two wires, for the gate-local ledger of a netlist."""
+        before = self._fresh.copy()
+        self._emit("TALLY", ("A", first), ("B", second), opcode=TALLY)
+        self._fresh = before
+        rows = self._items[-1]
+        assert isinstance(rows, np.ndarray)
+        rows[:, EXTRA] = np.arange(self._tallies, self._tallies + len(rows))
+        self._tallies += len(rows)
+
+    # --- result -----------------------------------------------------------------------------
+
+    def build(self) -> Definition:
+        """The frozen definition; runs of gates are joined into one table each."""
+        body: list[BodyItem] = []
+        run: list[Table] = []
+
+        def flush() -> None:
+            if run:
+                table = np.concatenate(run)
+                controls = tuple(self._controls) if bool((table[:, OP] == MCX).any()) else ()
+                body.append(Gates(table, controls))
+                run.clear()
+
+        for item in self._items:
+            if isinstance(item, np.ndarray):
+                run.append(item)
+            else:
+                flush()
+                body.append(item)
+        flush()
+        return Definition(
+            self.name,
+            tuple(self._ports),
+            self._wires - sum(p.width for p in self._ports),
+            tuple(body),
+            tuple(self._locals),
+            tuple(self._causes),
+        )

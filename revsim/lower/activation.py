@@ -1,0 +1,297 @@
+"""Activations: each operator of a neuron as one stage that works in place and names its garbage.
+
+A stage takes the wires that hold the neuron's value and some fresh wires, runs reversible gates on
+them, and says which of these wires now hold the new value, which are garbage (and by which cause
+they would have to be erased) and which hold 0 again. It erases nothing: only a schedule does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from revsim.blocks.add import add_constant
+from revsim.blocks.requantise import Affine, power_of_two, requantise, shortest_affine
+from revsim.blocks.clamp import clamp_in_place
+from revsim.blocks.select import relu_in_place, threshold_in_place
+from revsim.circuit.builder import Builder
+from revsim.circuit.definition import Definition
+from revsim.circuit.registers import Encoding, Wires
+from revsim.errors import InputError
+from revsim.network.operators import Clamp, Operator, Relu, Requantise, Sign, Threshold
+
+Emit = Callable[[Builder, Wires, Wires], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One operator of one neuron.
+
+    `emit(builder, value, fresh)` writes the gates. `value`, `garbage` and `clean` index the wires
+    [old value | fresh] (index 0 first): where the result, the garbage and the zeros are.
+    `operator` is what the stage does to the integer, None where only the encoding changes.
+    """
+
+    name: str
+    cause: str
+    width: int
+    fresh: int
+    emit: Emit
+    value: tuple[int, ...]
+    encoding: Encoding
+    garbage: tuple[int, ...]
+    clean: tuple[int, ...] = ()
+    operator: Operator | None = None
+
+    @cached_property
+    def definition(self) -> Definition:
+        """The stage on its own: ports `value` and `fresh`."""
+        b = Builder(self.name)
+        value = b.port("value", self.width)
+        fresh = b.port("fresh", self.fresh, zero=True)
+        self.emit(b, value, fresh)
+        return b.build()
+
+
+@dataclass(frozen=True)
+class Value:
+    """What is known of a neuron's value on its way: encoding of its wires and exact range."""
+
+    encoding: Encoding
+    low: int
+    high: int
+
+    @property
+    def signed(self) -> bool:
+        """Whether the top bit has a negative weight."""
+        return bool(self.encoding.weights) and self.encoding.weights[-1] < 0
+
+
+def nothing(b: Builder, value: Wires, fresh: Wires) -> None:
+    """A stage without gates: wires only change their meaning."""
+
+
+def stages(operators: tuple[Operator, ...], neuron: int, start: Value) -> tuple[Stage, ...]:
+    """All stages of one neuron, in order, for a value in `start`'s encoding and range."""
+    out: list[Stage] = []
+    value = start
+    for operator in operators:
+        around = _threshold_of(operator, neuron)
+        if around is not None or value.encoding.offset:
+            target = 0 if around is None else around
+            if value.encoding.offset != target or (around is not None and not value.signed):
+                out.append(_recode(value, target))
+                value = Value(out[-1].encoding, value.low, value.high)
+        stage = replace(_stage(operator, neuron, value), operator=operator)
+        low, high = (int(v[0]) for v in _bounds(operator, neuron, value))
+        out.append(stage)
+        value = Value(stage.encoding, low, high)
+    return tuple(out)
+
+
+def _threshold_of(operator: Operator, neuron: int) -> int | None:
+    """The number that a threshold or sign compares with: its z is held minus that number."""
+    if isinstance(operator, Threshold):
+        return int(operator.thresholds[neuron])
+    return 0 if isinstance(operator, Sign) else None
+
+
+def _bounds(operator: Operator, neuron: int, value: Value) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    single = for_neuron(operator, neuron)
+    return single.bounds(np.array([value.low]), np.array([value.high]))
+
+
+def for_neuron(operator: Operator, neuron: int) -> Operator:
+    """The operator as it acts on one neuron alone."""
+    if isinstance(operator, Requantise):
+        multiplier = operator.multiplier
+        return Requantise(
+            operator.shift[neuron : neuron + 1],
+            operator.rounding,
+            None if multiplier is None else multiplier[neuron : neuron + 1],
+        )
+    if isinstance(operator, Threshold):
+        return Threshold(operator.thresholds[neuron : neuron + 1])
+    return operator
+
+
+def _stage(operator: Operator, neuron: int, value: Value) -> Stage:
+    if isinstance(operator, Relu):
+        return _relu(value)
+    if isinstance(operator, Requantise):
+        return _requantise(operator, neuron, value)
+    if isinstance(operator, Clamp):
+        return _clamp(operator, value)
+    if isinstance(operator, Threshold):
+        return _threshold(value, Encoding(0, (1,)))
+    if isinstance(operator, Sign):
+        return _threshold(value, Encoding(-1, (2,)))
+    raise InputError(f"{operator.kind} is no elementwise operator")
+
+
+def _range(first: int, stop: int) -> tuple[int, ...]:
+    return tuple(range(first, stop))
+
+
+def _recode(value: Value, offset: int) -> Stage:
+    """To two's complement around another offset: add the difference, with one bit more if needed."""
+    width = len(value.encoding.weights)
+    encoding = Encoding.signed(value.low, value.high, offset)
+    target = max(width + 1, encoding.width)
+    difference = value.encoding.offset - offset
+    signed = value.signed
+
+    def emit(b: Builder, wires: Wires, fresh: Wires) -> None:
+        if signed and len(fresh):  # sign extension
+            b.cx(np.full(len(fresh), wires[-1], dtype=np.int32), fresh)
+        add_constant(b, np.concatenate([wires, fresh]), difference)
+
+    return Stage(
+        f"offset by {difference}",
+        "",
+        width,
+        target - width,
+        emit,
+        _range(0, target),
+        Encoding(offset, Encoding.twos_complement(target).weights),
+        (),
+    )
+
+
+def _relu(value: Value) -> Stage:
+    """Fredkins controlled by the sign move a negative value's bits into the garbage register."""
+    width = len(value.encoding.weights)
+    if not value.signed or width == 0:
+        return Stage("relu", "activation", width, 0, nothing, _range(0, width), value.encoding, ())
+    kept = max(value.high, 0).bit_length()
+    encoding = Encoding(0, tuple(1 << k for k in range(kept)))
+    return Stage(
+        f"relu of {width} bits",
+        "activation",
+        width,
+        width - 1,
+        relu_in_place,
+        _range(0, kept),
+        encoding,
+        (*_range(width, 2 * width - 1), width - 1),
+        _range(kept, width - 1),
+    )
+
+
+def affine_of(operator: Requantise, neuron: int, low: int, high: int) -> Affine:
+    """The multiply-and-shift that equals a neuron's requantiser on [low, high], proven by steps."""
+    shift = int(operator.shift[neuron])
+    if operator.multiplier is None:
+        return power_of_two(shift, operator.rounding)
+    single = for_neuron(operator, neuron)
+    scale = int(operator.multiplier[neuron]) / 2.0**shift
+    if operator.rounding == "tflite_double":
+        scale /= 2.0**31
+    return shortest_affine(lambda v: single.apply(v[:, None])[:, 0], low, high, scale)
+
+
+def _requantise(operator: Requantise, neuron: int, value: Value) -> Stage:
+    """A plain shift drops wires; anything else is computed on fresh wires, the old value garbage."""
+    affine = affine_of(operator, neuron, value.low, value.high)
+    width = len(value.encoding.weights)
+    if (affine.m, affine.b, affine.b_negative, affine.even) == (1, 0, 0, False):
+        cut = min(affine.shift, width - 1 if value.signed else width)
+        left = width - cut
+        encoding = (
+            Encoding.twos_complement(left)
+            if value.signed
+            else Encoding(0, tuple(1 << k for k in range(left)))
+        )
+        return Stage(
+            f"shift by {affine.shift}",
+            "requantise",
+            width,
+            0,
+            nothing,
+            _range(cut, width),
+            encoding,
+            _range(0, cut),
+        )
+    low, high = (int(affine.apply(np.array([v]))[0]) for v in (value.low, value.high))
+    signed = low < 0
+    result = Encoding.signed(low, high).width if signed else high.bit_length()
+    before = value.encoding
+
+    def emit(b: Builder, wires: Wires, fresh: Wires) -> None:
+        start = b.mark()
+        total = requantise(b, wires, before, affine, len(fresh))
+        stop = b.mark()
+        b.cx(total, fresh)
+        b.undo(start, stop)
+
+    return Stage(
+        f"requantise {affine.m}/2^{affine.shift}",
+        "requantise",
+        width,
+        result,
+        emit,
+        _range(width, width + result),
+        Encoding.twos_complement(result)
+        if signed
+        else Encoding(0, tuple(1 << k for k in range(result))),
+        _range(0, width),
+    )
+
+
+def _clamp(operator: Clamp, value: Value) -> Stage:
+    """Fredkins swap an out-of-range value with the constant at the end it passed."""
+    width = len(value.encoding.weights)
+    bias = 1 << (width - 1) if value.signed else 0  # two's complement + bias is unsigned
+    low, high = operator.low + bias, operator.high + bias
+    top = (1 << width) - 1
+    if high < 0 or low > top:
+        raise InputError(
+            f"clamp to {operator.low}..{operator.high} makes every value of "
+            f"{value.low}..{value.high} the same; use a constant instead"
+        )
+    low, high = max(low, 0), min(high, top)
+    kept = high.bit_length()
+    upper = kept if high < top else 0
+    lower = low.bit_length()
+    flags = (1 if upper and high + 1 != 1 << kept else 0) + (1 if lower else 0)
+
+    def emit(b: Builder, wires: Wires, fresh: Wires) -> None:
+        if bias:
+            b.x(wires[-1])
+        cuts = np.split(fresh, [upper, upper + lower])
+        named: dict[str, Wires] = {}
+        if upper:
+            named["garbage_high"] = cuts[0]
+        if lower:
+            named["garbage_low"] = cuts[1]
+            named["flag_low"] = cuts[2][-1:]
+        if flags > (1 if lower else 0):
+            named["flag_high"] = cuts[2][:1]
+        clamp_in_place(b, wires, low, high, **named)
+
+    return Stage(
+        f"clamp to {operator.low}..{operator.high}",
+        "clamp",
+        width,
+        upper + lower + flags,
+        emit,
+        _range(0, kept),
+        Encoding(-bias, tuple(1 << k for k in range(kept))),
+        (*_range(kept, width), *_range(width, width + upper + lower + flags)),
+    )
+
+
+def _threshold(value: Value, encoding: Encoding) -> Stage:
+    """The value is held minus the threshold, so that the complement of its sign is the answer."""
+    width = len(value.encoding.weights)
+    return Stage(
+        f"threshold of {width} bits",
+        "activation",
+        width,
+        0,
+        lambda b, wires, fresh: threshold_in_place(b, wires),
+        (width - 1,),
+        encoding,
+        _range(0, width - 1),
+    )

@@ -1,0 +1,321 @@
+"""The conventional form of a neuron: two-input AND and XOR gates, each on a wire of its own, and a
+reset of every gate output as soon as nothing reads it any more.
+
+This is the irreversible baseline, with the same adder graph as the reversible form: 5 gates per
+full adder, 2 per half adder. Complements are free (an inverter is a bijection) and so is fan-out.
+Before each gate a TALLY row asks for the joint statistics of its two inputs, from which the
+gate-local ledger is computed.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.blocks.columns import Terms, columns_of
+from revsim.blocks.requantise import requantise_terms
+from revsim.circuit.builder import Builder
+from revsim.circuit.definition import Definition, Gates
+from revsim.circuit.gates import ERASE, EXTRA, OP, ROLE, A, B, C
+from revsim.circuit.registers import Encoding, Wires
+from revsim.lower.activation import Value, affine_of, for_neuron
+from revsim.lower.layer import LoweredLayer
+from revsim.network.operators import Argmax, Clamp, Operator, Relu, Requantise
+
+Literals = npt.NDArray[np.int32]
+"""2 * wire + complement; FALSE and TRUE stand for constants."""
+
+FALSE, TRUE = -2, -1
+CAUSE = "gate_output"
+
+
+class Netlist:
+    """AND/XOR gates written through a `Builder`; constants are folded away."""
+
+    def __init__(self, name: str) -> None:
+        self.builder = Builder(name)
+        self.ports = 0
+
+    def port(self, name: str, width: int, zero: bool = False) -> Literals:
+        """A port as positive literals."""
+        wires = self.builder.port(name, width, zero)
+        self.ports += width
+        return (2 * wires).astype(np.int32)
+
+    def both(self, first: Literals, second: Literals) -> Literals:
+        """AND of two arrays of non-constant literals, one gate each."""
+        wires = np.concatenate([first, second]) >> 1
+        complemented = np.concatenate([first, second]) & 1 == 1
+        down, up = np.unique(wires[complemented]), np.unique(wires[~complemented])
+        if len(first) > 1 and len(np.intersect1d(down, up)):
+            return np.concatenate([self.both(a[None], b[None]) for a, b in zip(first, second, strict=True)])
+        out = self.builder.local("and", len(first))
+        if len(down):
+            self.builder.x(down)
+        self.builder.conventional_tally(first >> 1, second >> 1)
+        self.builder.ccx(first >> 1, second >> 1, out)
+        if len(down):
+            self.builder.x(down)
+        return (2 * out).astype(np.int32)
+
+    def either(self, first: Literals, second: Literals) -> Literals:
+        """OR of two arrays of non-constant literals: an AND with all ends complemented."""
+        return self.both(first ^ 1, second ^ 1) ^ 1
+
+    def differ(self, first: Literals, second: Literals) -> Literals:
+        """XOR of two arrays of non-constant literals; complements move to the output."""
+        out = self.builder.local("xor", len(first))
+        self.builder.conventional_tally(first >> 1, second >> 1)
+        self.builder.cx(first >> 1, out)
+        self.builder.cx(second >> 1, out)
+        return (2 * out + ((first ^ second) & 1)).astype(np.int32)
+
+    # --- single literals, constants allowed -----------------------------------------------------
+
+    def and_(self, p: int, q: int) -> int:
+        """AND of two literals."""
+        if FALSE in (p, q) or p == q ^ 1:
+            return FALSE
+        if p == TRUE or p == q:
+            return q
+        return p if q == TRUE else int(self.both(_one(p), _one(q))[0])
+
+    def or_(self, p: int, q: int) -> int:
+        """OR of two literals."""
+        return self.and_(p ^ 1, q ^ 1) ^ 1
+
+    def xor(self, p: int, q: int) -> int:
+        """XOR of two literals."""
+        if p < 0 or q < 0:
+            constant, other = (p, q) if p < 0 else (q, p)
+            return other ^ (constant & 1)
+        if p >> 1 == q >> 1:
+            return TRUE if p != q else FALSE
+        return int(self.differ(_one(p), _one(q))[0])
+
+    def mux(self, choose: int, when_one: int, when_zero: int) -> int:
+        """choose ? when_one : when_zero, three gates."""
+        if when_one < 0:
+            return self.or_(when_zero, choose) if when_one == TRUE else self.and_(when_zero, choose ^ 1)
+        return self.xor(when_zero, self.and_(choose, self.xor(when_zero, when_one)))
+
+    # --- arithmetic -----------------------------------------------------------------------------
+
+    def sum_columns(self, terms: Terms, value: Literals, width: int) -> list[int]:
+        """A sum of terms mod 2^width; term wires index `value`."""
+        constant = terms.constant % (1 << width)
+        carries = np.zeros(0, dtype=np.int32)
+        result: list[int] = []
+        for k, (index, negative) in enumerate(columns_of(terms, width)):
+            bits = np.concatenate([value[index] ^ negative.astype(np.int32), carries])
+            arrived: list[Literals] = []
+            top = k == width - 1
+            while len(bits) >= 3:
+                n = len(bits) // 3
+                a, b, c = bits[:n], bits[n : 2 * n], bits[2 * n : 3 * n]
+                half = self.differ(a, b)
+                total = self.differ(half, c)
+                if not top:
+                    arrived.append(self.either(self.both(a, b), self.both(half, c)))
+                bits = np.concatenate([bits[3 * n :], total])
+            one = (constant >> k) & 1
+            if len(bits) == 2:
+                if not top:
+                    join = self.either if one else self.both
+                    arrived.append(join(bits[:1], bits[1:]))
+                result.append(int(self.differ(bits[:1], bits[1:])[0]) ^ one)
+            elif len(bits) == 1:
+                if one and not top:
+                    arrived.append(bits)
+                result.append(int(bits[0]) ^ one)
+            else:
+                result.append(FALSE ^ one)
+            carries = np.concatenate(arrived) if arrived else np.zeros(0, dtype=np.int32)
+        return result
+
+    def at_least(self, value: Sequence[int], constant: int) -> int:
+        """value >= constant, unsigned: the carry out of value + 2^n - constant."""
+        if constant <= 0:
+            return TRUE
+        if constant >> len(value):
+            return FALSE
+        carry = FALSE
+        for k, bit in enumerate(value):
+            added = ((1 << len(value)) - constant) >> k & 1
+            carry = self.or_(bit, carry) if added else self.and_(bit, carry)
+        return carry
+
+    def less(self, first: Sequence[int], second: Sequence[int]) -> int:
+        """first < second, unsigned, equal widths: the carry out of second + complement of first."""
+        carry = FALSE
+        for a, b in zip(first, second, strict=True):
+            half = self.xor(a ^ 1, b)
+            carry = self.or_(self.and_(a ^ 1, b), self.and_(half, carry))
+        return carry
+
+    # --- result ---------------------------------------------------------------------------------
+
+    def finish(self, outputs: Sequence[int], y: Literals) -> Definition:
+        """Let the gates that make the outputs write them on the port `y`, reset all others."""
+        wires = y >> 1
+        rename: dict[int, int] = {}
+        for literal, wire in zip(outputs, wires.tolist(), strict=True):
+            source = literal >> 1
+            if source >= self.ports and source not in rename:
+                rename[source] = wire
+                if literal & 1:
+                    self.builder.x(wire)
+            elif literal >= 0:
+                self.builder.cx(rename.get(source, source), wire)
+                if literal & 1 != (source in rename and self._complemented(outputs, source)):
+                    self.builder.x(wire)
+            elif literal == TRUE:
+                self.builder.x(wire)
+        built = self.builder.build()
+        table = built.body[0].table.copy() if built.body else np.zeros((0, 6), np.int32)  # type: ignore[union-attr]
+        lookup = np.arange(-1, built.wires, dtype=np.int32)
+        for source, wire in rename.items():
+            lookup[source + 1] = wire
+        table[:, A : C + 1] = lookup[table[:, A : C + 1] + 1]
+        table[:, ROLE] = _roles(table, self.ports, built.wires, wires)
+        table = _reset_when_dead(table, self.ports, built.wires)
+        return Definition(
+            built.name, built.ports, built.locals, (Gates(table),), built.local_registers, (CAUSE,)
+        )
+
+    @staticmethod
+    def _complemented(outputs: Sequence[int], source: int) -> bool:
+        return next(bool(o & 1) for o in outputs if o >> 1 == source)
+
+
+def _one(literal: int) -> Literals:
+    return np.array([literal], dtype=np.int32)
+
+
+def _roles(table: npt.NDArray[np.int32], ports: int, wires: int, zero: Wires) -> npt.NDArray[np.int32]:
+    """Compute where a row is the first to write a wire that starts at 0, in place elsewhere."""
+    starts_zero = np.arange(wires) >= ports
+    starts_zero[zero] = True
+    writes = np.flatnonzero(table[:, C] >= 0)
+    first = writes[np.unique(table[writes, C], return_index=True)[1]]
+    roles = np.zeros(len(table), dtype=np.int32)
+    roles[first] = starts_zero[table[first, C]]
+    return roles
+
+
+def _reset_when_dead(table: npt.NDArray[np.int32], ports: int, wires: int) -> npt.NDArray[np.int32]:
+    """Insert an ERASE right after the last row that touches each local wire."""
+    last = np.full(wires, -1)
+    rows = np.arange(len(table))
+    for column in (A, B, C):
+        used = table[:, column] >= 0
+        np.maximum.at(last, table[used, column], rows[used])
+    dead = np.flatnonzero((last >= 0) & (np.arange(wires) >= ports))
+    resets = np.full((len(dead), 6), -1, dtype=np.int32)
+    resets[:, OP], resets[:, C], resets[:, ROLE], resets[:, EXTRA] = ERASE, dead, 0, 0
+    order = np.argsort(np.concatenate([2 * rows, 2 * last[dead] + 1]), kind="stable")
+    return np.concatenate([table, resets])[order]
+
+
+def neuron_netlist(layer: LoweredLayer, j: int) -> Definition:
+    """One neuron of a layer as a netlist: ports `x` (the wires it reads) and `y`."""
+    net = Netlist(f"{layer.name} netlist {j}")
+    total = layer.sums[j] if layer.sums else None
+    x = net.port("x", len(total.wires) if total else layer.inputs[j].width)
+    y = net.port("y", layer.activated[j].width, zero=True)
+    start = int(layer.source.z_low[j]), int(layer.source.z_high[j])
+    if total is None:
+        value, encoding = x.tolist(), layer.inputs[j]
+    else:
+        terms = total.terms(np.arange(len(total.wires), dtype=np.int32))
+        value, encoding = net.sum_columns(terms, x, total.width), Encoding(0, total.encoding.weights)
+        start = start[0] - total.encoding.offset, start[1] - total.encoding.offset
+    for stage in layer.stages[j]:
+        value = _through(net, value, encoding, stage.operator, j, start, stage.encoding)
+        if stage.operator is not None:
+            single = for_neuron(stage.operator, j)
+            low, high = single.bounds(np.array([start[0]]), np.array([start[1]]))
+            start = int(low[0]), int(high[0])
+        encoding = stage.encoding
+    return net.finish(value, y)
+
+
+def _through(
+    net: Netlist,
+    value: list[int],
+    encoding: Encoding,
+    operator: Operator | None,
+    neuron: int,
+    bounds: tuple[int, int],
+    after: Encoding,
+) -> list[int]:
+    """One stage as gates: the same integer function as the reversible stage."""
+    signed = bool(encoding.weights) and encoding.weights[-1] < 0
+    literals = np.array(value, dtype=np.int32)
+    if operator is None:  # another offset
+        terms = _weighted(encoding, encoding.offset - after.offset)
+        return _constants(net, terms, value, after.width)
+    if isinstance(operator, Relu):
+        if not signed or not value:
+            return value
+        return [net.and_(value[-1] ^ 1, v) for v in value[: after.width]]
+    if isinstance(operator, Requantise):
+        affine = affine_of(operator, neuron, *bounds)
+        if (affine.m, affine.b, affine.b_negative, affine.even) == (1, 0, 0, False):
+            return value[len(value) - after.width :]
+        wires = np.arange(len(literals), dtype=np.int32)
+        sign = wires[-1] if signed else None
+        terms = requantise_terms(wires, encoding, affine, sign)
+        return _constants(net, terms, value, affine.shift + after.width)[affine.shift :]
+    if isinstance(operator, Clamp):
+        bias = 1 << (len(value) - 1) if signed else 0
+        if bias:
+            value = [*value[:-1], value[-1] ^ 1]
+        high, low = operator.high + bias, operator.low + bias
+        above = net.at_least(value, high + 1)
+        below = net.at_least(value, low) ^ 1
+        for flag, constant in ((above, high), (below, low)):
+            if flag != FALSE:
+                value = [net.mux(flag, TRUE if constant >> k & 1 else FALSE, v) for k, v in enumerate(value)]
+        return value[: after.width]
+    return [value[-1] ^ 1]  # threshold or sign: the complement of the sign
+
+
+def _weighted(encoding: Encoding, constant: int) -> Terms:
+    from revsim.blocks.columns import weighted_bits
+
+    wires = np.arange(len(encoding.weights), dtype=np.int32)
+    return weighted_bits(wires, np.array(encoding.weights), constant)
+
+
+def _constants(net: Netlist, terms: Terms, value: Sequence[int], width: int) -> list[int]:
+    """Columns over literals some of which may be constants: these join the constant first."""
+    literals = np.array(value, dtype=np.int32)
+    fixed = literals[terms.wire] < 0 if len(terms.wire) else np.zeros(0, dtype=np.bool_)
+    constant = terms.constant
+    for column, wire, negative in zip(
+        terms.column[fixed], terms.wire[fixed], terms.negative[fixed], strict=True
+    ):
+        constant += ((int(literals[wire]) & 1) ^ int(negative)) << int(column)
+    left = Terms(terms.column[~fixed], terms.wire[~fixed], terms.negative[~fixed], constant)
+    return net.sum_columns(left, literals, width)
+
+
+def argmax_netlist(layer: LoweredLayer) -> Definition:
+    """The closing argmax of a layer: ports `value_0` .. and `index`, ties to the lowest index."""
+    assert any(isinstance(a, Argmax) for a in layer.source.activations)
+    net = Netlist(f"{layer.name} argmax netlist")
+    ports = [net.port(f"value_{k}", e.width).tolist() for k, e in enumerate(layer.activated)]
+    index = net.port("index", layer.outputs[0].width, zero=True)
+    widest = max(len(p) for p in ports)
+    signed = bool(layer.activated[0].weights) and layer.activated[0].weights[-1] < 0
+    values = [
+        [*p[:-1], p[-1] ^ 1] if signed else [*p, *[FALSE] * (widest - len(p))] for p in ports
+    ]
+    best, winner = values[0], [FALSE] * len(index)
+    for k, value in enumerate(values[1:], start=1):
+        beaten = net.less(best, value)
+        if k < len(values) - 1:
+            best = [net.mux(beaten, v, b) for v, b in zip(value, best, strict=True)]
+        winner = [net.mux(beaten, TRUE if k >> i & 1 else FALSE, w) for i, w in enumerate(winner)]
+    return net.finish(winner, index)

@@ -1,0 +1,181 @@
+"""Networks on disk: one .npz, integer arrays plus a JSON header, no pickle.
+
+The header (key `network`, a text) lists the operators in order and names the arrays that hold
+their parameters; everything else in the file is integer arrays.
+"""
+
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from revsim.errors import InputError
+from revsim.network.arrays import integers
+from revsim.network.network import Network
+from revsim.network.operators import (
+    Argmax,
+    Clamp,
+    Dense,
+    Integers,
+    Operator,
+    Relu,
+    Requantise,
+    Sign,
+    Threshold,
+)
+
+FORMAT = "revsim network 1"
+SIZE_LIMIT = 1 << 30
+"""Bytes that the arrays of one file may take in memory."""
+
+
+def save(network: Network, path: str | Path) -> None:
+    """Write a network; a file that cannot be finished is not left behind."""
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "name": network.name,
+        "source": network.source,
+        "licence": network.licence,
+        "operators": [],
+    }
+    arrays: dict[str, Integers] = {"input_low": network.input_low, "input_high": network.input_high}
+    for k, operator in enumerate(network.operators):
+        entry: dict[str, Any] = {"kind": operator.kind}
+        for field in ("weights", "bias", "shift", "multiplier", "thresholds"):
+            value = getattr(operator, field, None)
+            if value is not None:
+                entry[field] = f"{field}{k}"
+                arrays[f"{field}{k}"] = value
+        for field in ("low", "high", "rounding", "bits"):
+            if getattr(operator, field, None) is not None:
+                entry[field] = getattr(operator, field)
+        header["operators"].append(entry)
+    packed = {key: small(value) for key, value in arrays.items()}
+    write_npz(path, {"network": np.array(json.dumps(header)), **packed})
+
+
+def small(values: Integers) -> np.ndarray[Any, np.dtype[Any]]:
+    """The same integers in the smallest signed type that holds them."""
+    for kind in (np.int8, np.int16, np.int32):
+        info = np.iinfo(kind)
+        if values.size == 0 or (values.min() >= info.min and values.max() <= info.max):
+            return values.astype(kind)
+    return values
+
+
+def write_npz(path: str | Path, arrays: dict[str, Any]) -> None:
+    """Write a compressed .npz whole or not at all."""
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent or Path("."), suffix=".npz")
+        os.close(handle)
+        try:
+            np.savez_compressed(temporary, **arrays)
+            mask = os.umask(0)  # a temporary file is private; give it the mode of any other file
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def read_npz(path: str | Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    """All arrays of an .npz, pickled objects refused, memory bounded."""
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            total = sum(entry.file_size for entry in archive.infolist())
+        if total > SIZE_LIMIT:
+            raise InputError(f"{path}: unpacks to {total} bytes, more than {SIZE_LIMIT}")
+        with np.load(path, allow_pickle=False) as data:
+            return {key: data[key] for key in data.files}
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a folder, not a file") from error
+    except PermissionError as error:
+        raise InputError(f"{path}: cannot be read (permission denied)") from error
+    except ValueError as error:
+        if "allow_pickle" in str(error) or "pickle" in str(error):
+            raise InputError(f"{path}: holds Python objects; only plain arrays are read") from error
+        raise InputError(f"{path}: is not a readable .npz file ({error})") from error
+    except (zipfile.BadZipFile, OSError, EOFError, KeyError) as error:
+        raise InputError(f"{path}: is not a readable .npz file ({error})") from error
+
+
+def load_npz(path: str | Path) -> Network:
+    """Read a network written by `save`, checking every shape and value on the way."""
+    data = read_npz(path)
+    if "network" not in data:
+        raise InputError(f"{path}: has no entry 'network'; it was not written by revsim")
+    try:
+        header = json.loads(str(data["network"]))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: the header is not JSON: {error}") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        found = header.get("format") if isinstance(header, dict) else header
+        raise InputError(f"{path}: format {found!r} is not {FORMAT!r}")
+    entries = header.get("operators")
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: the header lists no operators")
+
+    def array(key: object, dimensions: int, what: str) -> Integers:
+        if not isinstance(key, str) or key not in data:
+            raise InputError(f"{path}: {what}: array {key!r} is missing")
+        return integers(data[key], f"{path}: {what}", dimensions)
+
+    operators = tuple(
+        _operator(entry, array, f"{path}: operator {k}") for k, entry in enumerate(entries)
+    )
+    return Network(
+        str(header.get("name", Path(path).stem)),
+        array("input_low", 1, "input_low"),
+        array("input_high", 1, "input_high"),
+        operators,
+        str(header.get("source", "")),
+        str(header.get("licence", "")),
+    )
+
+
+def _operator(entry: Any, array: Any, where: str) -> Operator:
+    kind = entry.get("kind") if isinstance(entry, dict) else entry
+    match kind:
+        case "dense":
+            bits = entry.get("bits")
+            if bits is not None and not (isinstance(bits, int) and 1 <= bits <= 62):
+                raise InputError(f"{where}: bits must be an integer in 1..62, got {bits!r}")
+            return Dense(
+                array(entry.get("weights"), 2, "weights"), array(entry.get("bias"), 1, "bias"), bits
+            )
+        case "relu":
+            return Relu()
+        case "requantise":
+            multiplier = entry.get("multiplier")
+            return Requantise(
+                array(entry.get("shift"), 1, "shift"),
+                str(entry.get("rounding", "half_up")),
+                None if multiplier is None else array(multiplier, 1, "multiplier"),
+            )
+        case "clamp":
+            low, high = entry.get("low"), entry.get("high")
+            if not isinstance(low, int) or not isinstance(high, int):
+                raise InputError(f"{where}: clamp needs integers low and high")
+            return Clamp(low, high)
+        case "threshold":
+            return Threshold(array(entry.get("thresholds"), 1, "thresholds"))
+        case "sign":
+            return Sign()
+        case "argmax":
+            return Argmax()
+        case _:
+            raise InputError(
+                f"{where}: unknown kind {kind!r}; known are dense, relu, requantise, clamp, "
+                "threshold, sign, argmax"
+            )

@@ -1,0 +1,67 @@
+"""Run one definition on integers: for tests, notebooks and the curious."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.definition import Definition
+from revsim.errors import CheckError, InputError
+from revsim.simulator import plain
+from revsim.simulator.counters import Counters
+from revsim.simulator.lanes import planes_of, read, words_for, write
+
+
+def apply(
+    definition: Definition,
+    values: Mapping[str, npt.ArrayLike],
+    inverse: bool = False,
+    executor: str = "numpy",
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Port values after a definition has run on every row; ports not named start at 0.
+
+    Values are unsigned integers of at most 62 bits, shape [rows] each; `executor` is "numpy"
+    (the readable one) or "numba". Raises CheckError where a local or a role is not clean.
+
+    >>> from revsim.circuit.builder import Builder
+    >>> b = Builder("xor"); x, t = b.port("x", 2), b.port("t", 1)
+    >>> b.cx(x[:1], t); b.cx(x[1:], t)
+    >>> apply(b.build(), {"x": [0, 1, 2, 3]})["t"].tolist()
+    [0, 1, 1, 0]
+    """
+    arrays = {k: np.atleast_1d(np.asarray(v, dtype=np.int64)) for k, v in values.items()}
+    names = [p.name for p in definition.ports]
+    for name in arrays:
+        if name not in names:
+            raise InputError(f"{definition.name!r} has no port {name!r}; it has {', '.join(names)}")
+    rows = max((len(v) for v in arrays.values()), default=1)
+    words = -(-words_for(rows) // 8) * 8  # kernels work on whole vectors of 8 words
+    state = np.zeros((definition.port_wires, words), dtype=np.uint64)
+    start = 0
+    spans = {}
+    for port in definition.ports:
+        spans[port.name] = np.arange(start, start + port.width, dtype=np.int32)
+        start += port.width
+        if port.name in arrays:
+            column = np.broadcast_to(arrays[port.name], (rows,))
+            if column.min(initial=0) < 0 or int(column.max(initial=0)) >> port.width:
+                raise InputError(
+                    f"{definition.name!r}: port {port.name!r} has {port.width} bits; values "
+                    f"{column.min()}..{column.max()} do not fit"
+                )
+            write(state, spans[port.name], column.astype(np.uint64))
+    counters = Counters(planes_of(None, rows, words))
+    every = np.arange(definition.port_wires, dtype=np.int32)
+    if executor == "numba":
+        from revsim.simulator import fast
+
+        before = state.copy()
+        fast.run(definition, state, every, counters, inverse)
+        if counters.suspects:  # find the wire in the readable executor
+            plain.run(definition, before, every, counters, inverse)
+    else:
+        plain.run(definition, state, every, counters, inverse)
+    if counters.violations:
+        raise CheckError(str(counters.violations[0]))
+    return {name: read(state, span, rows).astype(np.int64) for name, span in spans.items()}
+

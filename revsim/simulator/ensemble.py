@@ -1,0 +1,154 @@
+"""Ensembles: the rows over which every probability and entropy of a report is taken.
+
+Rows with optional integer weights. The default ensemble is the data set itself; every entropy is
+then exact for that data set. Enumerated ensembles (all inputs, uniform or under a product prior)
+have no ceiling; a data set of mostly distinct rows has one: no joint entropy exceeds log2 rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.errors import InputError
+
+Rows = npt.NDArray[Any]
+Integers = npt.NDArray[np.int64]
+
+ENUMERATION_LIMIT = 1 << 24
+"""Most rows that are enumerated."""
+CHUNK = 4096
+"""Rows per random stream, so that rows depend on the seed and their index and nothing else."""
+CEILING = 0.5
+"""Above this share of distinct rows a sample says nothing about joint entropies."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """`rows`: integers [rows, inputs]; `weights`: int64 [rows] or None for one each.
+
+    `enumerated`: every input that has a weight stands in it exactly once. `seed` is set for random
+    rows.
+    """
+
+    name: str
+    rows: Rows
+    weights: Integers | None = None
+    enumerated: bool = False
+    seed: int | None = None
+
+    @property
+    def total(self) -> int:
+        """Sum of the weights."""
+        return len(self.rows) if self.weights is None else int(self.weights.sum())
+
+    @property
+    def distinct(self) -> int:
+        """Number of different rows of positive weight."""
+        kept = self.rows if self.weights is None else self.rows[self.weights > 0]
+        if self.enumerated:
+            return len(kept)
+        return len(np.unique(kept, axis=0))
+
+    @property
+    def at_ceiling(self) -> bool:
+        """Whether joint entropies are capped by the number of rows (samples only)."""
+        return not self.enumerated and self.distinct > CEILING * len(self.rows)
+
+
+def checked(rows: Rows, weights: Any | None, what: str) -> tuple[Rows, Integers | None]:
+    """Rows and weights with the shapes and signs that an ensemble needs, or an InputError."""
+    if rows.ndim != 2 or rows.shape[0] == 0:
+        raise InputError(f"{what}: there are no rows" if rows.ndim == 2 else
+                         f"{what}: shape {rows.shape}; expected [rows, inputs]")
+    if weights is None:
+        return rows, None
+    given = np.asarray(weights)
+    if given.shape != (len(rows),):
+        raise InputError(f"{what}: weights have shape {given.shape}; expected [{len(rows)}]")
+    if given.dtype.kind not in "iub":
+        if given.dtype.kind != "f" or not bool(np.isfinite(given).all()):
+            raise InputError(f"{what}: weights must be whole numbers, got {given.dtype}")
+        if bool((given != np.floor(given)).any()):
+            raise InputError(f"{what}: weights must be whole numbers; multiply them up")
+    if bool((given < 0).any()):
+        raise InputError(f"{what}: row {int(np.flatnonzero(given < 0)[0])} has a negative weight")
+    if not bool((given > 0).any()):
+        raise InputError(f"{what}: all weights are 0")
+    if float(given.astype(np.float64).sum()) >= 2.0**53:
+        raise InputError(f"{what}: weights add up to 2^53 or more; divide them down")
+    return rows, given.astype(np.int64)
+
+
+def data_set(rows: Rows, weights: Any | None = None, name: str = "data") -> Ensemble:
+    """The data set as the ensemble: integers [rows, inputs], optional whole weights [rows]."""
+    rows, checked_weights = checked(np.asarray(rows), weights, f"ensemble {name!r}")
+    return Ensemble(name, rows, checked_weights)
+
+
+def uniform(low: Sequence[int] | Integers, high: Sequence[int] | Integers) -> Ensemble:
+    """Every input in the declared ranges once; the first input counts fastest.
+
+    >>> uniform([0, -1], [1, 0]).rows.tolist()
+    [[0, -1], [1, -1], [0, 0], [1, 0]]
+    """
+    lows, highs = np.asarray(low, dtype=np.int64), np.asarray(high, dtype=np.int64)
+    sizes = [int(h - l + 1) for l, h in zip(lows, highs, strict=True)]
+    total = 1
+    for size in sizes:
+        total *= size
+    if total > ENUMERATION_LIMIT:
+        bits = float(sum(np.log2(s) for s in sizes))
+        raise InputError(
+            f"ensemble uniform: the declared inputs span 2^{bits:.1f} rows, more than 2^24; "
+            "use the data set or random:ROWS"
+        )
+    kind = np.int16 if lows.min() >= -(1 << 15) and highs.max() < 1 << 15 else np.int64
+    if lows.min() >= -128 and highs.max() < 128:
+        kind = np.int8
+    rows = np.empty((total, len(sizes)), dtype=kind)
+    period = 1
+    for k, size in enumerate(sizes):
+        column = np.repeat(np.arange(size), period)
+        rows[:, k] = (np.tile(column, total // (period * size)) + lows[k]).astype(kind)
+        period *= size
+    return Ensemble("uniform", rows, None, enumerated=True)
+
+
+def product(low: Sequence[int] | Integers, marginals: Sequence[Any], name: str) -> Ensemble:
+    """Every input, weighted by a product of marginals (one list of probabilities per input).
+
+    Weights are whole multiples of 2^-44 of the total, so that every sum is exact; rows whose
+    probability rounds to 0 drop out.
+    """
+    lows = np.asarray(low, dtype=np.int64)
+    if len(marginals) != len(lows):
+        raise InputError(f"ensemble {name}: {len(marginals)} marginals for {len(lows)} inputs")
+    for k, marginal in enumerate(marginals):
+        p = np.asarray(marginal, dtype=np.float64)
+        if not bool(np.isfinite(p).all()) or bool((p < 0).any()) or abs(float(p.sum()) - 1) > 1e-9:
+            raise InputError(f"ensemble {name}: the marginal of input {k} is no distribution")
+    highs = lows + np.array([len(m) for m in marginals]) - 1
+    every = uniform(lows, highs)
+    probability = np.ones(len(every.rows))
+    for k, marginal in enumerate(marginals):
+        probability *= np.asarray(marginal, dtype=np.float64)[every.rows[:, k] - lows[k]]
+    weights = np.rint(probability * 2.0**44).astype(np.int64)
+    kept = weights > 0
+    return Ensemble(name, every.rows[kept], weights[kept], enumerated=True)
+
+
+def random_rows(
+    low: Sequence[int] | Integers, high: Sequence[int] | Integers, rows: int, seed: int
+) -> Ensemble:
+    """`rows` independent uniform inputs; row r depends on the seed and r only."""
+    lows, highs = np.asarray(low, dtype=np.int64), np.asarray(high, dtype=np.int64)
+    if not 1 <= rows <= ENUMERATION_LIMIT:
+        raise InputError(f"ensemble random: the number of rows must lie in 1..2^24, got {rows}")
+    chunks = []
+    for chunk in range(-(-rows // CHUNK)):
+        stream = np.random.default_rng(np.random.SeedSequence([seed, chunk]))
+        chunks.append(stream.integers(lows, highs + 1, size=(CHUNK, len(lows))))
+    return Ensemble(f"random:{rows}", np.concatenate(chunks)[:rows], None, seed=seed)

@@ -1,0 +1,138 @@
+"""The Numba executor: leaves of the hierarchy as programs on cache-sized blocks of lanes.
+
+Same meaning as `plain.run`, same arguments. Where a promise is broken it only notes the word of
+lanes; `simulate` then replays those lanes in plain NumPy to name the wire.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.definition import Definition, Gates, Loop
+from revsim.circuit.gates import ERASE, EXTRA, MCX, OP, ROLE, TALLY, A, C
+from revsim.circuit.program import Program, is_leaf, program_of
+from revsim.circuit.registers import Wires
+from revsim.simulator import kernels, plain
+from revsim.simulator.counters import Counters
+from revsim.simulator.lanes import Words
+
+CACHE_BYTES = 1 << 20
+"""Size of a frame that still lives in the level-2 cache."""
+
+
+@lru_cache(maxsize=8192)
+def code_of(program: Program) -> npt.NDArray[np.int32]:
+    """The table in the form that the kernel reads: int32 [rows, 4] (see `kernels.run_blocks`)."""
+    table = program.table
+    code = np.zeros((len(table), 4), dtype=np.int32)
+    code[:, 0] = 4 * table[:, OP] + np.maximum(table[:, ROLE], 0)
+    code[:, 1:] = np.maximum(table[:, A : C + 1], 0)
+    erase = table[:, OP] == ERASE
+    code[erase, 1] = np.arange(int(erase.sum()))
+    listed = table[:, OP] == MCX
+    code[listed, 1] = table[listed, EXTRA]
+    tally = table[:, OP] == TALLY
+    code[tally, 3] = table[tally, EXTRA]
+    return code
+
+
+def block_words(slots: int, words: int) -> int:
+    """Words per block: 64 while the frame fits the cache, fewer (a multiple of 8) otherwise."""
+    fitting = CACHE_BYTES // (8 * max(slots, 1))
+    return max(8, min(64, fitting // 8 * 8, (words + 7) // 8 * 8))
+
+
+def run(
+    definition: Definition,
+    state: Words,
+    wires: Wires,
+    counters: Counters,
+    inverse: bool = False,
+    threads: int = 1,
+) -> None:
+    """Run a definition on `wires` of `state` (uint64 [device wires, words]), in place."""
+    if is_leaf(definition):
+        _leaf(definition, state, wires, counters, inverse, threads)
+        return
+    frame = np.zeros((definition.wires, state.shape[1]), dtype=np.uint64)
+    frame[: definition.port_wires] = state[wires]
+    for item in reversed(definition.body) if inverse else definition.body:
+        if isinstance(item, Gates):
+            gates = item.inverse() if inverse else item
+            plain.run_gates(gates, frame, counters, definition)
+            continue
+        calls = item.calls() if isinstance(item, Loop) else (item,)
+        for call in reversed(calls) if inverse else calls:
+            run(call.definition, frame, call.wires, counters, call.inverse != inverse, threads)
+    for wire in range(definition.port_wires, definition.wires):
+        counters.must_be_zero(frame[wire], "ancillas", definition.name, definition.name_of(wire))
+    state[wires] = frame[: definition.port_wires]
+
+
+def _leaf(
+    definition: Definition,
+    state: Words,
+    wires: Wires,
+    counters: Counters,
+    inverse: bool,
+    threads: int,
+) -> None:
+    program = program_of(definition, inverse)
+    code = code_of(program)
+    words = state.shape[1]
+    block = block_words(program.slots, words // max(1, threads))
+    cuts = _cuts(words, block, threads)
+    suspect = np.zeros(words, dtype=np.uint8)
+
+    def part(first: int, last: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        ones = np.zeros(program.erased, dtype=np.int64)
+        joint = np.zeros((program.tallies, 3), dtype=np.int64)
+        frame = aligned((program.slots + 3) * block)
+        kernels.run_blocks(
+            code,
+            program.starts,
+            program.control_wires,
+            program.control_polarity,
+            state,
+            np.ascontiguousarray(wires),
+            program.slots,
+            first,
+            last,
+            block,
+            frame,
+            counters.planes,
+            ones,
+            joint,
+            suspect,
+        )
+        return ones, joint
+
+    if len(cuts) == 1:
+        parts = [part(*cuts[0])]
+    else:
+        with ThreadPoolExecutor(len(cuts)) as pool:
+            parts = list(pool.map(lambda cut: part(*cut), cuts))
+    causes = program.definition.causes
+    if program.erased:
+        ones = np.sum([p[0] for p in parts], axis=0)
+        rows = program.table[program.table[:, OP] == ERASE]
+        counters.ones.extend((causes[row[EXTRA]], int(n)) for row, n in zip(rows, ones, strict=True))
+    if program.tallies:
+        counters.joint.extend((int(a), int(b), int(c)) for a, b, c in np.sum([p[1] for p in parts], axis=0))
+    counters.suspects.update(int(w) for w in np.flatnonzero(suspect))
+
+
+def _cuts(words: int, block: int, threads: int) -> list[tuple[int, int]]:
+    """Word ranges, one per thread, each a whole number of blocks (the last may be shorter)."""
+    blocks = -(-words // block)
+    share = -(-blocks // max(1, threads)) * block
+    return [(first, min(first + share, words)) for first in range(0, words, share)]
+
+
+def aligned(words: int) -> Words:
+    """Uninitialised uint64 [words] on a 64-byte boundary, so that no vector straddles a line."""
+    buffer = np.empty(words + 8, dtype=np.uint64)
+    offset = (-buffer.ctypes.data % 64) // 8
+    return buffer[offset : offset + words]

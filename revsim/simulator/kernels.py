@@ -1,0 +1,296 @@
+"""All Numba code of the simulator: literal bit-parallel gates, transposition, state hashes, counting.
+
+LLVM does not vectorise `frame[c + k] ^= frame[a + k] & frame[b + k]` by itself (the rows may
+overlap), so each gate is a small intrinsic that loads, combines and stores eight words (512 lanes)
+at once. Every gate of the list is evaluated on its own; nothing is fused or skipped.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from revsim.circuit.kernels import jit
+
+VECTOR = 8
+"""Words per vector: 8 x 64 bits, one 512-bit register (two 256-bit ones on AVX2)."""
+
+_VECTOR_TYPE = ir.VectorType(ir.IntType(64), VECTOR)
+_ONES = ir.Constant(_VECTOR_TYPE, [-1] * VECTOR)
+
+
+def _vector_gate(body: Any) -> Any:
+    """An intrinsic gate(frame, a, b, c): `body` gets load/store on word offsets and the builder."""
+
+    @intrinsic
+    def gate(typing_context: Any, frame: Any, a: Any, b: Any, c: Any) -> Any:
+        signature = types.void(frame, types.int64, types.int64, types.int64)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            base = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+            def pointer(offset: Any) -> Any:
+                return builder.bitcast(builder.gep(base, [offset]), _VECTOR_TYPE.as_pointer())
+
+            def load(offset: Any) -> Any:
+                return builder.load(pointer(offset), align=8)
+
+            def store(value: Any, offset: Any) -> None:
+                builder.store(value, pointer(offset), align=8)
+
+            body(builder, load, store, *arguments[1:])
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return gate
+
+
+def _x(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
+    store(builder.xor(load(c), _ONES), c)
+
+
+def _cx(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
+    store(builder.xor(load(c), load(a)), c)
+
+
+def _ccx(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
+    store(builder.xor(load(c), builder.and_(load(a), load(b))), c)
+
+
+def _swap(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
+    first, second = load(b), load(c)
+    store(second, b)
+    store(first, c)
+
+
+def _cswap(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
+    first, second = load(b), load(c)
+    change = builder.and_(load(a), builder.xor(first, second))
+    store(builder.xor(first, change), b)
+    store(builder.xor(second, change), c)
+
+
+def _or_into(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
+    store(builder.or_(load(c), load(a)), c)
+
+
+gate_x, gate_cx, gate_ccx = _vector_gate(_x), _vector_gate(_cx), _vector_gate(_ccx)
+gate_swap, gate_cswap, or_into = _vector_gate(_swap), _vector_gate(_cswap), _vector_gate(_or_into)
+
+
+@intrinsic
+def popcount(typing_context: Any, word: Any) -> Any:
+    """Number of ones in a uint64."""
+    signature = types.int64(types.uint64)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return signature, generate
+
+
+@jit
+def run_blocks(
+    code: Any,
+    starts: Any,
+    control_wires: Any,
+    control_polarity: Any,
+    state: Any,
+    wires: Any,
+    slots: int,
+    first: int,
+    last: int,
+    block: int,
+    frame: Any,
+    planes: Any,
+    ones: Any,
+    joint: Any,
+    suspect: Any,
+) -> None:
+    """Run a program on words first..last of `state`, `block` words (a multiple of 8) at a time.
+
+    code: int32 [rows, 4] with 4 * opcode + role, then wires a, b, c (ERASE: a is the counter,
+    MCX: a is the control list, TALLY: c is the counter). state: uint64 [device wires, words];
+    `wires` are the device wires of the ports. frame: uint64 [(slots + 3) * block]; the last three
+    rows collect broken FREEs, broken roles and a scratch word. planes: uint64 [planes, words].
+    ones: int64 [erased], joint: int64 [tallies, 3], suspect: uint8 [words], set to 1 where an
+    ancilla (bit 0) or a role (bit 1) was not clean on a lane that counts.
+    """
+    ports = wires.shape[0]
+    weights = planes.shape[0]
+    dirty = slots * block
+    broken = dirty + block
+    scratch = broken + block
+    for start in range(first, last, block):
+        size = min(block, last - start)
+        for p in range(ports):
+            for k in range(size):
+                frame[p * block + k] = state[wires[p], start + k]
+        frame[ports * block : (slots + 3) * block] = np.uint64(0)
+        for g in range(code.shape[0]):
+            kind = code[g, 0]
+            role = kind & 3
+            opcode = kind >> 2
+            a = np.int64(code[g, 1]) * block
+            b = np.int64(code[g, 2]) * block
+            c = np.int64(code[g, 3]) * block
+            if role == 1:
+                for k in range(0, size, 8):
+                    or_into(frame, c + k, c + k, broken + k)
+            if opcode == 2:
+                for k in range(0, size, 8):
+                    gate_ccx(frame, a + k, b + k, c + k)
+            elif opcode == 1:
+                for k in range(0, size, 8):
+                    gate_cx(frame, a + k, a + k, c + k)
+            elif opcode == 7:  # FREE
+                for k in range(0, size, 8):
+                    or_into(frame, c + k, c + k, dirty + k)
+            elif opcode == 0:
+                for k in range(0, size, 8):
+                    gate_x(frame, c + k, c + k, c + k)
+            elif opcode == 4:
+                for k in range(0, size, 8):
+                    gate_cswap(frame, a + k, b + k, c + k)
+            elif opcode == 3:
+                for k in range(0, size, 8):
+                    gate_swap(frame, b + k, b + k, c + k)
+            elif opcode == 6:  # ERASE
+                counter = code[g, 1]
+                for p in range(weights):
+                    total = np.int64(0)
+                    for k in range(size):
+                        total += popcount(frame[c + k] & planes[p, start + k])
+                    ones[counter] += total << p
+                for k in range(size):
+                    frame[c + k] = np.uint64(0)
+            elif opcode == 8:  # TALLY
+                counter = code[g, 3]
+                for p in range(weights):
+                    both, left, right = np.int64(0), np.int64(0), np.int64(0)
+                    for k in range(size):
+                        mask = planes[p, start + k]
+                        both += popcount(frame[a + k] & frame[b + k] & mask)
+                        left += popcount(frame[a + k] & mask)
+                        right += popcount(frame[b + k] & mask)
+                    joint[counter, 0] += both << p
+                    joint[counter, 1] += left << p
+                    joint[counter, 2] += right << p
+            else:  # MCX
+                listed = code[g, 1]
+                for k in range(size):
+                    frame[scratch + k] = ~np.uint64(0)
+                for i in range(starts[listed], starts[listed + 1]):
+                    w = np.int64(control_wires[i]) * block
+                    if control_polarity[i] == 1:
+                        for k in range(size):
+                            frame[scratch + k] &= frame[w + k]
+                    else:
+                        for k in range(size):
+                            frame[scratch + k] &= ~frame[w + k]
+                for k in range(size):
+                    frame[c + k] ^= frame[scratch + k]
+            if role == 2:
+                for k in range(0, size, 8):
+                    or_into(frame, c + k, c + k, broken + k)
+        for p in range(ports):
+            for k in range(size):
+                state[wires[p], start + k] = frame[p * block + k]
+        for k in range(size):
+            counts = np.uint64(0)
+            for p in range(weights):
+                counts |= planes[p, start + k]
+            if frame[dirty + k] & counts != np.uint64(0):
+                suspect[start + k] |= np.uint8(1)
+            if frame[broken + k] & counts != np.uint64(0):
+                suspect[start + k] |= np.uint8(2)
+
+
+@jit
+def transpose(words: Any) -> None:
+    """Transpose a 64 x 64 bit matrix (uint64 [64]) in place (Warren, Hacker's Delight, 7-3)."""
+    width = 32
+    mask = np.uint64(0x00000000FFFFFFFF)
+    while width != 0:
+        shift = np.uint64(width)
+        k = 0
+        while k < 64:
+            change = ((words[k] >> shift) ^ words[k + width]) & mask
+            words[k] ^= change << shift
+            words[k + width] ^= change
+            k = (k + width + 1) & ~width
+        width >>= 1
+        mask = mask ^ (mask << np.uint64(width)) if width else mask
+
+
+@jit
+def register_values(state: Any, wires: Any, rows: int, out: Any) -> None:
+    """Registers of at most 64 wires as unsigned integers: out uint64 [rows]."""
+    matrix = np.zeros(64, np.uint64)
+    for word in range((rows + 63) // 64):
+        matrix[:] = np.uint64(0)
+        for k in range(wires.shape[0]):
+            matrix[k] = state[wires[k], word]
+        transpose(matrix)
+        base = word * 64
+        for r in range(min(64, rows - base)):
+            out[base + r] = matrix[r]
+
+
+@jit
+def hash_rows(state: Any, wires: Any, tables: Any, first: int, last: int, rows: int, out: Any) -> None:
+    """XOR hash of a set of wires for each row: out uint64 [rows, 2], words first..last only.
+
+    tables: uint64 [chunks of 64 wires, 8, 256, 2], the XOR of the keys of the ones in each byte.
+    """
+    matrix = np.zeros(64, np.uint64)
+    count = wires.shape[0]
+    byte = np.uint64(255)
+    for word in range(first, last):
+        base = word * 64
+        here = min(64, rows - base)
+        for r in range(here):
+            out[base + r, 0] = np.uint64(0)
+            out[base + r, 1] = np.uint64(0)
+        for chunk in range(tables.shape[0]):
+            matrix[:] = np.uint64(0)
+            for k in range(min(64, count - 64 * chunk)):
+                matrix[k] = state[wires[64 * chunk + k], word]
+            transpose(matrix)
+            for r in range(here):
+                value = matrix[r]
+                low, high = np.uint64(0), np.uint64(0)
+                for i in range(8):
+                    entry = np.int64((value >> np.uint64(8 * i)) & byte)
+                    low ^= tables[chunk, i, entry, 0]
+                    high ^= tables[chunk, i, entry, 1]
+                out[base + r, 0] ^= low
+                out[base + r, 1] ^= high
+
+
+@jit
+def count_keys(keys: Any, weights: Any, weighted: bool, table: Any, counts: Any) -> int:
+    """Weight of each distinct key (uint64 [rows, 2]) by open addressing; returns how many.
+
+    table: uint64 [size, 2] scratch, counts: int64 [size] zeros, size a power of two > rows.
+    """
+    mask = np.uint64(counts.shape[0] - 1)
+    distinct = 0
+    for r in range(keys.shape[0]):
+        weight = weights[r] if weighted else np.int64(1)
+        if weight == 0:
+            continue
+        low, high = keys[r, 0], keys[r, 1]
+        slot = (low ^ (high >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
+        place = np.int64((slot ^ (slot >> np.uint64(32))) & mask)
+        while counts[place] != 0 and (table[place, 0] != low or table[place, 1] != high):
+            place = np.int64((np.uint64(place) + np.uint64(1)) & mask)
+        if counts[place] == 0:
+            table[place, 0] = low
+            table[place, 1] = high
+            distinct += 1
+        counts[place] += weight
+    return distinct

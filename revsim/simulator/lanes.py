@@ -1,0 +1,72 @@
+"""Integers in, lanes out: 64 rows of the ensemble share one word of each wire.
+
+Row r stands in bit r % 64 of word r // 64 of every wire. Padding lanes (rows past the last) hold 0
+at the start and enter no count, no hash and no check.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.registers import Wires
+
+Words = npt.NDArray[np.uint64]
+Raw = npt.NDArray[np.uint64]
+
+
+def words_for(rows: int) -> int:
+    """Words needed for `rows` lanes."""
+    return (rows + 63) // 64
+
+
+def pack(bits: npt.NDArray[np.bool_], words: int | None = None) -> Words:
+    """Bits of one wire (bool [rows]) as uint64 [words], padded with 0."""
+    padded = np.zeros((words_for(len(bits)) if words is None else words) * 64, dtype=np.bool_)
+    padded[: len(bits)] = bits
+    return np.packbits(padded, bitorder="little").view(np.uint64)
+
+
+def unpack(words: Words, rows: int) -> npt.NDArray[np.bool_]:
+    """Inverse of `pack`: bool [rows] (or [wires, rows] for uint64 [wires, words])."""
+    octets = np.ascontiguousarray(words).view(np.uint8)
+    return np.unpackbits(octets, axis=-1, bitorder="little")[..., :rows].astype(np.bool_)
+
+
+def write(state: Words, wires: Wires, raw: Raw) -> None:
+    """Set a register of at most 64 wires to unsigned integers (uint64 [rows]), wire 0 lowest.
+
+    >>> state = np.zeros((3, 1), np.uint64)
+    >>> write(state, np.array([0, 1, 2], np.int32), np.array([5, 2], np.uint64))
+    >>> read(state, np.array([0, 1, 2], np.int32), 2).tolist()
+    [5, 2]
+    """
+    for k, wire in enumerate(wires):
+        bits = ((raw >> np.uint64(k)) & np.uint64(1)).astype(np.bool_)
+        state[wire] = pack(bits, state.shape[1])
+
+
+def read(state: Words, wires: Wires, rows: int) -> Raw:
+    """A register of at most 64 wires as unsigned integers: uint64 [rows]."""
+    out = np.zeros(rows, dtype=np.uint64)
+    for k, wire in enumerate(wires):
+        out |= unpack(state[wire], rows).astype(np.uint64) << np.uint64(k)
+    return out
+
+
+def planes_of(
+    weights: npt.NDArray[np.int64] | None, rows: int, words: int | None = None
+) -> Words:
+    """Weights as bit planes: uint64 [planes, words]; plane p holds bit p of each row's weight.
+
+    A weighted count of ones is then sum over p of 2^p * popcount(wire & plane p), exact in
+    integers. Without weights there is one plane, which masks the padding lanes.
+    """
+    if weights is None:
+        return pack(np.ones(rows, dtype=np.bool_), words)[None, :]
+    count = max(1, int(weights.max(initial=0)).bit_length())
+    return np.stack([pack((weights >> p) & 1 == 1, words) for p in range(count)])
+
+
+def weighted_ones(wire: Words, planes: Words) -> int:
+    """Total weight of the lanes where a wire is 1."""
+    ones = np.bitwise_count(planes & wire).sum(axis=1, dtype=np.int64)
+    return sum(int(n) << p for p, n in enumerate(ones))

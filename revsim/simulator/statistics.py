@@ -1,0 +1,77 @@
+"""Joint statistics of registers and of the whole device, from exact counts over rows."""
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.registers import Wires
+from revsim.simulator import kernels
+from revsim.simulator.lanes import Raw, Words
+from revsim.simulator.tally import Spectrum
+
+Integers = npt.NDArray[np.int64]
+HASH_SEED = 20250313
+"""Seed of the keys of the state hash; any value gives the same entropies."""
+DIRECT_BITS = 20
+"""Registers up to this width are counted in a table, wider ones by their values as keys."""
+
+
+def values_of(state: Words, wires: Wires, rows: int) -> Raw:
+    """A register of at most 64 wires as unsigned integers: uint64 [rows]."""
+    out = np.zeros(rows, dtype=np.uint64)
+    kernels.register_values(state, np.ascontiguousarray(wires, dtype=np.int32), rows, out)
+    return out
+
+
+def spectrum_of_values(values: Raw, bits: int, weights: Integers | None) -> Spectrum:
+    """Spectrum of a column of integers below 2^bits."""
+    if bits <= DIRECT_BITS:
+        # Weighted sums in float64 are exact: the total weight stays below 2^53.
+        return Spectrum.of(np.bincount(values.astype(np.int64), weights, minlength=1))
+    keys = np.zeros((len(values), 2), dtype=np.uint64)
+    keys[:, 0] = values
+    return spectrum_of_keys(keys, weights)
+
+
+def spectrum_of_keys(keys: npt.NDArray[np.uint64], weights: Integers | None) -> Spectrum:
+    """Spectrum of 128-bit keys uint64 [rows, 2]."""
+    size = 1 << max(4, (2 * len(keys) - 1).bit_length())
+    counts = np.zeros(size, dtype=np.int64)
+    given = np.zeros(1, dtype=np.int64) if weights is None else weights
+    scratch = np.zeros((size, 2), dtype=np.uint64)
+    kernels.count_keys(keys, given, weights is not None, scratch, counts)
+    return Spectrum.of(counts)
+
+
+def hash_tables(wires: Wires, width: int) -> npt.NDArray[np.uint64]:
+    """XOR of the keys of every byte of a run of wires: uint64 [chunks, 8, 256, 2].
+
+    The key of a device wire depends on the wire alone, never on which wires are hashed with it.
+    """
+    stream = np.random.default_rng(HASH_SEED)
+    keys = stream.integers(0, 1 << 64, size=(width, 2), dtype=np.uint64)
+    chunks = -(-len(wires) // 64)
+    own = np.zeros((chunks * 64, 2), dtype=np.uint64)
+    own[: len(wires)] = keys[wires]
+    tables = np.zeros((chunks, 8, 256, 2), dtype=np.uint64)
+    for bit in range(8):
+        chosen = (np.arange(256) >> bit) & 1 == 1
+        tables[:, :, chosen] ^= own.reshape(chunks, 8, 8, 2)[:, :, bit, None]
+    return tables
+
+
+def spectrum_of_wires(
+    state: Words, wires: Wires, rows: int, weights: Integers | None
+) -> Spectrum:
+    """Spectrum of the joint state of any number of wires, by a 128-bit XOR hash per row.
+
+    Two different states share a hash with probability below rows^2 / 2^129.
+    """
+    if len(wires) == 0:
+        return Spectrum.of(np.array([rows if weights is None else int(weights.sum())]))
+    if len(wires) <= DIRECT_BITS:
+        return spectrum_of_values(values_of(state, wires, rows), len(wires), weights)
+    tables = hash_tables(wires, state.shape[0])
+    keys = np.empty((rows, 2), dtype=np.uint64)
+    words = (rows + 63) // 64
+    kernels.hash_rows(state, np.ascontiguousarray(wires, dtype=np.int32), tables, 0, words, rows, keys)
+    return spectrum_of_keys(keys, weights)

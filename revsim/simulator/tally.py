@@ -1,0 +1,106 @@
+"""What a simulation leaves behind: exact integer counts, from which every ledger is computed."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.simulator.counters import Violation
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """How often each weight occurs among the distinct values of something.
+
+    `weight` int64 sorted, `times` int64: all that an entropy needs, whatever the values were and
+    in whatever order the rows came.
+    """
+
+    weight: Integers
+    times: Integers
+
+    @classmethod
+    def of(cls, counts: npt.NDArray[Any]) -> "Spectrum":
+        """Spectrum of positive integer counts (zeros are left out)."""
+        positive = counts[counts > 0].astype(np.int64)
+        if len(positive) and int(positive.max()) <= 4 * len(positive) + 1024:
+            histogram = np.bincount(positive)
+            weight = np.flatnonzero(histogram)
+            return cls(weight.astype(np.int64), histogram[weight].astype(np.int64))
+        weight, times = np.unique(positive, return_counts=True)
+        return cls(weight, times.astype(np.int64))
+
+    @property
+    def entropy(self) -> float:
+        """Shannon entropy in bits of the distribution weight / total.
+
+        >>> Spectrum.of(np.array([2, 1, 1])).entropy
+        1.5
+        """
+        total = int((self.weight * self.times).sum())
+        if total == 0:
+            return 0.0
+        p = self.weight / total
+        return max(0.0, float(-(self.times * p * np.log2(p)).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class ErasureTally:
+    """One ERASE of a register: `ones` int64 [bits] is the weight of the rows with that bit 1."""
+
+    layer: str
+    cause: str
+    register: str
+    value_of: str
+    ones: Integers
+    joint: Spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class InnerTally:
+    """Single-bit ERASEs inside a conventional netlist: `ones` int64 [erased bits]."""
+
+    layer: str
+    cause: str
+    definition: str
+    ones: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class GroupTally:
+    """The whole device with its kept exports, read before and after one group of erasures."""
+
+    layer: str
+    cause: str
+    before: Spectrum
+    after: Spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class GateTally:
+    """Two-input gates of a netlist: `joint` int64 [gates, 3] are weights of (a and b, a, b);
+    `is_and` bool [gates] tells AND from XOR."""
+
+    layer: str
+    joint: Integers
+    is_and: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """All counts of one run over an ensemble of total weight `total`."""
+
+    total: int
+    rows: int
+    erasures: tuple[ErasureTally, ...]
+    inner: tuple[InnerTally, ...]
+    groups: tuple[GroupTally, ...]
+    gates: tuple[GateTally, ...]
+    initial: Spectrum
+    final: Spectrum
+    violations: tuple[Violation, ...] = ()
+    gate_evaluations: int = 0
+    seconds: float = field(default=0.0, compare=False)

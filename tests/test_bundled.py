@@ -1,0 +1,146 @@
+"""The bundled networks: accuracy of the integer reference, ranges, files, data."""
+
+import importlib.util
+import itertools
+import zipfile
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from revsim.errors import InputError
+from revsim.network.bundled import BUNDLED, TRAINED, bundled, bundled_data, held_out
+from revsim.network.operators import Argmax, Clamp, Dense, Relu, Requantise
+from revsim.network.reference import run_reference
+
+DATA = resources.files("revsim") / "data"
+
+
+@pytest.mark.parametrize(("name", "least"), [("digits", 0.97), ("digits20", 0.87)])
+def test_accuracy_on_held_out_rows(name, least):
+    network, (rows, labels), test = bundled(name), bundled_data(name), held_out(name)
+    classes = run_reference(network, rows[test])[-1].y[:, 0]
+    assert (classes == labels[test]).mean() >= least
+
+
+def test_accuracies_are_those_of_the_data_notes():
+    notes = (DATA / "README.md").read_text(encoding="utf-8")
+    for name in TRAINED:
+        network, (rows, labels), test = bundled(name), bundled_data(name), held_out(name)
+        right = int((run_reference(network, rows[test])[-1].y[:, 0] == labels[test]).sum())
+        assert f"{right} of {len(test)}" in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "limit", "input_high"),
+    [("digits", (64, 32, 10), 127, 16), ("digits20", (20, 12, 10), 7, 1)],
+)
+def test_shape_and_weights(name, shape, limit, input_high):
+    network = bundled(name)
+    dense = [operator for operator in network.operators if isinstance(operator, Dense)]
+    assert [d.weights.shape for d in dense] == [(shape[1], shape[0]), (shape[2], shape[1])]
+    for operator in dense:
+        assert np.abs(operator.weights).max() == limit
+        assert (operator.weights != 0).mean() > 0.75
+    assert network.input_low.tolist() == [0] * shape[0]
+    assert network.input_high.tolist() == [input_high] * shape[0]
+    kinds = [type(operator) for operator in network.operators]
+    assert kinds == [Dense, Relu, Requantise, Clamp, Dense, Argmax]
+    assert network.classifies
+
+
+def test_digits_is_genuine_int8():
+    for operator in bundled("digits").operators:
+        if isinstance(operator, Dense):
+            assert (np.abs(operator.weights) > 63).any()
+            assert (operator.weights != 0).mean() > 0.95
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_values_stay_in_the_declared_ranges(name):
+    network, (rows, _) = bundled(name), bundled_data(name)
+    for layer, values in zip(network.layers, run_reference(network, rows), strict=True):
+        assert (layer.z_low <= values.z).all() and (values.z <= layer.z_high).all()
+        assert (layer.output_low <= values.y).all() and (values.y <= layer.output_high).all()
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_files_say_where_they_come_from(name):
+    network = bundled(name)
+    assert "archive.ics.uci.edu/dataset/80" in network.source
+    assert "CC BY 4.0" in network.licence
+    with (DATA / f"{name}_data.npz").open("rb") as file, np.load(file) as arrays:
+        assert "archive.ics.uci.edu/dataset/80" in str(arrays["source"])
+        assert "CC BY 4.0" in str(arrays["licence"])
+
+
+def test_files_are_small_and_hold_plain_arrays():
+    names = [f"{name}{end}.npz" for name in TRAINED for end in ("", "_data")]
+    with resources.as_file(DATA) as folder:
+        assert sum((folder / name).stat().st_size for name in names) < 150_000
+        for name in names:
+            assert zipfile.ZipFile(folder / name).testzip() is None
+            with np.load(folder / name, allow_pickle=False) as arrays:
+                kinds = {key: arrays[key].dtype.kind for key in arrays.files}
+            assert set(kinds.values()) <= set("iuU"), name
+
+
+def test_data_is_that_of_scikit_learn():
+    datasets = pytest.importorskip("sklearn.datasets")
+    digits = datasets.load_digits()
+    rows, labels = bundled_data("digits")
+    assert np.array_equal(rows, digits.data)
+    assert np.array_equal(labels, digits.target)
+
+
+def test_reduced_data_follows_from_the_pixels():
+    rows, labels = bundled_data("digits")
+    reduced, same = bundled_data("digits20")
+    with (DATA / "digits20_data.npz").open("rb") as file, np.load(file) as arrays:
+        assert len(set(arrays["pixels"].tolist())) == 20
+        assert np.array_equal(rows[:, arrays["pixels"]] >= arrays["threshold"], reduced == 1)
+        assert np.array_equal(arrays["ones"], reduced.sum(0))
+        assert int(arrays["count"]) == len(reduced) == 1797
+    assert np.array_equal(labels, same)
+
+
+def test_held_out_rows_are_the_same_for_both_and_seeded():
+    expected = np.sort(np.random.default_rng(0).permutation(1797)[:450])
+    for name in TRAINED:
+        assert np.array_equal(held_out(name), expected)
+
+
+def test_xor_and_toy_by_enumeration():
+    pairs = np.array([[a, b] for a in range(4) for b in range(4)])
+    small = pairs[(pairs < 2).all(1)]
+    assert run_reference(bundled("xor"), small)[-1].y[:, 0].tolist() == [0, 1, 1, 0]
+    a, b = pairs.T
+    expected = np.maximum(a - b, 0) + np.maximum(b - a, 0) - np.maximum(a + b - 3, 0) > 0
+    assert np.array_equal(run_reference(bundled("toy"), pairs)[-1].y[:, 0] == 1, expected)
+    for name in ("xor", "toy"):
+        assert bundled_data(name) is None and held_out(name) is None
+
+
+@pytest.mark.parametrize("read", [bundled, bundled_data, held_out])
+def test_unknown_name_lists_the_known_ones(read):
+    with pytest.raises(InputError) as caught:
+        read("mnist")
+    assert all(name in str(caught.value) for name in BUNDLED)
+
+
+def test_estimate_of_the_training_script(monkeypatch):
+    pytest.importorskip("threadpoolctl")
+    script = resources.files("revsim").joinpath("..", "benchmarks", "train_networks.py")
+    if not script.is_file():
+        pytest.skip("benchmarks are not beside the package")
+    monkeypatch.syspath_prepend(str(script.parent))
+    spec = importlib.util.spec_from_file_location("train_networks", str(script))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for weight in range(-128, 128):
+        digits = module.signed_digits(weight)
+        assert sum(sign << position for position, sign in digits) == weight
+        positions = [position for position, _ in digits]
+        assert all(b - a > 1 for a, b in itertools.pairwise(positions))
+    network = bundled("digits")
+    assert module.estimated_toffolis(network) / network.macs < 24
