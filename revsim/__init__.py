@@ -1,2 +1,75 @@
-"""revsim."""
+"""revsim: what a neural network's inference must cost in heat, gate by gate.
+
+    import revsim as rs
+    net = rs.load("digits")                                  # a bundled network, or an .npz file
+    circuit = rs.compile(net, policy="activation_reset", input="destroy")
+    run = rs.simulate(circuit, rs.data_set(rows))            # outputs and a tally
+    report = rs.verify(net, temperature_k=300.0)             # checks, identities, the paper
+
+Names are loaded when they are first used, so that importing revsim is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from revsim.circuit.builder import Builder as Builder
+    from revsim.circuit.definition import Circuit as Circuit
+    from revsim.circuit.definition import Definition as Definition
+    from revsim.errors import CheckError as CheckError
+    from revsim.errors import InputError as InputError
+    from revsim.errors import RevsimError as RevsimError
+    from revsim.network.arrays import from_arrays as from_arrays
+    from revsim.network.files import save as save
+    from revsim.network.network import Network as Network
+    from revsim.network.reference import run_reference as run_reference
+    from revsim.physics.landauer import energy_j as energy_j
+    from revsim.pipeline import load as load
+    from revsim.pipeline import verify as verify
+    from revsim.report.report import Report as Report
+    from revsim.schedule.policy import compile_network as compile
+    from revsim.simulator.apply import apply as apply
+    from revsim.simulator.ensemble import data_set as data_set
+    from revsim.simulator.ensemble import product as product
+    from revsim.simulator.ensemble import random_rows as random_rows
+    from revsim.simulator.ensemble import uniform as uniform
+    from revsim.simulator.run import simulate as simulate
+
+_PUBLIC = {
+    "Builder": "revsim.circuit.builder",
+    "Circuit": "revsim.circuit.definition",
+    "Definition": "revsim.circuit.definition",
+    "CheckError": "revsim.errors",
+    "InputError": "revsim.errors",
+    "RevsimError": "revsim.errors",
+    "from_arrays": "revsim.network.arrays",
+    "save": "revsim.network.files",
+    "Network": "revsim.network.network",
+    "run_reference": "revsim.network.reference",
+    "energy_j": "revsim.physics.landauer",
+    "load": "revsim.pipeline",
+    "verify": "revsim.pipeline",
+    "Report": "revsim.report.report",
+    "compile": "revsim.schedule.policy:compile_network",
+    "apply": "revsim.simulator.apply",
+    "data_set": "revsim.simulator.ensemble",
+    "product": "revsim.simulator.ensemble",
+    "random_rows": "revsim.simulator.ensemble",
+    "uniform": "revsim.simulator.ensemble",
+    "simulate": "revsim.simulator.run",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'revsim' has no attribute {name!r}")
+    module, _, attribute = _PUBLIC[name].partition(":")
+    return getattr(import_module(module), attribute or name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,1 +1,1 @@
-"""Arithmetic as plain functions on a builder, each with an integer meaning and a promised cost."""
+"""Arithmetic as functions on a builder, each with an integer meaning and a promised cost."""

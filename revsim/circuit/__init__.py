@@ -1,0 +1,1 @@
+"""Reversible circuits: gates, hierarchy, measures, programs."""

@@ -121,7 +121,7 @@ class Builder:
         row[0, OP], row[0, C], row[0, EXTRA] = MCX, target, len(self._controls)
         row[0, ROLE] = self._roles(row[:, C])[0]
         self._controls.append(pairs)
-        self._touch(wires(used))
+        self._touch(row[:, C])
         self._items.append(row)
 
     def _emit(self, name: str, *columns: tuple[str, WireLike], opcode: int) -> None:

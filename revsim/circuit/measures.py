@@ -27,6 +27,7 @@ from revsim.circuit.gates import CCX, CSWAP, CX, ERASE, MCX, OP, SWAP, X
 from revsim.circuit.kernels import advance_depth
 from revsim.circuit.program import control_lists, program_of
 
+
 @dataclass(frozen=True)
 class Counts:
     """Native gates of a body. `toffoli` and so on are native counts; `toffoli_equivalent` prices

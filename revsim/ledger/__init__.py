@@ -1,0 +1,1 @@
+"""What was erased, by which definition, and what must hold of it."""

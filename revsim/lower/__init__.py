@@ -1,0 +1,1 @@
+"""From integer operators to reversible definitions; nothing here erases."""

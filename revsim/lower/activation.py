@@ -12,8 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from revsim.blocks.add import add_constant
-from revsim.blocks.requantise import Affine, power_of_two, requantise, shortest_affine
 from revsim.blocks.clamp import clamp_in_place
+from revsim.blocks.requantise import Affine, power_of_two, requantise, shortest_affine
 from revsim.blocks.select import relu_in_place, threshold_in_place
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition

@@ -144,7 +144,9 @@ def _lower_layer(source: NetworkLayer, inputs: tuple[Encoding, ...]) -> LoweredL
         if source.linear is not None and operators[j] is not elementwise:
             # A rounding constant is folded: the register stands for z plus that constant.
             start = Value(
-                Encoding(0, encoding.weights), start.low - encoding.offset, start.high - encoding.offset
+                Encoding(0, encoding.weights),
+                start.low - encoding.offset,
+                start.high - encoding.offset,
             )
         chains.append(stages(operators[j], j, start))
     activated = tuple(c[-1].encoding if c else e for c, e in zip(chains, z, strict=True))
@@ -170,10 +172,14 @@ def _z_encodings(
     encodings: list[Encoding] = []
     operators: list[tuple[Operator, ...]] = []
     floor, ceiling = int(source.z_low.min()), int(source.z_high.max())
-    for j, (low, high) in enumerate(zip(source.z_low.tolist(), source.z_high.tolist(), strict=True)):
+    for j, (low, high) in enumerate(
+        zip(source.z_low.tolist(), source.z_high.tolist(), strict=True)
+    ):
         left = elementwise
         if not elementwise:
-            encoding = Encoding.unsigned(floor, ceiling) if closing else Encoding.unsigned(low, high)
+            encoding = (
+                Encoding.unsigned(floor, ceiling) if closing else Encoding.unsigned(low, high)
+            )
         elif isinstance(elementwise[0], Threshold):
             encoding = Encoding.signed(low, high, int(elementwise[0].thresholds[j]))
         else:

@@ -44,7 +44,9 @@ def weighted_sum(
 
     The encoding's offset is taken out: the register holds the sum minus that offset.
     """
-    per_wire = [w * np.array(e.weights, dtype=np.int64) for w, e in zip(weights, inputs, strict=True)]
+    per_wire = [
+        w * np.array(e.weights, dtype=np.int64) for w, e in zip(weights, inputs, strict=True)
+    ]
     flat = np.concatenate(per_wire) if per_wire else np.zeros(0, dtype=np.int64)
     used = np.flatnonzero(flat)
     constant = bias - encoding.offset

@@ -8,17 +8,18 @@ gate-local ledger is computed.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from revsim.blocks.columns import Terms, columns_of
+from revsim.blocks.columns import Terms, columns_of, weighted_bits
 from revsim.blocks.requantise import requantise_terms
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Gates
 from revsim.circuit.gates import ERASE, EXTRA, OP, ROLE, A, B, C
 from revsim.circuit.registers import Encoding, Wires
-from revsim.lower.activation import Value, affine_of, for_neuron
+from revsim.lower.activation import affine_of, for_neuron
 from revsim.lower.layer import LoweredLayer
 from revsim.network.operators import Argmax, Clamp, Operator, Relu, Requantise
 
@@ -48,7 +49,9 @@ class Netlist:
         complemented = np.concatenate([first, second]) & 1 == 1
         down, up = np.unique(wires[complemented]), np.unique(wires[~complemented])
         if len(first) > 1 and len(np.intersect1d(down, up)):
-            return np.concatenate([self.both(a[None], b[None]) for a, b in zip(first, second, strict=True)])
+            return np.concatenate(
+                [self.both(a[None], b[None]) for a, b in zip(first, second, strict=True)]
+            )
         out = self.builder.local("and", len(first))
         if len(down):
             self.builder.x(down)
@@ -96,7 +99,11 @@ class Netlist:
     def mux(self, choose: int, when_one: int, when_zero: int) -> int:
         """choose ? when_one : when_zero, three gates."""
         if when_one < 0:
-            return self.or_(when_zero, choose) if when_one == TRUE else self.and_(when_zero, choose ^ 1)
+            return (
+                self.or_(when_zero, choose)
+                if when_one == TRUE
+                else self.and_(when_zero, choose ^ 1)
+            )
         return self.xor(when_zero, self.and_(choose, self.xor(when_zero, when_one)))
 
     # --- arithmetic -----------------------------------------------------------------------------
@@ -192,7 +199,9 @@ def _one(literal: int) -> Literals:
     return np.array([literal], dtype=np.int32)
 
 
-def _roles(table: npt.NDArray[np.int32], ports: int, wires: int, zero: Wires) -> npt.NDArray[np.int32]:
+def _roles(
+    table: npt.NDArray[np.int32], ports: int, wires: int, zero: Wires
+) -> npt.NDArray[np.int32]:
     """Compute where a row is the first to write a wire that starts at 0, in place elsewhere."""
     starts_zero = np.arange(wires) >= ports
     starts_zero[zero] = True
@@ -217,6 +226,7 @@ def _reset_when_dead(table: npt.NDArray[np.int32], ports: int, wires: int) -> np
     return np.concatenate([table, resets])[order]
 
 
+@lru_cache(maxsize=65536)
 def neuron_netlist(layer: LoweredLayer, j: int) -> Definition:
     """One neuron of a layer as a netlist: ports `x` (the wires it reads) and `y`."""
     net = Netlist(f"{layer.name} netlist {j}")
@@ -228,7 +238,10 @@ def neuron_netlist(layer: LoweredLayer, j: int) -> Definition:
         value, encoding = x.tolist(), layer.inputs[j]
     else:
         terms = total.terms(np.arange(len(total.wires), dtype=np.int32))
-        value, encoding = net.sum_columns(terms, x, total.width), Encoding(0, total.encoding.weights)
+        value, encoding = (
+            net.sum_columns(terms, x, total.width),
+            Encoding(0, total.encoding.weights),
+        )
         start = start[0] - total.encoding.offset, start[1] - total.encoding.offset
     for stage in layer.stages[j]:
         value = _through(net, value, encoding, stage.operator, j, start, stage.encoding)
@@ -276,14 +289,15 @@ def _through(
         below = net.at_least(value, low) ^ 1
         for flag, constant in ((above, high), (below, low)):
             if flag != FALSE:
-                value = [net.mux(flag, TRUE if constant >> k & 1 else FALSE, v) for k, v in enumerate(value)]
+                value = [
+                    net.mux(flag, TRUE if constant >> k & 1 else FALSE, v)
+                    for k, v in enumerate(value)
+                ]
         return value[: after.width]
     return [value[-1] ^ 1]  # threshold or sign: the complement of the sign
 
 
 def _weighted(encoding: Encoding, constant: int) -> Terms:
-    from revsim.blocks.columns import weighted_bits
-
     wires = np.arange(len(encoding.weights), dtype=np.int32)
     return weighted_bits(wires, np.array(encoding.weights), constant)
 
@@ -301,6 +315,7 @@ def _constants(net: Netlist, terms: Terms, value: Sequence[int], width: int) -> 
     return net.sum_columns(left, literals, width)
 
 
+@lru_cache(maxsize=1024)
 def argmax_netlist(layer: LoweredLayer) -> Definition:
     """The closing argmax of a layer: ports `value_0` .. and `index`, ties to the lowest index."""
     assert any(isinstance(a, Argmax) for a in layer.source.activations)
@@ -309,9 +324,7 @@ def argmax_netlist(layer: LoweredLayer) -> Definition:
     index = net.port("index", layer.outputs[0].width, zero=True)
     widest = max(len(p) for p in ports)
     signed = bool(layer.activated[0].weights) and layer.activated[0].weights[-1] < 0
-    values = [
-        [*p[:-1], p[-1] ^ 1] if signed else [*p, *[FALSE] * (widest - len(p))] for p in ports
-    ]
+    values = [[*p[:-1], p[-1] ^ 1] if signed else [*p, *[FALSE] * (widest - len(p))] for p in ports]
     best, winner = values[0], [FALSE] * len(index)
     for k, value in enumerate(values[1:], start=1):
         beaten = net.less(best, value)

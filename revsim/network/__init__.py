@@ -1,0 +1,1 @@
+"""Integer networks: operators, exact ranges, the NumPy reference, files."""

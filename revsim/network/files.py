@@ -4,9 +4,8 @@ The header (key `network`, a text) lists the operators in order and names the ar
 their parameters; everything else in the file is integer arrays.
 """
 
+import io
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from revsim.errors import InputError
+from revsim.files import write_whole
 from revsim.network.arrays import integers
 from revsim.network.network import Network
 from revsim.network.operators import (
@@ -68,22 +68,17 @@ def small(values: Integers) -> np.ndarray[Any, np.dtype[Any]]:
 
 
 def write_npz(path: str | Path, arrays: dict[str, Any]) -> None:
-    """Write a compressed .npz whole or not at all."""
-    path = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent or Path("."), suffix=".npz")
-        os.close(handle)
-        try:
-            np.savez_compressed(temporary, **arrays)
-            mask = os.umask(0)  # a temporary file is private; give it the mode of any other file
-            os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    """Write a compressed .npz, whole or not at all."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_whole(path, buffer.getvalue())
+
+
+def write_npy(path: str | Path, array: Integers) -> None:
+    """Write one array as .npy, whole or not at all."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_whole(path, buffer.getvalue())
 
 
 def read_npz(path: str | Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:

@@ -1,8 +1,10 @@
 """The network in plain NumPy integers: the reference that circuits must equal bit for bit."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from revsim.errors import InputError
 from revsim.network.network import Network
@@ -11,14 +13,16 @@ from revsim.network.operators import Integers
 
 @dataclass(frozen=True, eq=False)
 class LayerValues:
-    """What one layer saw: input int64 [rows, n], z (after the linear part) and output."""
+    """What one layer saw: input, z (after the linear part) and output, integers [rows, n] each."""
 
-    x: Integers
-    z: Integers
-    y: Integers
+    x: npt.NDArray[Any]
+    z: npt.NDArray[Any]
+    y: npt.NDArray[Any]
 
 
-def check_rows(network: Network, rows: Integers, where: str = "data") -> Integers:
+def check_rows(
+    network: Network, rows: npt.NDArray[Any], where: str = "data", first: int = 0
+) -> Integers:
     """Rows as int64 [rows, inputs] inside the declared input ranges, or an InputError."""
     rows = np.asarray(rows)
     if rows.ndim != 2 or rows.shape[1] != network.inputs:
@@ -37,27 +41,50 @@ def check_rows(network: Network, rows: Integers, where: str = "data") -> Integer
     if len(bad):
         r, i = (int(v) for v in bad[0])
         raise InputError(
-            f"{where}: row {r}, input {i} is {rows[r, i]}, outside the declared "
+            f"{where}: row {first + r}, input {i} is {rows[r, i]}, outside the declared "
             f"{network.input_low[i]}..{network.input_high[i]}"
         )
     return rows
 
 
-def run_reference(network: Network, rows: Integers) -> tuple[LayerValues, ...]:
-    """Every layer's input, z and output for int64 [rows, inputs].
+CHUNK = 1 << 16
+
+
+def run_reference(network: Network, rows: npt.NDArray[Any]) -> tuple[LayerValues, ...]:
+    """Every layer's input, z and output for integers [rows, inputs].
+
+    Computed in int64 in chunks of rows and held in the smallest type that fits the exact ranges,
+    so that a million rows stay small.
 
     >>> from revsim.network.arrays import from_arrays
     >>> net = from_arrays([[[1, -2]]], [[1]], activation="relu", input_range=(0, 3))
     >>> run_reference(net, np.array([[3, 1], [0, 3]]))[0].y.tolist()
     [[2], [0]]
     """
-    values = check_rows(network, rows)
-    out = []
-    for layer in network.layers:
-        z = values if layer.linear is None else layer.linear.apply(values)
-        y = z
-        for operator in layer.activations:
-            y = operator.apply(y)
-        out.append(LayerValues(values, z, y))
-        values = y
-    return tuple(out)
+    count = len(rows)
+    held = [
+        LayerValues(
+            np.empty((count, len(layer.input_low)), _smallest(layer.input_low, layer.input_high)),
+            np.empty((count, len(layer.z_low)), _smallest(layer.z_low, layer.z_high)),
+            np.empty((count, len(layer.output_low)), _smallest(layer.output_low, layer.output_high)),
+        )
+        for layer in network.layers
+    ]
+    for first in range(0, max(count, 1), CHUNK):
+        part = slice(first, first + CHUNK)
+        values = check_rows(network, rows[part], first=first)
+        for layer, out in zip(network.layers, held, strict=True):
+            z = values if layer.linear is None else layer.linear.apply(values)
+            y = z
+            for operator in layer.activations:
+                y = operator.apply(y)
+            out.x[part], out.z[part], out.y[part] = values, z, y
+            values = y
+    return tuple(held)
+
+
+def _smallest(low: Integers, high: Integers) -> type[np.signedinteger[Any]]:
+    for kind in (np.int8, np.int16, np.int32):
+        if int(low.min()) >= np.iinfo(kind).min and int(high.max()) <= np.iinfo(kind).max:
+            return kind
+    return np.int64

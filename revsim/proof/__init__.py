@@ -1,0 +1,1 @@
+"""Directed inputs and mutation: does a wrong gate show?"""

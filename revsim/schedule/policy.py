@@ -39,7 +39,9 @@ def compile_network(
     if policy not in POLICIES:
         raise InputError(f"unknown policy {policy!r}; choose one of {', '.join(POLICIES)}")
     if input not in INPUT_CHOICES:
-        raise InputError(f"unknown input choice {input!r}; choose one of {', '.join(INPUT_CHOICES)}")
+        raise InputError(
+            f"unknown input choice {input!r}; choose one of {', '.join(INPUT_CHOICES)}"
+        )
     layers = lower(network)
     device = Device(layers[0].inputs)
     chosen = POLICIES[policy]

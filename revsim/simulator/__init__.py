@@ -1,0 +1,1 @@
+"""Every gate on every row, many rows at once."""

@@ -64,4 +64,3 @@ def apply(
     if counters.violations:
         raise CheckError(str(counters.violations[0]))
     return {name: read(state, span, rows).astype(np.int64) for name, span in spans.items()}
-

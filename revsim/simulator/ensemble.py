@@ -61,8 +61,11 @@ class Ensemble:
 def checked(rows: Rows, weights: Any | None, what: str) -> tuple[Rows, Integers | None]:
     """Rows and weights with the shapes and signs that an ensemble needs, or an InputError."""
     if rows.ndim != 2 or rows.shape[0] == 0:
-        raise InputError(f"{what}: there are no rows" if rows.ndim == 2 else
-                         f"{what}: shape {rows.shape}; expected [rows, inputs]")
+        raise InputError(
+            f"{what}: there are no rows"
+            if rows.ndim == 2
+            else f"{what}: shape {rows.shape}; expected [rows, inputs]"
+        )
     if weights is None:
         return rows, None
     given = np.asarray(weights)

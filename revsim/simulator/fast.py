@@ -118,9 +118,13 @@ def _leaf(
     if program.erased:
         ones = np.sum([p[0] for p in parts], axis=0)
         rows = program.table[program.table[:, OP] == ERASE]
-        counters.ones.extend((causes[row[EXTRA]], int(n)) for row, n in zip(rows, ones, strict=True))
+        counters.ones.extend(
+            (causes[row[EXTRA]], int(n)) for row, n in zip(rows, ones, strict=True)
+        )
     if program.tallies:
-        counters.joint.extend((int(a), int(b), int(c)) for a, b, c in np.sum([p[1] for p in parts], axis=0))
+        counters.joint.extend(
+            (int(a), int(b), int(c)) for a, b, c in np.sum([p[1] for p in parts], axis=0)
+        )
     counters.suspects.update(int(w) for w in np.flatnonzero(suspect))
 
 

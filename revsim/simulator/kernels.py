@@ -241,7 +241,9 @@ def register_values(state: Any, wires: Any, rows: int, out: Any) -> None:
 
 
 @jit
-def hash_rows(state: Any, wires: Any, tables: Any, first: int, last: int, rows: int, out: Any) -> None:
+def hash_rows(
+    state: Any, wires: Any, tables: Any, first: int, last: int, rows: int, out: Any
+) -> None:
     """XOR hash of a set of wires for each row: out uint64 [rows, 2], words first..last only.
 
     tables: uint64 [chunks of 64 wires, 8, 256, 2], the XOR of the keys of the ones in each byte.

@@ -52,9 +52,7 @@ def read(state: Words, wires: Wires, rows: int) -> Raw:
     return out
 
 
-def planes_of(
-    weights: npt.NDArray[np.int64] | None, rows: int, words: int | None = None
-) -> Words:
+def planes_of(weights: npt.NDArray[np.int64] | None, rows: int, words: int | None = None) -> Words:
     """Weights as bit planes: uint64 [planes, words]; plane p holds bit p of each row's weight.
 
     A weighted count of ones is then sum over p of 2^p * popcount(wire & plane p), exact in

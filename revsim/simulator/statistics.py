@@ -59,9 +59,7 @@ def hash_tables(wires: Wires, width: int) -> npt.NDArray[np.uint64]:
     return tables
 
 
-def spectrum_of_wires(
-    state: Words, wires: Wires, rows: int, weights: Integers | None
-) -> Spectrum:
+def spectrum_of_wires(state: Words, wires: Wires, rows: int, weights: Integers | None) -> Spectrum:
     """Spectrum of the joint state of any number of wires, by a 128-bit XOR hash per row.
 
     Two different states share a hash with probability below rows^2 / 2^129.
@@ -73,5 +71,7 @@ def spectrum_of_wires(
     tables = hash_tables(wires, state.shape[0])
     keys = np.empty((rows, 2), dtype=np.uint64)
     words = (rows + 63) // 64
-    kernels.hash_rows(state, np.ascontiguousarray(wires, dtype=np.int32), tables, 0, words, rows, keys)
+    kernels.hash_rows(
+        state, np.ascontiguousarray(wires, dtype=np.int32), tables, 0, words, rows, keys
+    )
     return spectrum_of_keys(keys, weights)

@@ -1,0 +1,268 @@
+"""The command line: one function per verb, no mechanism.
+
+Exit status: 0 checks and identities hold, 1 one of them fails, 2 input or usage is wrong.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import revsim
+from revsim.errors import CheckError, InputError
+
+EPILOG = """\
+MODEL is an .npz network or the name of a bundled one (digits, digits20, xor, toy);
+CIRCUIT is a .qasm file in revsim's text form. Registers print high bit first; index 0
+is the least significant bit. Exit status: 0 all holds, 1 a check or identity fails,
+2 input or usage is wrong.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.verb is None:
+        parser.print_help()
+        return 2
+    try:
+        return int(options.run(options))
+    except InputError as error:
+        return _say(error, 2)
+    except CheckError as error:
+        return _say(error, 1)
+    except MemoryError:
+        return _say("not enough memory: use fewer rows (--ensemble random:ROWS)", 2)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _say(message: object, status: int) -> int:
+    print(f"revsim: {message}", file=sys.stderr)
+    return status
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    parser = argparse.ArgumentParser(
+        prog="revsim",
+        description="What a neural network's inference must cost in heat, gate by gate.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"revsim {revsim.__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+
+    verify = _verb(verbs, "verify", _verify, "compile, run every gate on every row, check, compare")
+    verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
+    _policy(verify, "all four, input destroyed, and bennett with it kept")
+    _ensemble(verify)
+    verify.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
+    verify.add_argument("--units", choices=("bits", "nats", "k_B", "J"), default="bits")
+    verify.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
+    verify.add_argument("--neurons", metavar="FILE", help="also write the neurons table (.csv)")
+    verify.add_argument("--erasures", metavar="FILE", help="also write the erasures table (.csv)")
+
+    run = _verb(verbs, "run", _run, "run gates on the rows of a .npy file")
+    run.add_argument("model", metavar="MODEL|CIRCUIT")
+    run.add_argument("--input", required=True, metavar="X.npy", dest="rows")
+    run.add_argument("--output", required=True, metavar="Y.npy")
+    run.add_argument("--tensors", metavar="T.npz", help="also write every readable tensor")
+    run.add_argument("--policy", default="activation_reset")
+
+    count = _verb(verbs, "count", _count, "gates, width and depth, layer by layer")
+    count.add_argument("model", metavar="MODEL|CIRCUIT")
+    _policy(count, "activation_reset")
+
+    table = _verb(verbs, "table", _table, "truth and erasure table of a circuit, up to 16 inputs")
+    table.add_argument("circuit", metavar="CIRCUIT")
+
+    draw = _verb(verbs, "draw", _draw, "draw a small circuit, or the hierarchy of any")
+    draw.add_argument("model", metavar="MODEL|CIRCUIT")
+    draw.add_argument("--policy", default="activation_reset")
+    draw.add_argument("--hierarchy", action="store_true", help="the tree of definitions")
+
+    _verb(verbs, "warmup", _warmup, "compile the kernels once, so that the next run starts fast")
+    return parser
+
+
+def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    parser.add_argument("--json", action="store_true", help="JSON alone on standard output")
+    return parser
+
+
+def _policy(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--policy",
+        metavar="P",
+        help=f"conventional, activation_reset, uncompute, bennett (default: {default})",
+    )
+    parser.add_argument("--input", metavar="I", help="destroy, keep or return the input")
+
+
+def _ensemble(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="FILE", help=".npy of rows, or .npz with rows and labels")
+    parser.add_argument(
+        "--ensemble",
+        metavar="E",
+        help="data (default), uniform, product:P, product:data, weights:W.npy, random:ROWS",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of random rows")
+    parser.add_argument("--threads", type=int, default=None, help="default: all cores")
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[None]:
+    """A spinner on a terminal, and only there."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield
+
+
+def _writable(*paths: str | None) -> None:
+    """Refuse, before any work, a file that could not be written at the end."""
+    for path in paths:
+        if path is not None and not Path(path).absolute().parent.is_dir():
+            raise InputError(f"{path}: there is no folder {Path(path).absolute().parent.name!r}")
+        if path is not None and Path(path).is_dir():
+            raise InputError(f"{path}: is a folder, not a file")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from revsim.inputs import make_ensemble
+    from revsim.physics.landauer import check_temperature
+    from revsim.pipeline import command_line, load, verify
+
+    check_temperature(options.temperature)
+    _writable(options.plot, options.neurons, options.erasures)
+    network = load(options.model)
+    ensemble, labels = make_ensemble(network, options.ensemble, options.data, options.seed)
+    with _progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
+        report = verify(
+            network,
+            ensemble,
+            labels=labels,
+            policy=options.policy,
+            input=options.input,
+            temperature_k=options.temperature,
+            threads=options.threads,
+            provenance={"argv": command_line()},
+        )
+    if options.plot is not None:
+        report.plot(options.plot)
+    if options.neurons is not None:
+        report.neurons.to_csv(options.neurons)
+    if options.erasures is not None:
+        report.erasures.to_csv(options.erasures)
+    if options.json:
+        print(report.to_json())
+    else:
+        from revsim.report.tables import render_text
+
+        print(render_text(report, options.units, color=sys.stdout.isatty()), end="")
+    return 0 if report.holds else 1
+
+
+def _circuit(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
+    """A circuit from a text file, or compiled from a network."""
+    from revsim.formats.qasm3 import load as load_circuit
+    from revsim.pipeline import load
+    from revsim.schedule.policy import compile_network
+
+    if str(options.model).endswith(".qasm"):
+        if input is not None:
+            raise InputError("--input is for networks: a circuit file says itself what it erases")
+        return load_circuit(options.model)
+    return compile_network(load(options.model), policy or "activation_reset", input or "destroy")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from revsim.inputs import read_array
+    from revsim.pipeline import run_to_files
+
+    _writable(options.output, options.tensors)
+    circuit = _circuit(options, options.policy, None)
+    rows = read_array(options.rows)
+    with _progress(f"running every gate of {circuit.name}"):
+        summary = run_to_files(circuit, rows, options.output, options.tensors)
+    if options.json:
+        _print_json(summary)
+    else:
+        print(
+            f"{summary['rows']:,} rows, {summary['gate_evaluations']:,} gate evaluations -> "
+            f"{options.output}"
+        )
+    return 0
+
+
+def _count(options: argparse.Namespace) -> int:
+    from revsim.report.counting import count_circuit, render_counts
+
+    circuit = _circuit(options, options.policy, options.input)
+    counted = count_circuit(circuit)
+    if options.json:
+        _print_json(counted)
+    else:
+        print(render_counts(counted), end="")
+    return 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    from revsim.formats.qasm3 import load as load_circuit
+    from revsim.report.truth import render_truth, truth_table
+
+    table = truth_table(load_circuit(options.circuit))
+    if options.json:
+        _print_json(table)
+    else:
+        print(render_truth(table), end="")
+    return 0
+
+
+def _draw(options: argparse.Namespace) -> int:
+    from revsim.draw.text import draw, draw_hierarchy
+
+    circuit = _circuit(options, options.policy, None)
+    text = draw_hierarchy(circuit) if options.hierarchy else draw(circuit)
+    if options.json:
+        _print_json({"drawing": text.splitlines()})
+    else:
+        print(text)
+    return 0
+
+
+def _warmup(options: argparse.Namespace) -> int:
+    import time
+
+    from revsim.pipeline import verify
+
+    started = time.perf_counter()
+    verify("toy")
+    seconds = time.perf_counter() - started
+    if options.json:
+        _print_json({"seconds": seconds})
+    else:
+        print(f"kernels are ready ({seconds:.1f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

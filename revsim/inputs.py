@@ -1,0 +1,127 @@
+"""What users give on the command line: data files and the names of ensembles."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.definition import Circuit
+from revsim.errors import InputError
+from revsim.network.bundled import BUNDLED, bundled_data
+from revsim.network.files import SIZE_LIMIT, read_npz
+from revsim.network.network import Network
+from revsim.network.reference import check_rows
+from revsim.simulator.ensemble import Ensemble, data_set, product, random_rows, uniform
+
+Integers = npt.NDArray[np.int64]
+ENSEMBLES = "data, uniform, product:P, product:data, weights:FILE, random:ROWS"
+
+
+def read_array(path: str | Path) -> npt.NDArray[Any]:
+    """One array from a .npy file, pickled objects refused."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > SIZE_LIMIT:
+            raise InputError(f"{path}: is larger than {SIZE_LIMIT >> 20} MiB")
+        return np.asarray(np.load(path, allow_pickle=False))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except (OSError, ValueError, EOFError) as error:
+        if "pickle" in str(error):
+            raise InputError(f"{path}: holds Python objects; only plain arrays are read") from error
+        raise InputError(f"{path}: is not a readable .npy file ({error})") from error
+
+
+def read_data(path: str | Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    """Rows and labels: a .npy of rows, or an .npz with `rows` and perhaps `labels`."""
+    if Path(path).suffix == ".npz":
+        arrays = read_npz(path)
+        if "rows" not in arrays:
+            raise InputError(f"{path}: has no array 'rows'; it holds {', '.join(arrays)}")
+        return arrays["rows"], arrays.get("labels")
+    return read_array(path), None
+
+
+def ranges_of(subject: Network | Circuit) -> tuple[Integers, Integers]:
+    """Least and greatest value of each input of a network or a circuit."""
+    if isinstance(subject, Network):
+        return subject.input_low, subject.input_high
+    encodings = [register.encoding for register in subject.inputs]
+    return np.array([e.low for e in encodings]), np.array([e.high for e in encodings])
+
+
+def make_ensemble(
+    subject: Network | Circuit, spec: str | None, data: str | Path | None, seed: int = 0
+) -> tuple[Ensemble | None, npt.NDArray[Any] | None]:
+    """The ensemble that a user named, with labels where the data has them.
+
+    None where nothing was named: the caller then takes its own default. product:P gives every
+    binary input the probability P of being 1; product:data takes each input's own distribution
+    from the data; weights:FILE weighs the data rows by whole numbers from a .npy file.
+    """
+    low, high = ranges_of(subject)
+    kind, _, parameter = (spec or "data").partition(":")
+    if kind == "uniform" and not parameter:
+        return uniform(low, high), None
+    if kind == "random":
+        return random_rows(low, high, _whole(parameter, spec), seed), None
+    if kind == "product" and parameter != "data":
+        return _product(low, high, parameter, spec), None
+    if kind not in ("data", "weights", "product"):
+        raise InputError(f"unknown ensemble {spec!r}; choose one of {ENSEMBLES}")
+    if kind == "data" and data is None:
+        return None, None
+    rows, labels = _rows(subject, data)
+    if kind == "product":
+        return product(low, _marginals(rows, low, high), "product:data"), None
+    if kind == "weights":
+        return data_set(rows, read_array(parameter), "weights"), labels
+    return data_set(rows), labels
+
+
+def _rows(
+    subject: Network | Circuit, data: str | Path | None
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    if data is not None:
+        rows, labels = read_data(data)
+        return (
+            (check_rows(subject, rows, str(data)), labels)
+            if isinstance(subject, Network)
+            else (rows, labels)
+        )
+    if isinstance(subject, Network) and subject.name in BUNDLED:
+        found = bundled_data(subject.name)
+        if found is not None:
+            return found
+    raise InputError("this ensemble needs data: give --data FILE")
+
+
+def _marginals(rows: npt.NDArray[Any], low: Integers, high: Integers) -> list[Any]:
+    return [
+        np.bincount(rows[:, k].astype(np.int64) - low[k], minlength=int(high[k] - low[k]) + 1)
+        / len(rows)
+        for k in range(rows.shape[1])
+    ]
+
+
+def _product(low: Integers, high: Integers, parameter: str, spec: str | None) -> Ensemble:
+    try:
+        p = float(parameter)
+    except ValueError as error:
+        raise InputError(f"ensemble {spec!r}: {parameter!r} is no probability") from error
+    if not 0 <= p <= 1:
+        raise InputError(f"ensemble {spec!r}: the probability must lie in 0..1")
+    wide = np.flatnonzero(high - low != 1)
+    if len(wide):
+        raise InputError(
+            f"ensemble {spec!r}: input {wide[0]} has {high[wide[0]] - low[wide[0]] + 1} values, "
+            "product:P is for inputs with two; use product:data"
+        )
+    return product(low, [[1 - p, p]] * len(low), str(spec))
+
+
+def _whole(text: str, spec: str | None) -> int:
+    if not text.isdigit():
+        raise InputError(f"ensemble {spec!r}: {text!r} is no number of rows")
+    return int(text)

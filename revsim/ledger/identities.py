@@ -1,0 +1,117 @@
+"""Identities that must hold on every report, evaluated and never assumed.
+
+Each is a theorem of the ledgers; a residual above 1e-9 is a bug of revsim, not a result. `holds` is
+None where an identity does not apply to the run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from revsim.ledger.ledgers import LedgerRow, total_of
+from revsim.ledger.reference import LayerEntropies, Neurons
+from revsim.physics.landauer import CROSSING
+from revsim.simulator.tally import Tally
+
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One identity: `residual` is how far it is from holding (0 is perfect), in bits."""
+
+    id: str
+    symbol: str
+    statement: str
+    residual: float | None
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the residual is below 1e-9; None where the identity does not apply."""
+        return None if self.residual is None else self.residual <= TOLERANCE
+
+
+def telescoping(rows: Sequence[LedgerRow], tally: Tally) -> Identity:
+    """T1: given_kept adds up to H(start) - H(end) of the device and its kept exports."""
+    given = total_of(rows).given_kept
+    change = tally.initial.entropy - tally.final.entropy
+    return Identity("telescoping", "T1", "given_kept = H(start) - H(end)", abs(given - change))
+
+
+def ladder(rows: Sequence[LedgerRow]) -> Identity:
+    """T2: reset_count >= per_bit >= per_register >= given_kept >= 0, for every cause."""
+    worst = 0.0
+    for row in rows:
+        steps = (
+            row.ledgers.reset_count,
+            row.ledgers.per_bit,
+            row.ledgers.per_register,
+            row.ledgers.given_kept,
+            0.0,
+        )
+        worst = max(worst, *(b - a for a, b in zip(steps[:-1], steps[1:], strict=True)))
+    return Identity(
+        "ladder", "T2", "reset_count >= per_bit >= per_register >= given_kept >= 0", worst
+    )
+
+
+def bennett(rows: Sequence[LedgerRow], applies: bool, keeps_input: bool, loss: float) -> Identity:
+    """T4: compute, copy, uncompute erases nothing; erasing the input then costs H(X given Y)."""
+    total = total_of(rows)
+    residual: float | None = None
+    if applies:
+        residual = total.reset_count if keeps_input else abs(total.given_kept - loss)
+    return Identity("bennett", "T4", "nothing erased, or H(X given Y) with the input", residual)
+
+
+def floor(rows: Sequence[LedgerRow], keeps_input: bool, loss: float) -> Identity:
+    """T5: with only Y left, every ledger is at least H(X given Y)."""
+    total = total_of(rows)
+    least = min(total.reset_count, total.per_bit, total.per_register, total.given_kept)
+    residual = None if keeps_input else max(0.0, loss - least)
+    return Identity("floor", "T5", "every ledger >= H(X given Y)", residual)
+
+
+def layer_sum(layers: Sequence[LayerEntropies], H_X: float, H_Y: float) -> Identity:
+    """T6: losses of layers add up to H(X) - H(Y); neurons taken one by one lose no less."""
+    total = sum(layer.H_in - layer.H_out for layer in layers)
+    chained = max(
+        (abs(a.H_out - b.H_in) for a, b in zip(layers[:-1], layers[1:], strict=True)), default=0.0
+    )
+    separate = max((layer.H_z - layer.H_out - layer.separate_loss for layer in layers), default=0.0)
+    residual = max(abs(total - (H_X - H_Y)), chained, separate, 0.0)
+    return Identity("layer_sum", "T6", "layer losses add up to H(X) - H(Y)", residual)
+
+
+def neuron_reset(neurons: Sequence[Neurons]) -> Identity:
+    """T7: one-bit neuron states reset one by one.
+
+    sum h2(p) >= sum 2 min(p, 1 - p); >= 2 changed neurons; >= active neurons where every
+    p <= 0.7729; and H(value) = h2(p) + p H(value given active) for each neuron.
+    """
+    residual: float | None = None
+    for layer in neurons:
+        p, states = layer.activity, layer.state_entropy
+        gaps = [
+            2 * float(sum(min(v, 1 - v) for v in p.tolist())) - float(states.sum()),
+            float((4 * p * (1 - p)).sum()) - float(states.sum()),
+            float(abs(layer.value_entropy - states - layer.active_entropy).max(initial=0.0)),
+        ]
+        if float(p.max(initial=0.0)) <= CROSSING:
+            gaps.append(float(p.sum()) - float(states.sum()))
+        residual = max(residual or 0.0, *gaps, 0.0)
+    return Identity(
+        "neuron_reset",
+        "T7",
+        "neuron_entropy >= 2 min(p, 1-p), 2 changed, and active if p <= p*",
+        residual,
+    )
+
+
+def circuit_end(tally: Tally, H_kept: float) -> Identity:
+    """The device ends with the entropy of what it should hold, hashes against exact counting.
+
+    H_kept is H(Y) where only the output is left, H(X) where the input is kept (the output is then a
+    function of it), both from the integer reference.
+    """
+    residual = abs(tally.final.entropy - H_kept)
+    return Identity("circuit_end", "-", "H(device at end) = H(what is kept)", residual)

@@ -1,0 +1,152 @@
+"""The ledgers: one erasure, counted by rival definitions of "erased".
+
+All are exact for the ensemble of the run, in bits per inference:
+
+    reset_count   A0  bits under ERASE: a device that pays one bit each, whatever the data
+    per_bit       A1  sum over bits of h2(p): each bit reset by itself, tuned to its statistics
+    per_register  A2  sum over ERASEs of the register's joint entropy
+    given_kept    A3  sum over groups of H(before) - H(after) of everything kept
+    gate_local    A4  sum over gates of a netlist of H(in) - H(out); fan-out is free
+    ones_flipped  A6  expected ones under ERASE; a count of flips, never an energy
+
+A0 >= A1 >= A2 >= A3 >= 0 for every circuit and every ensemble (theorem T2).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.simulator.tally import ErasureTally, GateTally, GroupTally, InnerTally, Tally
+
+LEDGERS = (
+    ("reset_count", "A0"),
+    ("per_bit", "A1"),
+    ("per_register", "A2"),
+    ("given_kept", "A3"),
+    ("gate_local", "A4"),
+    ("ones_flipped", "A6"),
+)
+"""Names people see and theory's symbols."""
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """Bits per inference by each definition; None where a definition does not apply."""
+
+    reset_count: float = 0.0
+    per_bit: float = 0.0
+    per_register: float = 0.0
+    given_kept: float = 0.0
+    gate_local: float | None = None
+    ones_flipped: float = 0.0
+
+    def __add__(self, other: "Ledgers") -> "Ledgers":
+        gate_local = (
+            None
+            if self.gate_local is None and other.gate_local is None
+            else (self.gate_local or 0.0) + (other.gate_local or 0.0)
+        )
+        return Ledgers(
+            self.reset_count + other.reset_count,
+            self.per_bit + other.per_bit,
+            self.per_register + other.per_register,
+            self.given_kept + other.given_kept,
+            gate_local,
+            self.ones_flipped + other.ones_flipped,
+        )
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """The ledgers of one (layer, cause)."""
+
+    layer: str
+    cause: str
+    ledgers: Ledgers
+
+
+def bit_entropies(ones: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.float64]:
+    """h2(ones / total) in bits for each entry, from integer weights.
+
+    >>> bit_entropies(np.array([1, 0, 4]), 4).round(4).tolist()
+    [0.8113, 0.0, 0.0]
+    """
+    p = np.asarray(ones, dtype=np.float64) / total
+    out = np.zeros(len(p))
+    inner = (p > 0) & (p < 1)
+    q = p[inner]
+    out[inner] = -(q * np.log2(q) + (1 - q) * np.log2(1 - q))
+    return out
+
+
+def of_erasure(tally: ErasureTally, total: int) -> Ledgers:
+    """One ERASE of a register; given_kept belongs to its group and is 0 here."""
+    return Ledgers(
+        reset_count=float(len(tally.ones)),
+        per_bit=float(bit_entropies(tally.ones, total).sum()),
+        per_register=tally.joint.entropy,
+        ones_flipped=float(tally.ones.sum()) / total,
+    )
+
+
+def of_inner(tally: InnerTally, total: int) -> Ledgers:
+    """Single-bit ERASEs of a netlist: each is a register of its own, so A2 = A1."""
+    entropy = float(bit_entropies(tally.ones, total).sum())
+    return Ledgers(
+        reset_count=float(len(tally.ones)),
+        per_bit=entropy,
+        per_register=entropy,
+        ones_flipped=float(tally.ones.sum()) / total,
+    )
+
+
+def of_group(tally: GroupTally) -> Ledgers:
+    """given_kept of one group, both readings taken at that group."""
+    return Ledgers(given_kept=tally.before.entropy - tally.after.entropy)
+
+
+def of_gates(tally: GateTally, total: int) -> Ledgers:
+    """gate_local: sum over two-input gates of H(inputs) - H(output), fan-out free."""
+    both, first, second = (tally.joint[:, k].astype(np.float64) for k in range(3))
+    cells = np.stack([both, first - both, second - both, total - first - second + both]) / total
+    logs = np.log2(cells, out=np.zeros_like(cells), where=cells > 0)
+    inputs = -(cells * logs).sum(axis=0)
+    ones = np.where(tally.is_and, both, first + second - 2 * both)
+    outputs = bit_entropies(ones.astype(np.int64), total)
+    return Ledgers(gate_local=float((inputs - outputs).sum()))
+
+
+def ledger_rows(tally: Tally) -> tuple[LedgerRow, ...]:
+    """The ledgers of every (layer, cause), in order of first appearance."""
+    rows: dict[tuple[str, str], Ledgers] = {}
+
+    def add(layer: str, cause: str, ledgers: Ledgers) -> None:
+        rows[layer, cause] = rows.get((layer, cause), Ledgers()) + ledgers
+
+    for inner in tally.inner:
+        add(inner.layer, inner.cause, of_inner(inner, tally.total))
+    for gates in tally.gates:
+        add(gates.layer, "gate_output", of_gates(gates, tally.total))
+    for erasure in tally.erasures:
+        add(erasure.layer, erasure.cause, of_erasure(erasure, tally.total))
+    for group in tally.groups:
+        add(group.layer, group.cause, of_group(group))
+    order = {name: k for k, name in enumerate(dict.fromkeys(layer for layer, _ in rows))}
+    found = sorted(rows.items(), key=lambda item: order[item[0][0]])
+    return tuple(LedgerRow(layer, cause, _tidy(ledgers)) for (layer, cause), ledgers in found)
+
+
+def _tidy(ledgers: Ledgers) -> Ledgers:
+    """Rounding noise of a difference of entropies below 1e-12 is 0."""
+    given = ledgers.given_kept
+    return replace(ledgers, given_kept=0.0) if abs(given) < 1e-12 else ledgers
+
+
+def total_of(rows: Iterable[LedgerRow]) -> Ledgers:
+    """Sum of ledger rows."""
+    out = Ledgers()
+    for row in rows:
+        out = out + row.ledgers
+    return out

@@ -1,0 +1,132 @@
+"""Entropies and activities from the integer reference: independent of every circuit.
+
+Joint entropies of integer vectors come from exact counting by ranking (columns are merged into one
+integer key; keys are ranked again whenever they would pass 62 bits), never from hashes, so that
+they check the hashes of the simulator.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.ledger.ledgers import bit_entropies
+from revsim.simulator.statistics import spectrum_of_values
+
+Integers = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.bool_]
+
+
+def keys_of(values: npt.NDArray[np.generic]) -> tuple[Integers, int]:
+    """One integer per row of integers [rows, n], equal exactly where rows are equal; and their
+    number of bits."""
+    keys = np.zeros(len(values), dtype=np.int64)
+    size = 1
+    for raw in values.T:
+        column = raw.astype(np.int64)
+        low, high = int(column.min()), int(column.max())
+        span = high - low + 1
+        if size * span >= 1 << 62:
+            ranks, keys = np.unique(keys, return_inverse=True)
+            size = len(ranks)
+        if size * span >= 1 << 62:
+            ranks, column = np.unique(column, return_inverse=True)
+            low, span = 0, len(ranks)
+        keys = keys * span + (column - low)
+        size *= span
+    return keys, (size - 1).bit_length()
+
+
+def joint_entropy(values: npt.NDArray[np.generic], weights: Integers | None = None) -> float:
+    """H of the rows of an integer array [rows, n], in bits, weights int64 [rows] or None.
+
+    >>> joint_entropy(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]))
+    2.0
+    """
+    keys, bits = keys_of(values)
+    return spectrum_of_values(keys.astype(np.uint64), bits, weights).entropy
+
+
+def column_entropies(
+    values: npt.NDArray[np.generic], weights: Integers | None = None
+) -> npt.NDArray[np.float64]:
+    """H of each column by itself, in bits: float64 [n]."""
+    return np.array([joint_entropy(values[:, [k]], weights) for k in range(values.shape[1])])
+
+
+@dataclass(frozen=True)
+class LayerEntropies:
+    """Information that flows through one layer, in bits: before, after the linear part, after."""
+
+    name: str
+    kind: str
+    H_in: float
+    H_z: float
+    H_out: float
+    separate_loss: float
+    """Sum over neurons of H(z_i) - H(y_i): activations taken one by one (theorem T6)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """Neurons of one layer: activity p float64 [n], entropies of activations, joint pattern.
+
+    `state_entropy` float64 [n] is h2(p) of each neuron's one-bit state; `value_entropy` is H of each neuron's whole output; `active_entropy` is its part
+    p H(value | active), so that value_entropy = h2(p) + active_entropy where inactive means 0.
+    """
+
+    layer: str
+    activity: npt.NDArray[np.float64]
+    state_entropy: npt.NDArray[np.float64]
+    value_entropy: npt.NDArray[np.float64]
+    active_entropy: npt.NDArray[np.float64]
+    pattern_entropy: float
+
+
+def layer_entropies(
+    name: str,
+    kind: str,
+    x: npt.NDArray[np.generic],
+    z: npt.NDArray[np.generic],
+    y: npt.NDArray[np.generic],
+    weights: Integers | None,
+) -> LayerEntropies:
+    """Entropies of one layer's input, z and output, integers [rows, n] each."""
+    separate = 0.0
+    if z.shape[1] == y.shape[1]:
+        separate = float((column_entropies(z, weights) - column_entropies(y, weights)).sum())
+    else:
+        separate = float(column_entropies(z, weights).sum())
+    return LayerEntropies(
+        name,
+        kind,
+        joint_entropy(x, weights),
+        joint_entropy(z, weights),
+        joint_entropy(y, weights),
+        separate,
+    )
+
+
+def neuron_statistics(
+    layer: str, y: npt.NDArray[np.generic], active: Bits, weights: Integers | None
+) -> Neurons:
+    """Activity and entropies of the neurons of one layer: y integers [rows, n], active bool."""
+    if weights is None:
+        ones, total = active.sum(axis=0, dtype=np.int64), len(y)
+    else:
+        ones, total = weights @ active.astype(np.int64), int(weights.sum())
+    activity = ones / total
+    inside = np.zeros(y.shape[1])
+    for k in range(y.shape[1]):
+        on = active[:, k]
+        if activity[k] > 0:
+            chosen = None if weights is None else weights[on]
+            inside[k] = activity[k] * joint_entropy(y[on][:, [k]], chosen)
+    return Neurons(
+        layer,
+        activity,
+        bit_entropies(ones, total),
+        column_entropies(y, weights),
+        inside,
+        joint_entropy(active, weights),
+    )

@@ -1,0 +1,67 @@
+"""k_B T ln 2: from bits to joules and to negentropy.
+
+`k_B` is exact since the 2019 redefinition of the SI (BIPM, The International System of Units,
+9th edition). Negentropy (J/K) does not depend on the temperature; energy (J) does.
+"""
+
+import math
+from typing import Final
+
+from revsim.errors import InputError
+
+BOLTZMANN: Final = 1.380649e-23
+"""Boltzmann constant in J/K, exact."""
+
+CROSSING: Final = 0.7729078047811322
+"""Activity p at which the entropy h2(p) of a neuron equals p; above it, p is the larger."""
+
+
+def energy_j(bits: float, temperature_k: float = 300.0) -> float:
+    """Least heat in joules for erasing `bits` at `temperature_k`: bits k_B T ln 2 (Landauer 1961).
+
+    >>> f"{energy_j(1.0):.6e}"
+    '2.870979e-21'
+    """
+    check_temperature(temperature_k)
+    return bits * BOLTZMANN * temperature_k * math.log(2)
+
+
+def negentropy_j_per_k(bits: float) -> float:
+    """Least negentropy used for erasing `bits`, in J/K: bits k_B ln 2.
+
+    >>> f"{negentropy_j_per_k(1.0):.6e}"
+    '9.569930e-24'
+    """
+    return bits * BOLTZMANN * math.log(2)
+
+
+def check_temperature(temperature_k: float) -> float:
+    """The temperature, or an InputError where it is not a positive finite number of kelvin."""
+    if not math.isfinite(temperature_k) or temperature_k <= 0:
+        raise InputError(f"the temperature must be above 0 K, got {temperature_k}")
+    return temperature_k
+
+
+def binary_entropy(p: float) -> float:
+    """h2(p) in bits; 0 at p = 0 and 1.
+
+    >>> binary_entropy(0.5), binary_entropy(0.0)
+    (1.0, 0.0)
+    """
+    if p <= 0.0 or p >= 1.0:
+        return 0.0
+    return -(p * math.log2(p) + (1 - p) * math.log2(1 - p))
+
+
+UNITS: Final = ("bits", "nats", "k_B", "J")
+
+
+def in_unit(bits: float, unit: str, temperature_k: float = 300.0) -> float:
+    """Bits in another unit: nats (= k_B, entropy in units of Boltzmann's constant) or joules."""
+    if unit == "bits":
+        return bits
+    if unit in ("nats", "k_B"):
+        return bits * math.log(2)
+    if unit == "J":
+        return energy_j(bits, temperature_k)
+    raise InputError(f"unknown unit {unit!r}; choose one of {', '.join(UNITS)}")

@@ -1,0 +1,419 @@
+"""The four steps in order: load, compile, simulate, verify."""
+
+import hashlib
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import revsim
+from revsim.circuit.definition import Circuit
+from revsim.circuit.measures import Counts, circuit_width, counts_of_item
+from revsim.circuit.validate import linear_layers
+from revsim.errors import InputError
+from revsim.ledger import identities
+from revsim.ledger.comparison import activity, compare
+from revsim.ledger.ledgers import LedgerRow, ledger_rows, of_erasure, of_inner, total_of
+from revsim.ledger.reference import (
+    LayerEntropies,
+    Neurons,
+    layer_entropies,
+    neuron_statistics,
+)
+from revsim.network.arrays import integers as whole_rows
+from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
+from revsim.network.files import load_npz, write_npy, write_npz
+from revsim.network.network import Network
+from revsim.network.reference import LayerValues, check_rows, run_reference
+from revsim.physics.landauer import check_temperature
+from revsim.proof.directed import directed_rows
+from revsim.report.report import Check, Report, RunReport, Table, erasure_table, neuron_columns
+from revsim.schedule.policy import POLICIES, compile_network
+from revsim.simulator.ensemble import Ensemble, data_set, uniform
+from revsim.simulator.run import Run, reversible_both_ways, simulate
+from revsim.simulator.tally import Tally
+
+ENUMERATE_BY_DEFAULT = 1 << 20
+DEFAULT_RUNS = (*((policy, "destroy") for policy in POLICIES), ("bennett", "keep"))
+"""What `verify` runs without a policy."""
+INVERSE_STATES = 512
+
+
+def load(model: str | Path) -> Network:
+    """A network from an .npz file or the name of a bundled one.
+
+    >>> load("xor").inputs
+    2
+    """
+    if str(model) in BUNDLED:
+        return bundled(str(model))
+    path = Path(model)
+    if path.suffix == ".npz":
+        return load_npz(path)
+    if path.exists():
+        raise InputError(f"{model}: only .npz networks are read; see `revsim verify --help`")
+    raise InputError(f"{model}: neither a file nor a bundled network ({', '.join(BUNDLED)})")
+
+
+def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] | None]:
+    """The bundled data of a bundled network; all inputs of a small one; otherwise an error."""
+    if network.name in BUNDLED:
+        found = bundled_data(network.name)
+        if found is not None:
+            return data_set(found[0]), found[1]
+    spans = (network.input_high - network.input_low + 1).astype(object)
+    if int(np.prod(spans)) <= ENUMERATE_BY_DEFAULT:
+        return uniform(network.input_low, network.input_high), None
+    raise InputError(
+        f"network {network.name!r} has too many inputs to enumerate; give data "
+        "(--data FILE) or --ensemble random:ROWS"
+    )
+
+
+def verify(
+    network: Network | str,
+    ensemble: Ensemble | npt.ArrayLike | None = None,
+    *,
+    labels: npt.ArrayLike | None = None,
+    policy: str | None = None,
+    input: str | None = None,
+    temperature_k: float = 300.0,
+    threads: int | None = None,
+    provenance: dict[str, Any] | None = None,
+) -> Report:
+    """Compile a network, run every gate on every row, and hold it to checks, identities, the paper.
+
+    ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
+    input: None runs all four policies with the input destroyed and bennett with it kept.
+    temperature_k in kelvin. Raises InputError on anything that does not fit.
+
+    >>> report = verify("xor", policy="uncompute")
+    >>> report.holds, round(report.runs[0].total.given_kept, 6)
+    (True, 1.0)
+    """
+    check_temperature(temperature_k)
+    network = load(network) if isinstance(network, str) else network
+    test = None
+    if ensemble is None:
+        ensemble, own = default_ensemble(network)
+        if labels is None and own is not None:
+            labels, test = own, held_out(network.name)
+    elif not isinstance(ensemble, Ensemble):
+        ensemble = data_set(check_rows(network, np.asarray(ensemble)))
+    runs = _runs(policy, input)
+    reference = run_reference(network, ensemble.rows)
+    weights = ensemble.weights
+    layers = tuple(
+        layer_entropies(layer.name, layer.kind, values.x, values.z, values.y, weights)
+        for layer, values in zip(network.layers, reference, strict=True)
+    )
+    neurons = tuple(
+        neuron_statistics(layer.name, values.y, layer.active(values.y), weights)
+        for layer, values in zip(network.layers, reference, strict=True)
+        if layer.neurons
+    )
+    directed = directed_rows(network)
+    expected = run_reference(network, directed)[-1].y
+    reports = []
+    erased: list[tuple[Any, ...]] = []
+    for chosen, choice in runs:
+        circuit = compile_network(network, chosen, choice)
+        report, rows = _run_report(
+            circuit, ensemble, reference, layers, neurons, (directed, expected), threads
+        )
+        reports.append(report)
+        erased += rows
+    return Report(
+        network=_describe(network),
+        ensemble={
+            "name": ensemble.name,
+            "rows": len(ensemble.rows),
+            "distinct": ensemble.distinct,
+            "ceiling": ensemble.at_ceiling,
+            "seed": ensemble.seed,
+        },
+        accuracy=_accuracy(network, reference, labels, test),
+        activity=activity(neurons),
+        layers=layers,
+        H_X=layers[0].H_in,
+        H_Y=layers[-1].H_out,
+        runs=tuple(reports),
+        temperature_k=temperature_k,
+        neurons=_neuron_table(neurons),
+        erasures=erasure_table(erased),
+        provenance={**_provenance(network, ensemble), **(provenance or {})},
+    )
+
+
+def _runs(policy: str | None, input: str | None) -> Sequence[tuple[str, str]]:
+    if policy is None and input is None:
+        return DEFAULT_RUNS
+    if policy is None:
+        return [(name, input or "destroy") for name in POLICIES]
+    return [(policy, input or "destroy")]
+
+
+def _run_report(
+    circuit: Circuit,
+    ensemble: Ensemble,
+    reference: Sequence[LayerValues],
+    layers: Sequence[LayerEntropies],
+    neurons: Sequence[Neurons],
+    directed: tuple[npt.NDArray[np.int64], npt.NDArray[Any]],
+    threads: int | None,
+) -> tuple[RunReport, list[tuple[Any, ...]]]:
+    wrong: list[str] = []
+
+    def on_mark(name: str, element: int, values: npt.NDArray[np.int64]) -> None:
+        layer, tensor = name.rsplit(".", 1)
+        number = next(i for i, entry in enumerate(layers) if entry.name == layer)
+        known = getattr(reference[number], tensor)[:, element]
+        different = np.flatnonzero(known != values)
+        if len(different):
+            row = int(different[0])
+            wrong.append(
+                f"{name}[{element}] is {values[row]} in row {row}, the reference has {known[row]}"
+            )
+
+    run = simulate(circuit, ensemble, threads=threads, on_mark=on_mark, strict=False)
+    if not wrong and bool((run.outputs != reference[-1].y).any()):
+        row = int(np.argwhere(run.outputs != reference[-1].y)[0][0])
+        wrong.append(f"the output differs from the reference in row {row}")
+    extra = simulate(circuit, data_set(directed[0]), threads=1, strict=False)
+    if bool((extra.outputs != directed[1]).any()):
+        row = int(np.argwhere(extra.outputs != directed[1])[0][0])
+        wrong.append(f"the output differs from the reference on directed input {row}")
+    rows = ledger_rows(run.tally)
+    keeps = circuit.input_choice != "destroy"
+    H_X, H_Y = layers[0].H_in, layers[-1].H_out
+    gates: dict[str, Counts] = {}
+    for item, layer in zip(circuit.body, circuit.layer_of, strict=True):
+        gates[layer] = gates.get(layer, Counts()) + counts_of_item(item)
+    report = RunReport(
+        policy=circuit.policy,
+        input=circuit.input_choice,
+        order=circuit.order,
+        kept=_kept(circuit),
+        circuit_checks=_checks(circuit, run, extra, wrong, len(directed[0])),
+        identities=(
+            identities.telescoping(rows, run.tally),
+            identities.ladder(rows),
+            identities.circuit_end(run.tally, H_X if keeps else H_Y),
+            identities.bennett(rows, circuit.policy == "bennett", keeps, H_X - H_Y),
+            identities.floor(rows, keeps, H_X - H_Y),
+            identities.layer_sum(layers, H_X, H_Y),
+            identities.neuron_reset(neurons),
+        ),
+        comparison=compare(total_of(rows), activity(neurons), ensemble.at_ceiling, keeps),
+        rows=rows,
+        gates=gates,
+        width=circuit_width(circuit),
+        gate_evaluations=run.tally.gate_evaluations,
+    )
+    return report, _erasure_rows(circuit, run.tally, rows)
+
+
+def _kept(circuit: Circuit) -> str:
+    if circuit.input_choice == "destroy":
+        return "output"
+    return "output and input" + (" (exported)" if circuit.input_choice == "return" else "")
+
+
+def _checks(
+    circuit: Circuit, run: Run, extra: Run, wrong: Sequence[str], directed: int
+) -> tuple[Check, ...]:
+    broken = [*run.tally.violations, *extra.tally.violations]
+    dirty = [str(v) for v in broken if v.check == "ancillas"]
+    roles = [str(v) for v in broken if v.check == "roles"]
+    erasing = linear_layers(circuit)
+    definitions = list({id(d): d for layer in circuit.layers for d in layer.linear}.values())
+    one_way = [d.name for d in definitions if not reversible_both_ways(d)]
+    rows = f"{len(run.ensemble.rows):,} rows and {directed} directed inputs"
+    netlist = "does not apply: a conventional netlist erases inside its layers"
+    return (
+        Check(
+            "outputs",
+            not wrong,
+            wrong[0] if wrong else f"every readable tensor equals the reference on {rows}",
+        ),
+        Check("ancillas", not dirty, dirty[0] if dirty else f"all wires released at 0 on {rows}"),
+        Check(
+            "linear_layers",
+            not erasing if definitions else None,
+            (
+                f"ERASE inside {erasing[0]}"
+                if erasing
+                else f"no ERASE in {len(definitions)} definitions"
+            )
+            if definitions
+            else netlist,
+        ),
+        Check(
+            "inverse",
+            not one_way if definitions else None,
+            (
+                f"{one_way[0]} is not undone by its inverse"
+                if one_way
+                else f"{len(definitions)} definitions undone on {INVERSE_STATES} random full states"
+            )
+            if definitions
+            else netlist,
+        ),
+        Check("roles", not roles, roles[0] if roles else f"every compute and uncompute on {rows}"),
+    )
+
+
+def _erasure_rows(
+    circuit: Circuit, tally: Tally, rows: Sequence[LedgerRow]
+) -> list[tuple[Any, ...]]:
+    out: list[tuple[Any, ...]] = []
+    where = (circuit.policy, circuit.input_choice)
+    for inner in tally.inner:
+        v = of_inner(inner, tally.total)
+        name = inner.definition
+        out.append((*where, inner.layer, inner.cause, name, name, *_figures(v)))
+    for erasure in tally.erasures:
+        v = of_erasure(erasure, tally.total)
+        out.append(
+            (*where, erasure.layer, erasure.cause, erasure.register, erasure.value_of, *_figures(v))
+        )
+    return out
+
+
+def _figures(ledgers: Any) -> tuple[float, ...]:
+    return (
+        ledgers.reset_count,
+        ledgers.per_bit,
+        ledgers.per_register,
+        ledgers.ones_flipped,
+    )
+
+
+def _neuron_table(neurons: Sequence[Neurons]) -> Table:
+    rows = []
+    for layer in neurons:
+        for i, p in enumerate(layer.activity.tolist()):
+            rows.append(
+                (
+                    layer.layer,
+                    i,
+                    p,
+                    2 * p * (1 - p),
+                    float(layer.state_entropy[i]),
+                    float(layer.value_entropy[i]),
+                    p > identities.CROSSING,
+                )
+            )
+    return Table(neuron_columns(), tuple(rows))
+
+
+def _describe(network: Network) -> dict[str, Any]:
+    return {
+        "name": network.name,
+        "inputs": network.inputs,
+        "outputs": network.outputs,
+        "layers": [
+            {"name": x.name, "kind": x.kind, "macs": x.macs, "neurons": x.neurons}
+            for x in network.layers
+        ],
+        "macs": network.macs,
+        "source": network.source,
+        "licence": network.licence,
+    }
+
+
+def _accuracy(
+    network: Network,
+    reference: Sequence[LayerValues],
+    labels: npt.ArrayLike | None,
+    test: npt.NDArray[Any] | None,
+) -> dict[str, Any] | None:
+    if labels is None or not network.classifies:
+        return None
+    given = np.asarray(labels)
+    predicted = reference[-1].y[:, 0]
+    if given.shape != predicted.shape:
+        raise InputError(f"labels: shape {given.shape}; expected [{len(predicted)}]")
+    right = predicted == given
+    out: dict[str, Any] = {
+        "rows": len(right),
+        "right": int(right.sum()),
+        "share": float(right.mean()),
+    }
+    if test is not None:
+        out["held_out"] = {
+            "rows": len(test),
+            "right": int(right[test].sum()),
+            "share": float(right[test].mean()),
+        }
+    return out
+
+
+def _provenance(network: Network, ensemble: Ensemble) -> dict[str, Any]:
+    """Versions and digests. The data digest is that of the sorted rows: an ensemble has no order."""
+    model = hashlib.sha256()
+    model.update(network.input_low.tobytes() + network.input_high.tobytes())
+    for operator in network.operators:
+        model.update(operator.kind.encode())
+        for _, value in sorted(vars(operator).items()):
+            given = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+            model.update(given)
+    rows = np.ascontiguousarray(ensemble.rows, dtype=np.int64)
+    if ensemble.weights is not None:
+        rows = np.column_stack([rows, ensemble.weights])
+    if not ensemble.enumerated:
+        rows = rows[np.lexsort(rows.T[::-1])]
+    packages = ("numpy", "numba")
+    return {
+        "versions": {
+            "revsim": revsim.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in packages},
+        },
+        "argv": [],
+        "seed": ensemble.seed,
+        "sha256": {
+            "model": model.hexdigest(),
+            "data": hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
+        },
+    }
+
+
+def command_line() -> list[str]:
+    """The command line for a report's provenance, without the folder of the program."""
+    return ["revsim", *sys.argv[1:]]
+
+
+def run_to_files(
+    circuit: Circuit, rows: npt.NDArray[Any], output: str | Path, tensors: str | Path | None
+) -> dict[str, Any]:
+    """Run a circuit on integers [rows, inputs] and write the outputs (.npy), and tensors (.npz).
+
+    Both files are written at the end, whole or not at all.
+    """
+    given = np.asarray(rows)
+    if given.ndim != 2 or given.shape[1] != len(circuit.inputs):
+        raise InputError(
+            f"input has shape {given.shape}; {circuit.name!r} takes [rows, {len(circuit.inputs)}]"
+        )
+    integers = whole_rows(given, "input")
+    seen: dict[str, dict[int, npt.NDArray[np.int64]]] = {}
+
+    def on_mark(name: str, element: int, values: npt.NDArray[np.int64]) -> None:
+        seen.setdefault(name, {})[element] = values
+
+    run = simulate(circuit, data_set(integers), on_mark=on_mark if tensors is not None else None)
+    if tensors is not None:
+        named = {n: np.stack([v[k] for k in sorted(v)], axis=1) for n, v in seen.items()}
+        write_npz(tensors, named)
+    write_npy(output, run.outputs)
+    return {
+        "rows": len(integers),
+        "outputs": run.outputs.shape[1],
+        "gate_evaluations": run.tally.gate_evaluations,
+    }

@@ -1,0 +1,84 @@
+"""Directed inputs: rows that drive a layer where random rows hardly ever go.
+
+A sum of many random terms stays near its mean, so that its top bits, the clamp and long carries are
+never at work. These rows reach both ends of every exact range, each input on its own, and the two
+sides of zero of every sum.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.registers import Encoding, Wires
+from revsim.network.network import Network, NetworkLayer
+
+Integers = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.bool_]
+
+
+def directed_rows(network: Network, random: int = 256, seed: int = 0) -> Integers:
+    """Directed rows for the first layer of a network: int64 [rows, inputs].
+
+    >>> from revsim.network.arrays import from_arrays
+    >>> directed_rows(from_arrays([[[1, -1]]], input_range=(0, 3)), random=0).tolist()[:4]
+    [[0, 0], [3, 3], [0, 3], [3, 0]]
+    """
+    return layer_rows(network.layers[0], random, seed)
+
+
+def layer_rows(layer: NetworkLayer, random: int = 256, seed: int = 0) -> Integers:
+    """Directed rows for one layer: int64 [rows, inputs of the layer].
+
+    In order: all low, all high; per neuron the least and the greatest sum and the two rows on
+    either side of zero on the way between them; one input high among low ones; one low among high
+    ones; `random` independent uniform rows from `seed`. Repeated rows are left out.
+    """
+    low, high = layer.input_low, layer.input_high
+    one_high = np.tile(low, (len(low), 1))
+    np.fill_diagonal(one_high, high)
+    one_low = np.tile(high, (len(low), 1))
+    np.fill_diagonal(one_low, low)
+    parts = [np.stack([low, high]), one_high, one_low]
+    if layer.linear is not None:
+        extremes = [
+            _extremes(weights, int(bias), low, high)
+            for weights, bias in zip(layer.linear.weights, layer.linear.bias, strict=True)
+        ]
+        parts.insert(1, np.concatenate(extremes))
+    stream = np.random.default_rng(seed)
+    parts.append(stream.integers(low, high + 1, size=(random, len(low))))
+    rows = np.concatenate(parts)
+    first = np.unique(rows, axis=0, return_index=True)[1]
+    return rows[np.sort(first)]
+
+
+def _extremes(weights: Integers, bias: int, low: Integers, high: Integers) -> Integers:
+    """Rows with the least and the greatest sum, and the last below and first not below zero between.
+
+    The way leads input by input from the one end to the other, so that the sum only grows.
+    """
+    least = np.where(weights >= 0, low, high)
+    greatest = np.where(weights >= 0, high, low)
+    sums = bias + int(weights @ least) + np.cumsum(np.abs(weights) * (high - low))
+    crossing = int(np.searchsorted(sums, 0))
+    rows = [least, greatest]
+    for moved in (crossing, crossing + 1):
+        row = least.copy()
+        row[:moved] = greatest[:moved]
+        rows.append(row)
+    return np.stack(rows)
+
+
+def bits_of_rows(rows: Integers, encodings: Sequence[Encoding], wires: Wires) -> Bits:
+    """The bits that a neuron reads, bool [rows, wires]: `wires` count through all registers.
+
+    >>> bits_of_rows(np.array([[1, 2]]), [Encoding.unsigned(0, 3)] * 2, np.array([0, 3])).tolist()
+    [[True, True]]
+    """
+    columns = [
+        (encoding.encode(rows[:, k])[:, None] >> np.arange(encoding.width, dtype=np.uint64)) & 1
+        for k, encoding in enumerate(encodings)
+    ]
+    bits: Bits = np.concatenate(columns, axis=1)[:, wires] == 1
+    return bits

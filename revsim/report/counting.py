@@ -1,0 +1,85 @@
+"""Gate counts of a circuit as JSON and as text: what a hardware designer asks first."""
+
+from typing import Any
+
+from rich.console import Console
+
+from revsim.circuit.definition import Circuit
+from revsim.circuit.measures import Counts, circuit_depth, circuit_width, counts_of_item
+from revsim.report.report import gate_counts
+from revsim.report.tables import WIDTH, Nowhere, plain_table
+
+
+def count_circuit(circuit: Circuit) -> dict[str, Any]:
+    """Counts per layer and in total, with width, depth and Toffolis per multiply-accumulate.
+
+    `toffolis_per_mac_linear` is the linear part, computed and uncomputed, once, whatever the
+    policy. Depth lets gates that share no wire run at once, locals free at time 0.
+    """
+    layers: dict[str, Counts] = {}
+    total = Counts()
+    names = circuit.layer_of or ("",) * len(circuit.body)
+    for item, name in zip(circuit.body, names, strict=True):
+        counted = counts_of_item(item)
+        layers[name] = layers.get(name, Counts()) + counted
+        total += counted
+    macs = sum(layer.macs for layer in circuit.layers)
+    linear = sum(layer.linear_toffolis for layer in circuit.layers)
+    return {
+        "circuit": circuit.name,
+        "policy": circuit.policy,
+        "input": circuit.input_choice,
+        "layers": [
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                **gate_counts(layers.get(layer.name, Counts())),
+                "macs": layer.macs,
+                "toffolis_per_mac_linear": layer.linear_toffolis / layer.macs
+                if layer.macs
+                else None,
+            }
+            for layer in circuit.layers
+        ],
+        "total": {
+            **gate_counts(total),
+            "toffoli_equivalent": total.toffoli_equivalent,
+            "width": circuit_width(circuit),
+            "depth": circuit_depth(circuit),
+            "macs": macs,
+            "toffolis_per_mac_linear": linear / macs if macs else None,
+        },
+    }
+
+
+def render_counts(counted: dict[str, Any]) -> str:
+    """The counts as text, 80 columns wide."""
+    console = Console(width=WIDTH, record=True, file=Nowhere())
+    table = plain_table(
+        f"{counted['circuit']}: native gates (policy {counted['policy']}, input {counted['input']})",
+        "layer",
+        "Toffoli",
+        "CNOT",
+        "NOT",
+        "Fredkin",
+        "other",
+        "ERASE",
+        "all gates",
+    )
+    for row in (*counted["layers"], {"name": "total", **counted["total"]}):
+        style = "bold" if row["name"] == "total" else None
+        figures = [row[k] for k in ("toffoli", "cnot", "not", "fredkin")]
+        figures += [row["swap"] + row["mcx"], row["erase"], row["gates"]]
+        table.add_row(row["name"], *(f"{v:,}" for v in figures), style=style)
+    console.print(table)
+    total = counted["total"]
+    console.print(
+        f"width {total['width']:,} wires, depth {total['depth']:,} steps; "
+        f"{total['toffoli_equivalent']:,} Toffolis with each Fredkin as one"
+    )
+    if total["macs"]:
+        console.print(
+            f"linear part, computed and uncomputed once: {total['toffolis_per_mac_linear']:.2f} "
+            f"Toffolis per multiply-accumulate ({total['macs']:,} of them)"
+        )
+    return console.export_text()

@@ -1,0 +1,265 @@
+"""`Report`: everything that `verify` found, as frozen values, JSON and flat tables."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from revsim.circuit.measures import Counts
+from revsim.errors import InputError
+from revsim.files import write_whole
+from revsim.ledger.comparison import Activity, Comparison
+from revsim.ledger.identities import Identity
+from revsim.ledger.ledgers import LEDGERS, LedgerRow, Ledgers, total_of
+from revsim.ledger.reference import LayerEntropies
+from revsim.physics.landauer import energy_j, negentropy_j_per_k
+
+SCHEMA = "revsim verify 1"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A circuit check: `holds` None where it does not apply."""
+
+    id: str
+    holds: bool | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """One policy with one input choice on the whole ensemble."""
+
+    policy: str
+    input: str
+    order: str
+    kept: str
+    circuit_checks: tuple[Check, ...]
+    identities: tuple[Identity, ...]
+    comparison: tuple[Comparison, ...]
+    rows: tuple[LedgerRow, ...]
+    gates: Mapping[str, Counts]
+    width: int
+    gate_evaluations: int
+
+    @property
+    def total(self) -> Ledgers:
+        """Ledgers of the whole inference."""
+        return total_of(self.rows)
+
+    @property
+    def counts(self) -> Counts:
+        """Native gates of the whole circuit."""
+        total = Counts()
+        for counts in self.gates.values():
+            total += counts
+        return total
+
+    def of_layer(self, layer: str) -> Ledgers:
+        """Ledgers of one layer."""
+        return total_of(row for row in self.rows if row.layer == layer)
+
+    def causes(self, layer: str | None = None) -> dict[str, Ledgers]:
+        """Ledgers by cause, of one layer or of all."""
+        out: dict[str, Ledgers] = {}
+        for row in self.rows:
+            if layer is None or row.layer == layer:
+                out[row.cause] = out.get(row.cause, Ledgers()) + row.ledgers
+        return out
+
+    @property
+    def holds(self) -> bool:
+        """Whether no check and no identity fails."""
+        return all(c.holds is not False for c in self.circuit_checks) and all(
+            i.holds is not False for i in self.identities
+        )
+
+
+@dataclass(frozen=True)
+class Table:
+    """A flat table: `columns` and one tuple per row; `to_csv`, `to_pandas`."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def to_csv(self, path: str | Path | None = None) -> str:
+        """The table as CSV text, also written to `path` where one is given."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(self.rows)
+        if path is not None:
+            write_whole(path, text.getvalue().encode())
+        return text.getvalue()
+
+    def to_pandas(self) -> Any:
+        """The table as a pandas DataFrame (package pandas, an extra)."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise InputError("to_pandas needs pandas: pip install 'revsim[pandas]'") from error
+        return pandas.DataFrame(list(self.rows), columns=list(self.columns))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What `verify` found for one network on one ensemble, policy by policy."""
+
+    network: Mapping[str, Any]
+    ensemble: Mapping[str, Any]
+    accuracy: Mapping[str, Any] | None
+    activity: Activity
+    layers: tuple[LayerEntropies, ...]
+    H_X: float
+    H_Y: float
+    runs: tuple[RunReport, ...]
+    temperature_k: float
+    neurons: Table
+    erasures: Table
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every circuit check and every identity that applies holds."""
+        return all(run.holds for run in self.runs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain values, in the layout of `--json`."""
+        return {
+            "schema": SCHEMA,
+            "provenance": dict(self.provenance),
+            "network": dict(self.network),
+            "accuracy": None if self.accuracy is None else dict(self.accuracy),
+            "ensemble": dict(self.ensemble),
+            "activity": asdict(self.activity),
+            "H_X": self.H_X,
+            "H_Y": self.H_Y,
+            "runs": [self._run(run) for run in self.runs],
+        }
+
+    def _run(self, run: RunReport) -> dict[str, Any]:
+        layers = []
+        for layer in self.layers:
+            layers.append(
+                {
+                    "name": layer.name,
+                    "kind": layer.kind,
+                    "H_in": layer.H_in,
+                    "H_z": layer.H_z,
+                    "H_out": layer.H_out,
+                    **asdict(run.of_layer(layer.name)),
+                    "causes": {c: asdict(v) for c, v in run.causes(layer.name).items()},
+                    "gates": gate_counts(run.gates.get(layer.name, Counts())),
+                }
+            )
+        return {
+            "policy": run.policy,
+            "input": run.input,
+            "kept": run.kept,
+            "order": run.order,
+            "circuit_checks": [asdict(c) for c in run.circuit_checks],
+            "identities": [
+                {
+                    "id": i.id,
+                    "symbol": i.symbol,
+                    "statement": i.statement,
+                    "holds": i.holds,
+                    "residual": i.residual,
+                }
+                for i in run.identities
+            ],
+            "comparison": [{**asdict(c), "margin": c.margin} for c in run.comparison],
+            "layers": layers,
+            "total": {
+                **asdict(run.total),
+                "causes": {c: asdict(v) for c, v in run.causes().items()},
+                "gates": gate_counts(run.counts),
+                "width": run.width,
+            },
+            "energy": self._energy(run.total),
+        }
+
+    def _energy(self, total: Ledgers) -> dict[str, Any]:
+        bits = {name: getattr(total, name) for name, _ in LEDGERS[:4]}
+        bits["active_neurons"] = self.activity.active_neurons
+        bits["changed_neurons"] = self.activity.changed_neurons
+        return {
+            "temperature_k": self.temperature_k,
+            "joules": {k: energy_j(v, self.temperature_k) for k, v in bits.items()},
+            "negentropy_j_per_k": {k: negentropy_j_per_k(v) for k, v in bits.items()},
+        }
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """JSON text (sorted as in the layout, numbers in full), also written to `path` if given."""
+        text = json.dumps(self.as_dict(), indent=1, allow_nan=False)
+        if path is not None:
+            write_whole(path, (text + "\n").encode())
+        return text
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """A figure of the ledgers per layer and of bits by cause; saved to `path` if given."""
+        from revsim.report.plots import plot_report
+
+        return plot_report(self, path)
+
+    def __str__(self) -> str:
+        from revsim.report.tables import render_text
+
+        return render_text(self)
+
+    def _repr_html_(self) -> str:
+        from revsim.report.tables import render_html
+
+        return render_html(self)
+
+
+def gate_counts(counts: Counts) -> dict[str, int]:
+    """Gate counts by the names of the command line."""
+    return {
+        "toffoli": counts.toffoli,
+        "cnot": counts.cnot,
+        "not": counts.x,
+        "fredkin": counts.fredkin,
+        "swap": counts.swap,
+        "mcx": counts.mcx,
+        "erase": counts.erase,
+        "gates": counts.gates,
+    }
+
+
+def neuron_columns() -> tuple[str, ...]:
+    """Columns of the neurons table."""
+    return (
+        "layer",
+        "neuron",
+        "activity",
+        "changed",
+        "state_entropy",
+        "value_entropy",
+        "above_p_star",
+    )
+
+
+def erasure_table(rows: Sequence[tuple[Any, ...]]) -> Table:
+    """The erasures table: one row per ERASE of a register (netlist resets: one per definition)."""
+    return Table(
+        (
+            "policy",
+            "input",
+            "layer",
+            "cause",
+            "register",
+            "value_of",
+            "reset_count",
+            "per_bit",
+            "per_register",
+            "ones_flipped",
+        ),
+        tuple(rows),
+    )

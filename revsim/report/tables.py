@@ -1,0 +1,293 @@
+"""Reports as text that reads well in 80 columns, and the same tables as HTML."""
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from revsim.ledger.comparison import Comparison
+from revsim.ledger.ledgers import Ledgers
+from revsim.physics.landauer import CROSSING, energy_j, in_unit, negentropy_j_per_k
+from revsim.report.report import Report, RunReport
+
+WIDTH = 80
+MARKS = {True: "yes", False: "NO", None: "-"}
+STYLES = {True: "green", False: "bold red", None: "dim"}
+
+
+def number(value: float | None) -> str:
+    """A figure in at most nine characters: thousands separated, small values with decimals.
+
+    >>> number(132728.0), number(7.4899), number(0.0), number(None), number(0.00294)
+    ('132,728', '7.490', '0', '-', '0.0029')
+    """
+    if value is None:
+        return "-"
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000 or (float(value).is_integer() and abs(value) >= 100):
+        return f"{value:,.0f}"
+    if abs(value) >= 100:
+        return f"{value:.1f}"
+    if float(value).is_integer():
+        return f"{value:.0f}"
+    if abs(value) >= 0.01:
+        return f"{value:.3f}"
+    return f"{value:.4f}" if abs(value) >= 0.0001 else f"{value:.1e}"
+
+
+def render_text(report: Report, units: str = "bits", color: bool = False) -> str:
+    """The whole report as text, 80 columns wide."""
+    console = Console(width=WIDTH, record=True, file=Nowhere(), force_terminal=color)
+    console.print(renderable(report, units))
+    return console.export_text(styles=color)
+
+
+def render_html(report: Report) -> str:
+    """The report as HTML for notebooks."""
+    console = Console(width=WIDTH + 20, record=True, file=Nowhere())
+    console.print(renderable(report))
+    return console.export_html(
+        inline_styles=True, code_format='<pre style="line-height:1.25">{code}</pre>'
+    )
+
+
+class Nowhere:
+    """A file that swallows what the recording console also prints."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        return None
+
+
+def renderable(report: Report, units: str = "bits") -> RenderableType:
+    """Everything in reading order."""
+    return Group(
+        *_heading(report),
+        _ledger_table(report, units),
+        *_energy_lines(report),
+        _cause_table(report, units),
+        _layer_table(report),
+        *_activity_lines(report),
+        _check_table(report),
+        *_failures(report),
+        *_comparison(report),
+    )
+
+
+def plain_table(title: str, *columns: str, left: int = 1) -> RichTable:
+    """A table with a rule under its head; the first `left` columns are text, the others figures."""
+    table = RichTable(
+        title=title,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        padding=(0, 0, 0, 1),
+    )
+    for k, column in enumerate(columns):
+        table.add_column(column, justify="left" if k < left else "right", overflow="fold")
+    return table
+
+
+def _heading(report: Report) -> Iterable[RenderableType]:
+    network, ensemble = report.network, report.ensemble
+    yield Text(f"{network['name']}: {network['macs']:,} multiply-accumulates per inference", "bold")
+    for layer in network["layers"]:
+        yield Text(f"  {layer['name']}: {layer['kind'].replace('+', ' + ')}")
+    if report.accuracy is not None:
+        line = f"{report.accuracy['share']:.1%} of {report.accuracy['rows']:,} labels right"
+        test = report.accuracy.get("held_out")
+        if test:
+            line += f"; {test['share']:.1%} of the {test['rows']:,} held out from training"
+        yield Text(line)
+    rows = (
+        f"ensemble {ensemble['name']}: {ensemble['rows']:,} rows, {ensemble['distinct']:,} distinct"
+    )
+    yield Text(f"{rows}; H(X) = {report.H_X:.4f}, H(Y) = {report.H_Y:.4f} bits")
+    if ensemble["ceiling"]:
+        yield Text(
+            "  at the log2 N ceiling: with so many distinct rows joint entropies say nothing\n"
+            "  beyond this data set; they are printed, not compared with the paper",
+            style="yellow",
+        )
+    yield Text("")
+
+
+FOUR = ("reset_count", "per_bit", "per_register", "given_kept")
+
+
+def _ledger_table(report: Report, units: str) -> RichTable:
+    table = plain_table(
+        f'What one inference erases, by four definitions of "erased" ({units})',
+        "policy, input",
+        *FOUR,
+    )
+    table.add_row("", "(A0)", "(A1)", "(A2)", "(A3)", style="dim")
+    for run in report.runs:
+        table.add_row(_name(run), *_figures(run.total, units, report.temperature_k))
+    return table
+
+
+def _name(run: RunReport) -> str:
+    return f"{run.policy}, {run.input}"
+
+
+def _figures(ledgers: Ledgers, units: str, temperature_k: float) -> list[str]:
+    return [number(in_unit(getattr(ledgers, f), units, temperature_k)) for f in FOUR]
+
+
+def _energy_lines(report: Report) -> Iterable[RenderableType]:
+    kelvin = report.temperature_k
+    bit = energy_j(1.0, kelvin)
+    for run in report.runs:
+        if run.total.gate_local is not None:
+            yield Text(
+                f"gate_local (A4), each gate as a process of its own, fan-out free: "
+                f"{number(run.total.gate_local)} bits"
+            )
+    yield Text(
+        f"1 bit costs at least {bit * 1e21:.6g} zJ at {kelvin:g} K, and {negentropy_j_per_k(1.0):.5e} "
+        "J/K of\nnegentropy at any temperature. Least heat, resets tuned bit by bit (per_bit):"
+    )
+    for run in report.runs:
+        yield Text(f"  {_name(run):<26}{run.total.per_bit * bit * 1e21:>14,.6g} zJ")
+    yield Text("")
+
+
+def _cause_table(report: Report, units: str) -> RichTable:
+    table = plain_table(f"By layer and cause ({units})", "layer, cause", *FOUR)
+    for run in report.runs:
+        table.add_row(Text(_name(run), style="bold"))
+        if not run.rows:
+            table.add_row("  nothing is erased")
+        for row in run.rows:
+            figures = _figures(row.ledgers, units, report.temperature_k)
+            table.add_row(f"  {row.layer}, {row.cause}", *figures)
+    return table
+
+
+def _layer_table(report: Report) -> RichTable:
+    table = plain_table(
+        "Where information goes (bits; from the integer reference)",
+        "layer",
+        "H(in)",
+        "H(z)",
+        "H(out)",
+        "linear loses",
+        "activation loses",
+    )
+    for layer in report.layers:
+        table.add_row(
+            layer.name,
+            f"{layer.H_in:.4f}",
+            f"{layer.H_z:.4f}",
+            f"{layer.H_out:.4f}",
+            number(_clean(layer.H_in - layer.H_z)),
+            number(_clean(layer.H_z - layer.H_out)),
+        )
+    return table
+
+
+def _clean(value: float) -> float:
+    return 0.0 if abs(value) < 1e-9 else value
+
+
+def _activity_lines(report: Report) -> Iterable[RenderableType]:
+    a = report.activity
+    if not a.neuron_states:
+        yield Text("This network has no neurons, so the paper's counts do not apply.\n")
+        return
+    yield Text("Neurons, per inference", style="bold")
+    yield Text(
+        f"  {a.neuron_states} neurons; active {a.active_neurons:.4f} (B_R), changed "
+        f"{a.changed_neurons:.4f} (B_S);\n  neuron_entropy {a.neuron_entropy:.4f} bits (sum of h2), "
+        f"pattern_entropy {a.pattern_entropy:.4f} bits"
+    )
+    shown = ", ".join(a.loud[:6]) + (f" and {len(a.loud) - 6} more" if len(a.loud) > 6 else "")
+    yield Text(
+        f"  activity above p* = {CROSSING:.4f}, where a neuron's entropy is below its activity:\n"
+        f"  {len(a.loud)} of {a.neuron_states}" + (f": {shown}" if shown else "") + "\n"
+    )
+
+
+def _check_table(report: Report) -> RichTable:
+    runs = report.runs
+    short = {"conventional": "conven-\ntional", "activation_reset": "activation\n_reset"}
+    heads = [f"{short.get(r.policy, r.policy)}\n{r.input}" for r in runs]
+    table = plain_table("Circuit checks and identities (largest residual in bits)", "", *heads)
+    for k, check in enumerate(runs[0].circuit_checks):
+        marks = [run.circuit_checks[k].holds for run in runs]
+        table.add_row(check.id, *(Text(MARKS[m], style=STYLES[m]) for m in marks))
+    table.add_section()
+    for k, identity in enumerate(runs[0].identities):
+        cells = []
+        for run in runs:
+            found = run.identities[k]
+            text = _residual(found.residual, found.holds)
+            cells.append(Text(text, style=STYLES[found.holds]))
+        table.add_row(f"{identity.id} ({identity.symbol})", *cells)
+    return table
+
+
+def _residual(residual: float | None, holds: bool | None) -> str:
+    if residual is None:
+        return "-"
+    return f"{MARKS[holds]} {'0' if residual == 0 else f'{residual:.0e}'}"
+
+
+def _failures(report: Report) -> Iterable[RenderableType]:
+    for run in report.runs:
+        for check in run.circuit_checks:
+            if check.holds is False:
+                yield Text(
+                    f"{run.policy}, {run.input}: {check.id} FAILS: {check.detail}", style="red"
+                )
+        for identity in run.identities:
+            if identity.holds is False:
+                yield Text(
+                    f"{run.policy}, {run.input}: {identity.id} FAILS by {identity.residual:.3g} bits",
+                    style="red",
+                )
+
+
+def _comparison(report: Report) -> Iterable[RenderableType]:
+    activity = report.activity
+    if not activity.neuron_states:
+        return
+    yield Text("Comparison with the paper (arXiv 2503.09980 v1)", style="bold")
+    yield Text(
+        "  Claim: an inference costs at least k_B T ln 2 per neuron that changes state.\n"
+        f"  Reading 1, every neuron is reset: {activity.active_neurons:.4f} active neurons.\n"
+        f"  Reading 2, states are overwritten: {activity.changed_neurons:.4f} changed neurons.\n"
+        "  Which quantity reaches which reading, and by how much? Either answer is a\n"
+        "  result. A device that does not reset neurons one by one is free to miss both.\n"
+    )
+    table = plain_table("", "quantity (bits)", "value", "1: active", "2: changed")
+    table.add_row(Text("one-bit neuron states, whatever the circuit", style="bold"))
+    for quantity in ("neuron_entropy", "pattern_entropy"):
+        table.add_row(f"  {quantity}", *_pair(report.runs[0], quantity))
+    for run in report.runs:
+        table.add_row(Text(_name(run), style="bold"))
+        for quantity in ("per_bit", "per_register", "given_kept"):
+            table.add_row(f"  {quantity}", *_pair(run, quantity))
+    yield table
+    if report.ensemble["ceiling"]:
+        yield Text('  "-": not compared, a joint entropy at the log2 N ceiling of the data.')
+    yield Text("  reset_count is left out: it passes in any circuit with a reset per neuron.")
+
+
+def _pair(run: RunReport, quantity: str) -> list[str | Text]:
+    found = [c for c in run.comparison if c.quantity == quantity]
+    verdicts = [Text(_verdict(c), style=STYLES[c.holds]) for c in found]
+    return [number(found[0].quantity_bits), *verdicts]
+
+
+def _verdict(c: Comparison) -> str:
+    if c.holds is None:
+        return "-"
+    return f"{MARKS[c.holds]} ({'+' if c.margin >= 0 else '-'}{number(abs(c.margin))})"
