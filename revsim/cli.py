@@ -238,10 +238,10 @@ def _table(options: argparse.Namespace) -> int:
 
 
 def _draw(options: argparse.Namespace) -> int:
-    from revsim.draw.text import draw, draw_hierarchy
+    from revsim.draw.text import draw_gates, draw_hierarchy
 
     circuit = _circuit(options, options.policy, None)
-    text = draw_hierarchy(circuit) if options.hierarchy else draw(circuit)
+    text = draw_hierarchy(circuit) if options.hierarchy else draw_gates(circuit)
     if options.json:
         _print_json({"drawing": text.splitlines()})
     else:

@@ -30,7 +30,7 @@ from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
 from revsim.network.reference import LayerValues, check_rows, run_reference
-from revsim.physics.landauer import check_temperature
+from revsim.physics.landauer import CROSSING, check_temperature
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Check, Report, RunReport, Table, erasure_table, neuron_columns
 from revsim.schedule.policy import POLICIES, compile_network
@@ -306,7 +306,7 @@ def _neuron_table(neurons: Sequence[Neurons]) -> Table:
                     2 * p * (1 - p),
                     float(layer.state_entropy[i]),
                     float(layer.value_entropy[i]),
-                    p > identities.CROSSING,
+                    p > CROSSING,
                 )
             )
     return Table(neuron_columns(), tuple(rows))

@@ -21,7 +21,7 @@ from revsim.circuit.definition import (
     Loop,
     Mark,
 )
-from revsim.circuit.gates import COLUMNS, OP, ROLE, TALLY, Role
+from revsim.circuit.gates import COLUMNS, EXTRA, MCX, OP, ROLE, TALLY, Role
 from revsim.circuit.measures import circuit_counts, circuit_depth, circuit_width
 from revsim.circuit.program import flatten
 from revsim.circuit.registers import Encoding, Register, wires
@@ -35,10 +35,13 @@ from revsim.simulator.run import simulate
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 
 
-def flat(definition: Definition) -> tuple[list[list[int]], object]:
-    """All rows below a definition, MCX lists in place of their index."""
+def flat(definition: Definition) -> list[object]:
+    """All rows below a definition, control lists in place of their index."""
     program = flatten(definition)
-    return program.table.tolist(), program.controls
+    return [
+        (row[:EXTRA], program.controls[row[EXTRA]]) if row[OP] == MCX else row
+        for row in program.table.tolist()
+    ]
 
 
 def same_definition(first: Definition, second: Definition) -> None:
@@ -202,7 +205,7 @@ def scheduled() -> Circuit:
         Gates(np.array([[0, -1, -1, 4, Role.COMPUTE, 0], [0, -1, -1, 4, 0, 0]], np.int32)),
     )
     return Circuit(
-        "a \"schedule\"",
+        'a "schedule"',
         6,
         body,
         (source,),
@@ -243,10 +246,10 @@ def test_a_conventional_netlist_with_inner_erasures_and_tallies_is_read_back() -
     t = b.local("t", 2)
     b.conventional_tally(p, q)
     b.ccx(p, q, t[:1])
+    b.conventional_tally(q, t[:1])
     b.cx(t[:1], t[1:])
     b.cx(t[1:], out)
     b.conventional_erase(t[:1], "gate_output")
-    b.conventional_tally(q, p)
     b.conventional_erase(t[1:], "fan out")
     b.conventional_erase(p, "gate_output")
     netlist = b.build()
@@ -480,7 +483,12 @@ BAD = {
         "add the control",
     ),
     "a huge register": (HEAD + "qubit[4194305] a;", 3, "between 1 and 4194304"),
-    "too many registers": (HEAD + "qubit[4194304] a;\nqubit b;", 4, "at most 4194304"),
+    "too many registers": (
+        HEAD + "qubit[16384] a;\n" + "".join(f"qubit[16384] a{i};\n" for i in range(256)),
+        259,
+        "at most 4194304",
+    ),
+    "too wide a register": (HEAD + "qubit[16385] a;", 3, "split it"),
     "a register without wires": (HEAD + "qubit[0] a;", 3, "not possible"),
     "an unreadable width": (HEAD + "qubit[n] a;", 3, "whole number"),
     "a count without wires": (HEAD + "qubit[2] a;\nctrl(0) @ x a[0];", 4, "at least 1"),
@@ -513,7 +521,7 @@ BAD = {
         5,
         "write 'g' as a def",
     ),
-    "brackets without end": (HEAD + "qubit a;\nx " + "(" * 100_000, 4, "is missing"),
+    "brackets without end": (HEAD + "qubit a;\nx " + "[" * 100_000, 4, "is missing"),
     "modifiers without end": (HEAD + "qubit a;\n" + "ctrl @ " * 20_000, 4, "is missing"),
     "definitions too deep": (
         HEAD
@@ -542,7 +550,7 @@ def test_a_damaged_file_is_read_or_refused_but_never_fails_otherwise(data: st.Da
     text = dumps(scheduled())
     start = data.draw(st.integers(0, len(text)))
     stop = data.draw(st.integers(start, min(len(text), start + 12)))
-    put = data.draw(st.text("ab[]{}();,@.=0123456789\"\n ctrlx", max_size=6))
+    put = data.draw(st.text('ab[]{}();,@.=0123456789"\n ctrlx', max_size=6))
     try:
         loads(text[:start] + put + text[stop:])
     except InputError as error:

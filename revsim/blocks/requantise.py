@@ -75,6 +75,9 @@ def shortest_affine(
     targets, positions = _steps(function, low, high)
     if not len(targets):
         return Affine(0, int(function(np.array([low]))[0]), 0)
+    # (v, y): the value at v is at least y, at most y; at each step and at both ends.
+    least = np.append(positions, low), np.append(targets, targets[0] - 1)
+    greatest = np.append(positions - 1, high), np.append(targets - 1, targets[-1])
     best: tuple[int, Affine] | None = None
     for shift in range(0, 40):
         centre = scale * 2.0**shift
@@ -85,7 +88,7 @@ def shortest_affine(
             digits = len(signed_digits(np.array([m]))[0])
             if best is not None and digits >= best[0]:
                 continue
-            found = _offsets(m, shift, targets, positions)
+            found = _offsets(m, shift, least, greatest)
             if found is None:
                 continue
             price = digits + (1 if found.b_negative else 0)
@@ -98,9 +101,7 @@ def shortest_affine(
     return best[1]
 
 
-def _steps(
-    function: Callable[[Int64s], Int64s], low: int, high: int
-) -> tuple[Int64s, Int64s]:
+def _steps(function: Callable[[Int64s], Int64s], low: int, high: int) -> tuple[Int64s, Int64s]:
     """Every value y that is reached by a step, and the least v with function(v) >= y."""
     first, last = (int(function(np.array([v]))[0]) for v in (low, high))
     if last - first > STEP_LIMIT:
@@ -114,15 +115,19 @@ def _steps(
     return targets, above
 
 
-def _offsets(m: int, shift: int, targets: Int64s, positions: Int64s) -> Affine | None:
-    """Offsets that place every step exactly, one for all v or one for each sign of v."""
-    least = (targets << shift) - m * positions
-    greatest = (targets << shift) - m * (positions - 1) - 1
-    # A step at position p is decided by v = p and v = p - 1.
+def _offsets(
+    m: int, shift: int, least: tuple[Int64s, Int64s], greatest: tuple[Int64s, Int64s]
+) -> Affine | None:
+    """Offsets with y(v) >= w for (v, w) in `least` and y(v) <= w for (v, w) in `greatest`.
+
+    One for all v, or else one for each sign of v.
+    """
+    lowest = (least[1] << shift) - m * least[0]
+    highest = ((greatest[1] + 1) << shift) - m * greatest[0] - 1
     bounds = []
-    for chosen_here, chosen_before in ((positions < 0, positions <= 0), (positions >= 0, positions > 0)):
-        low = int(least[chosen_here].max()) if chosen_here.any() else None
-        high = int(greatest[chosen_before].min()) if chosen_before.any() else None
+    for under, over in ((least[0] < 0, greatest[0] < 0), (least[0] >= 0, greatest[0] >= 0)):
+        low = int(lowest[under].max()) if under.any() else None
+        high = int(highest[over].min()) if over.any() else None
         bounds.append((low, high))
     lows = [b[0] for b in bounds if b[0] is not None]
     highs = [b[1] for b in bounds if b[1] is not None]
@@ -150,17 +155,20 @@ def _roundest(low: int | None, high: int | None) -> int:
 def requantise_terms(
     value: Wires, encoding: Encoding, affine: Affine, sign: np.int32 | None
 ) -> Terms:
-    """m v + b and its corrections as terms; `sign` is the wire that is 1 where v < 0."""
-    weights = np.array(encoding.weights, dtype=np.int64)
-    terms = weighted_bits(value, affine.m * weights, affine.m * encoding.offset + affine.b)
+    """m v + b and its corrections as terms; `sign` is the wire that is 1 where v < 0.
+
+    Both corrections join the weight of the bit that they follow (the sign, bit `shift` of v), so
+    that no bit stands twice in one column.
+    """
+    weights = affine.m * np.array(encoding.weights, dtype=np.int64)
     if affine.b_negative and sign is not None:
-        terms = terms.plus(
-            weighted_bits(np.array([sign], np.int32), np.array([affine.b_negative]))
-        )
-    if affine.even and encoding.offset == 0 and affine.shift < len(value):
-        parity = value[affine.shift : affine.shift + 1]
-        terms = terms.plus(weighted_bits(parity, np.ones(1, dtype=np.int64)))
-    return terms
+        weights[value == sign] += affine.b_negative
+    if affine.even and encoding.offset == 0:
+        if affine.shift < len(value):
+            weights[affine.shift] += 1
+        elif sign is not None:  # bit `shift` of a short negative number is its sign
+            weights[value == sign] += 1
+    return weighted_bits(value, weights, affine.m * encoding.offset + affine.b)
 
 
 def requantise(

@@ -17,6 +17,7 @@ from revsim.circuit.gates import (
     CX,
     ERASE,
     EXTRA,
+    GATES,
     MCX,
     OP,
     ROLE,
@@ -25,10 +26,10 @@ from revsim.circuit.gates import (
     A,
     B,
     C,
-    Role,
     X,
 )
 from revsim.circuit.registers import Wires, wires
+from revsim.circuit.validate import check_gates
 from revsim.errors import InputError
 
 WireLike = int | np.integer | Sequence[int] | Wires
@@ -88,83 +89,63 @@ class Builder:
         return bool(self._fresh[wire])
 
     # --- gates ------------------------------------------------------------------------------
+    # Wires may be single numbers or arrays; wires out of range or used twice in one gate are found
+    # when the definition is built, all at once.
 
     def x(self, target: WireLike) -> None:
         """NOT on each target."""
-        self._emit("X", ("C", target), opcode=X)
+        self._emit(X, -1, -1, target)
 
     def cx(self, control: WireLike, target: WireLike) -> None:
         """target ^= control."""
-        self._emit("CX", ("A", control), ("C", target), opcode=CX)
+        self._emit(CX, control, -1, target)
 
     def ccx(self, first: WireLike, second: WireLike, target: WireLike) -> None:
         """target ^= first & second (Toffoli)."""
-        self._emit("CCX", ("A", first), ("B", second), ("C", target), opcode=CCX)
+        self._emit(CCX, first, second, target)
 
     def swap(self, first: WireLike, second: WireLike) -> None:
         """Exchange two wires."""
-        self._emit("SWAP", ("B", first), ("C", second), opcode=SWAP)
+        self._emit(SWAP, -1, first, second)
 
     def cswap(self, control: WireLike, first: WireLike, second: WireLike) -> None:
         """Exchange two wires where control is 1 (Fredkin)."""
-        self._emit("CSWAP", ("A", control), ("B", first), ("C", second), opcode=CSWAP)
+        self._emit(CSWAP, control, first, second)
 
     def mcx(self, controls: Sequence[tuple[int, bool]], target: int) -> None:
         """target ^= 1 where every (wire, polarity) control agrees."""
-        pairs = tuple((int(w), bool(p)) for w, p in controls)
-        used = [w for w, _ in pairs] + [int(target)]
-        if len(set(used)) != len(used):
-            twice = next(w for w in used if used.count(w) > 1)
-            raise InputError(f"{self.name}: MCX uses wire {twice} twice")
-        self._in_range("MCX", wires(used))
-        row = np.full((1, COLUMNS), -1, dtype=np.int32)
-        row[0, OP], row[0, C], row[0, EXTRA] = MCX, target, len(self._controls)
-        row[0, ROLE] = self._roles(row[:, C])[0]
-        self._controls.append(pairs)
-        self._touch(row[:, C])
-        self._items.append(row)
+        rows = self._emit(MCX, -1, -1, target)
+        rows[:, EXTRA] = len(self._controls)
+        self._controls.append(tuple((int(w), bool(p)) for w, p in controls))
 
-    def _emit(self, name: str, *columns: tuple[str, WireLike], opcode: int) -> None:
-        arrays = np.broadcast_arrays(*(wires(w) for _, w in columns))  # type: ignore[arg-type]
-        rows = np.full((len(arrays[0]), COLUMNS), -1, dtype=np.int32)
+    def _emit(self, opcode: int, a: WireLike, b: WireLike, c: WireLike) -> Table:
+        columns = [np.asarray(v, dtype=np.int32).ravel() for v in (a, b, c)]
+        lengths = [len(v) for v in columns]
+        rows = np.zeros((max(lengths) if min(lengths) else 0, COLUMNS), dtype=np.int32)
         rows[:, OP] = opcode
-        rows[:, EXTRA] = 0
-        for (column, _), values in zip(columns, arrays, strict=True):
-            rows[:, {"A": A, "B": B, "C": C}[column]] = values
-        used = [rows[:, {"A": A, "B": B, "C": C}[column]] for column, _ in columns]
-        for i, first in enumerate(used):
-            self._in_range(name, first)
-            for second in used[i + 1 :]:
-                same = np.flatnonzero(first == second)
-                if len(same):
-                    raise InputError(f"{self.name}: {name} uses wire {first[same[0]]} twice")
-        target = rows[:, C]
-        # Only a controlled XOR or NOT onto a wire that holds 0 is a compute; a swap moves a value.
-        rows[:, ROLE] = Role.IN_PLACE
-        if opcode in (X, CX, CCX):
-            rows[:, ROLE] = self._roles(target)
-        self._touch(target)
-        if opcode in (SWAP, CSWAP):
-            self._touch(rows[:, B])
-        self._items.append(rows)
-
-    def _in_range(self, name: str, used: Wires) -> None:
-        if len(used) and (int(used.min()) < 0 or int(used.max()) >= self._wires):
+        try:
+            if len(rows):
+                rows[:, A], rows[:, B], rows[:, C] = columns
+            target = rows[:, C]
+            # Only a NOT or XOR onto a wire that holds 0 computes; a swap moves a value.
+            if opcode in (X, CX, CCX, MCX):
+                fresh = self._fresh[target]
+                if fresh.any():
+                    rows[:, ROLE] = fresh & _first_of_each(target)
+            self._fresh[target] = False
+            if opcode in (SWAP, CSWAP):
+                self._fresh[rows[:, B]] = False
+        except ValueError as error:
             raise InputError(
-                f"{self.name}: {name} uses a wire outside 0..{self._wires - 1}: "
-                f"{int(used.min())}..{int(used.max())}"
-            )
-
-    def _roles(self, target: Wires) -> npt.NDArray[np.int32]:
-        fresh = self._fresh[target]
-        if fresh.any():
-            first = np.zeros(len(target), dtype=np.bool_)
-            first[np.unique(target, return_index=True)[1]] = True
-            fresh = fresh & first
-        return np.where(fresh, np.int32(Role.COMPUTE), np.int32(Role.IN_PLACE))
-
-    def _touch(self, target: Wires) -> None:
-        self._fresh[target] = False
+                f"{self.name}: {GATES[opcode].name} got registers of unequal length: "
+                f"{', '.join(str(n) for n in lengths)}"
+            ) from error
+        except IndexError as error:
+            raise InputError(
+                f"{self.name}: {GATES[opcode].name} uses a wire outside 0..{self._wires - 1}"
+            ) from error
+        self._items.append(rows)
+        return rows
 
     # --- hierarchy --------------------------------------------------------------------------
 
@@ -178,8 +159,9 @@ class Builder:
         flat = np.concatenate([wires(r) for r in registers]) if registers else wires([])  # type: ignore[arg-type]
         if len(np.unique(flat)) != len(flat):
             raise InputError(f"{self.name}: the call of {definition.name!r} gives one wire twice")
-        self._in_range(f"the call of {definition.name!r}", flat)
-        self._touch(flat)
+        if len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < self._wires:
+            raise InputError(f"{self.name}: the call of {definition.name!r} uses an unknown wire")
+        self._fresh[flat] = False
         self._items.append(Call(definition, flat, inverse))
 
     def _check_ports(self, definition: Definition, registers: Sequence[WireLike]) -> None:
@@ -196,9 +178,7 @@ class Builder:
                     f"wires, {given} were given"
                 )
 
-    def loop(
-        self, definition: Definition, count: int, base: WireLike, stride: WireLike
-    ) -> None:
+    def loop(self, definition: Definition, count: int, base: WireLike, stride: WireLike) -> None:
         """Call a definition `count` times on base + i * stride (both flat, one per port wire)."""
         first, step = wires(base), wires(stride)  # type: ignore[arg-type]
         if len(first) != definition.port_wires or len(step) != definition.port_wires:
@@ -206,10 +186,10 @@ class Builder:
                 f"{self.name}: the loop over {definition.name!r} needs {definition.port_wires} "
                 f"base wires and strides, got {len(first)} and {len(step)}"
             )
-        for i in (0, count - 1):
-            used = first + i * step
-            self._in_range(f"the loop over {definition.name!r}", used)
-        self._touch(np.concatenate([first + i * step for i in range(count)]))
+        used = np.concatenate([first + i * step for i in range(count)] or [wires([])])
+        if len(used) and not 0 <= int(used.min()) <= int(used.max()) < self._wires:
+            raise InputError(f"{self.name}: the loop over {definition.name!r} uses an unknown wire")
+        self._fresh[used] = False
         self._items.append(Loop(definition, count, first, step))
 
     def mark(self) -> int:
@@ -235,20 +215,15 @@ class Builder:
         """Reset wires inside a conventional netlist. Refused by the validator anywhere else."""
         if cause not in self._causes:
             self._causes.append(cause)
-        self._emit("ERASE", ("C", target), opcode=ERASE)
-        rows = self._items[-1]
-        assert isinstance(rows, np.ndarray)
-        rows[:, EXTRA] = self._causes.index(cause)
+        self._emit(ERASE, -1, -1, target)[:, EXTRA] = self._causes.index(cause)
 
     def conventional_tally(self, first: WireLike, second: WireLike) -> None:
         """Count the joint values of two wires, for the gate-local ledger of a netlist."""
-        before = self._fresh.copy()
-        self._emit("TALLY", ("A", first), ("B", second), opcode=TALLY)
-        self._fresh = before
-        rows = self._items[-1]
-        assert isinstance(rows, np.ndarray)
+        rows = np.zeros((len(np.atleast_1d(first)), COLUMNS), dtype=np.int32)
+        rows[:, OP], rows[:, A], rows[:, B], rows[:, C] = TALLY, first, second, -1
         rows[:, EXTRA] = np.arange(self._tallies, self._tallies + len(rows))
         self._tallies += len(rows)
+        self._items.append(rows)
 
     # --- result -----------------------------------------------------------------------------
 
@@ -261,7 +236,7 @@ class Builder:
             if run:
                 table = np.concatenate(run)
                 controls = tuple(self._controls) if bool((table[:, OP] == MCX).any()) else ()
-                body.append(Gates(table, controls))
+                body.append(check_gates(Gates(table, controls), self._wires, self.name))
                 run.clear()
 
         for item in self._items:
@@ -279,3 +254,12 @@ class Builder:
             tuple(self._locals),
             tuple(self._causes),
         )
+
+
+def _first_of_each(target: Wires) -> npt.NDArray[np.bool_]:
+    """True at the first place of each wire: only that gate finds the wire at 0."""
+    if len(target) == 1 or bool((target[1:] > target[:-1]).all()):
+        return np.ones(len(target), dtype=np.bool_)
+    first = np.zeros(len(target), dtype=np.bool_)
+    first[np.unique(target, return_index=True)[1]] = True
+    return first

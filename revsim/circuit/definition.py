@@ -43,7 +43,9 @@ class Gates:
     def inverse(self) -> "Gates":
         """The same gates backward: every gate is its own inverse, compute becomes uncompute."""
         if bool((self.table[:, OP] == ERASE).any()):
-            raise InputError("an ERASE has no inverse: uncompute the register instead of erasing it")
+            raise InputError(
+                "an ERASE has no inverse: uncompute the register instead of erasing it"
+            )
         table = self.table[::-1].copy()
         table[:, ROLE] = _INVERSE_ROLE[table[:, ROLE]]
         return Gates(table, self.controls)

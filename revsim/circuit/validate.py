@@ -4,21 +4,19 @@
 definitions that erase something: an empty list is the proof behind the check of that name.
 """
 
-import numpy as np
+from weakref import WeakSet
 
-from revsim.circuit.definition import (
-    Alloc,
-    Call,
-    Circuit,
-    Definition,
-    Erase,
-    Free,
-    Gates,
-    Loop,
-    Mark,
-)
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.definition import Call, Circuit, Definition, Gates, Loop, Mark
 from revsim.circuit.gates import (
+    CCX,
+    COLUMNS,
+    CSWAP,
+    CX,
     ERASE,
+    EXTRA,
     FREE,
     GATES,
     MCX,
@@ -26,21 +24,37 @@ from revsim.circuit.gates import (
     SWAP,
     TALLY,
     A,
-    B,
     C,
     X,
 )
 from revsim.errors import InputError
 
+_USES: npt.NDArray[np.bool_] = np.zeros((len(GATES), 3), dtype=np.bool_)
+"""Which of the columns A, B, C hold a wire, by opcode."""
+for _opcode, _columns in {
+    X: (2,),
+    CX: (0, 2),
+    CCX: (0, 1, 2),
+    SWAP: (1, 2),
+    CSWAP: (0, 1, 2),
+    MCX: (2,),
+    ERASE: (2,),
+    TALLY: (0, 1),
+}.items():
+    _USES[_opcode, list(_columns)] = True
+
+_VALID: "WeakSet[Definition]" = WeakSet()
+"""Definitions already checked: they are frozen, so once is enough."""
+
 
 def validate(circuit: Circuit) -> Circuit:
     """Check ports, wires, gates, recursion and inverses of a whole circuit; returns it."""
-    done: set[int] = set()
+    where = f"circuit {circuit.name!r}"
     for item in circuit.body:
         if isinstance(item, Gates):
-            _gates(item, circuit.width, f"circuit {circuit.name!r}")
+            check_gates(item, circuit.width, where)
         elif isinstance(item, Call | Loop):
-            _call(item, circuit.width, f"circuit {circuit.name!r}", done, ())
+            _call(item, circuit.width, where, ())
         else:
             registers = item.registers if isinstance(item, Mark) else (item.register,)
             for register in registers:
@@ -52,7 +66,7 @@ def validate(circuit: Circuit) -> Circuit:
 
 def validate_definition(definition: Definition) -> Definition:
     """The same for one definition and everything that it calls."""
-    _definition(definition, set(), ())
+    _definition(definition, ())
     return definition
 
 
@@ -66,11 +80,11 @@ def linear_layers(circuit: Circuit) -> tuple[str, ...]:
     )
 
 
-def _definition(definition: Definition, done: set[int], path: tuple[Definition, ...]) -> None:
+def _definition(definition: Definition, path: tuple[Definition, ...]) -> None:
     if any(d is definition for d in path):
         names = " -> ".join(d.name for d in (*path, definition))
         raise InputError(f"definition {definition.name!r} calls itself: {names}")
-    if id(definition) in done:
+    if definition in _VALID:
         return
     where = f"definition {definition.name!r}"
     names = [p.name for p in definition.ports]
@@ -78,16 +92,14 @@ def _definition(definition: Definition, done: set[int], path: tuple[Definition, 
         raise InputError(f"{where}: two ports have the same name")
     for item in definition.body:
         if isinstance(item, Gates):
-            _gates(item, definition.wires, where)
+            check_gates(item, definition.wires, where)
         else:
-            _call(item, definition.wires, where, done, (*path, definition))
-    done.add(id(definition))
+            _call(item, definition.wires, where, (*path, definition))
+    _VALID.add(definition)
 
 
-def _call(
-    item: Call | Loop, width: int, where: str, done: set[int], path: tuple[Definition, ...]
-) -> None:
-    _definition(item.definition, done, path)
+def _call(item: Call | Loop, width: int, where: str, path: tuple[Definition, ...]) -> None:
+    _definition(item.definition, path)
     name = item.definition.name
     if item.inverse and item.definition.erases:
         raise InputError(f"{where}: {name!r} is called backward but erases something")
@@ -100,46 +112,37 @@ def _call(
         _wires(call.wires, width, f"{where}: the call of {name!r}")
 
 
-def _wires(used: np.ndarray, width: int, where: str) -> None:  # type: ignore[type-arg]
+def _wires(used: npt.NDArray[np.int32], width: int, where: str) -> None:
     if len(used) and (int(used.min()) < 0 or int(used.max()) >= width):
         raise InputError(f"{where} uses a wire outside 0..{width - 1}")
     if len(np.unique(used)) != len(used):
         raise InputError(f"{where} uses a wire twice")
 
 
-def _gates(gates: Gates, width: int, where: str) -> None:
+def check_gates(gates: Gates, width: int, where: str) -> Gates:
+    """Check one gate table: known opcodes, wires inside 0..width-1, none twice in one gate."""
     table = gates.table
-    if table.ndim != 2 or table.shape[1] != 6:
+    if table.ndim != 2 or table.shape[1] != COLUMNS:
         raise InputError(f"{where}: a gate table must have shape [gates, 6], got {table.shape}")
     opcode = table[:, OP]
-    unknown = np.flatnonzero((opcode < X) | (opcode >= len(GATES)))
+    unknown = np.flatnonzero((opcode < X) | (opcode > TALLY) | (opcode == FREE))
     if len(unknown):
-        raise InputError(f"{where}: gate {unknown[0]} has unknown opcode {opcode[unknown[0]]}")
-    if bool((opcode == FREE).any()):
-        raise InputError(f"{where}: FREE is written by the compiler of programs, not in a body")
-    used = {X: (C,), SWAP: (B, C), ERASE: (C,), TALLY: (A, B), 1: (A, C), 2: (A, B, C), 4: (A, B, C)}
-    for code, columns in used.items():
-        rows = table[opcode == code]
-        for i, column in enumerate(columns):
-            bad = np.flatnonzero((rows[:, column] < 0) | (rows[:, column] >= width))
-            if len(bad):
-                raise InputError(
-                    f"{where}: {GATES[code].name} uses wire {rows[bad[0], column]}, "
-                    f"outside 0..{width - 1}"
-                )
-            for other in columns[i + 1 :]:
-                same = np.flatnonzero(rows[:, column] == rows[:, other])
-                if len(same):
-                    raise InputError(
-                        f"{where}: {GATES[code].name} uses wire {rows[same[0], column]} twice"
-                    )
-    for row in table[opcode == MCX]:
-        controls = gates.controls[row[5]]
-        used_wires = np.array([w for w, _ in controls] + [row[C]], dtype=np.int32)
-        _wires(used_wires, width, f"{where}: mcx")
-
-
-def describe(item: object) -> str:
-    """One word for a body item, for messages and drawings."""
-    words = {Alloc: "alloc", Free: "free", Erase: "erase", Mark: "mark", Gates: "gates"}
-    return words.get(type(item), "call")
+        raise InputError(
+            f"{where}: gate {unknown[0]} has opcode {opcode[unknown[0]]}, which no body may hold"
+        )
+    needed, wires = _USES[opcode], table[:, A : C + 1]
+    outside = (needed & ((wires < 0) | (wires >= width))).any(axis=1)
+    twice = np.zeros(len(table), dtype=np.bool_)
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        both = needed[:, first] & needed[:, second]
+        twice |= both & (wires[:, first] == wires[:, second])
+    for bad, what in ((outside, f"a wire outside 0..{width - 1}"), (twice, "a wire twice")):
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            used = ", ".join(str(w) for w in wires[row][needed[row]])
+            name = GATES[opcode[row]].name
+            raise InputError(f"{where}: gate {row} ({name}) uses {what}: {used}")
+    for listed in table[opcode == MCX]:
+        controls = [w for w, _ in gates.controls[listed[EXTRA]]]
+        _wires(np.array([*controls, listed[C]], dtype=np.int32), width, f"{where}: mcx")
+    return gates

@@ -97,7 +97,11 @@ def save(circuit: Circuit, path: str | os.PathLike[str]) -> None:
     temporary = ""
     try:
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.",
+            "w",
+            encoding="utf-8",
+            newline="\n",
+            dir=path.parent,
+            prefix=f".{path.name}.",
             delete=False,
         ) as file:
             temporary = file.name

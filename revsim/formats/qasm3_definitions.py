@@ -69,7 +69,6 @@ def definition(
     known[token.text] = Known(found, kind == "gate", scope.depth)
 
 
-
 def _gate_ports(cursor: Cursor, scope: Scope, begun: int) -> list[Port]:
     if cursor.at("("):
         raise cursor.fail("a gate with angles or parameters is not supported", begun)
@@ -80,7 +79,6 @@ def _gate_ports(cursor: Cursor, scope: Scope, begun: int) -> list[Port]:
         ports.append(Port(token.text, 1))
         if not cursor.accept(","):
             return ports
-
 
 
 def _def_ports(cursor: Cursor, scope: Scope, begun: int) -> list[Port]:
@@ -98,7 +96,6 @@ def _def_ports(cursor: Cursor, scope: Scope, begun: int) -> list[Port]:
         scope.declare(cursor, token, width)
         ports.append(Port(token.text, width))
     return ports
-
 
 
 def _locals(cursor: Cursor, scope: Scope, notes: Notes) -> list[tuple[str, int, int]]:
@@ -137,7 +134,6 @@ def _renamed(cursor: Cursor, notes: Notes, ports: list[Port], begun: int) -> lis
     ]
 
 
-
 def _inner(
     cursor: Cursor,
     scope: Scope,
@@ -169,7 +165,6 @@ def _inner(
         case _:
             application(cursor, scope, known, notes, text)
     all_used(cursor, notes, token)
-
 
 
 def body_with_roles(

@@ -11,6 +11,9 @@ from typing import Final
 WIRE_LIMIT: Final = 1 << 22
 """Most wires of one device or definition that the text form accepts."""
 
+REGISTER_LIMIT: Final = 1 << 14
+"""Most wires of one register: it stands for an integer, whose weights take memory squared."""
+
 DEPTH_LIMIT: Final = 128
 """Most levels of definitions that call each other: every executor recurses once or more a level."""
 

@@ -41,14 +41,10 @@ def read_notes(cursor: Cursor) -> Notes:
     return notes
 
 
-
 def all_used(cursor: Cursor, notes: Notes, token: Token) -> None:
     """Refuse an annotation that the statement at `token` has no use for."""
     for word, (_, line) in notes.items():
-        raise cursor.fail(
-            f"@revsim.{word} does not belong before {shortened(token.text)!r}", line
-        )
-
+        raise cursor.fail(f"@revsim.{word} does not belong before {shortened(token.text)!r}", line)
 
 
 def name_of(cursor: Cursor, notes: Notes, default: str) -> str:
@@ -62,12 +58,10 @@ def name_of(cursor: Cursor, notes: Notes, default: str) -> str:
     return plain[0]
 
 
-
 def words(cursor: Cursor, notes: Notes, word: str) -> list[str]:
     """The words behind an annotation that lists names."""
     text, line = notes.pop(word, ("", 0))
     return cursor.arguments(text, line, ()).plain
-
 
 
 def encoding_of(cursor: Cursor, text: str, line: int, width: int) -> Encoding | None:
@@ -100,7 +94,6 @@ def encoding_of(cursor: Cursor, text: str, line: int, width: int) -> Encoding | 
             f"this encoding needs {encoding.width} bits, the register has {width}", line
         )
     return encoding
-
 
 
 def integers(cursor: Cursor, text: str, line: int) -> tuple[int, ...]:

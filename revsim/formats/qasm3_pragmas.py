@@ -36,7 +36,7 @@ def pragma(state: State, token: Token) -> None:
             head = re.match(r'\s*("(?:[^"\\]|\\.)*"|\w+)', rest)
             name = unquoted(head[1]) if head else None
             if head is None or name is None:
-                raise cursor.fail("a mark needs a name: pragma revsim.mark \"z\" q ...", line)
+                raise cursor.fail('a mark needs a name: pragma revsim.mark "z" q ...', line)
             state.scope.add(Mark(name, tuple(listed_registers(state, rest[head.end() :], line))))
         case "erase":
             name, _, text = rest.strip().partition(" ")
@@ -53,12 +53,11 @@ def pragma(state: State, token: Token) -> None:
             raise cursor.fail(f"unknown pragma revsim.{shortened(other)}", line)
 
 
-
 def _layer(state: State, rest: str, line: int) -> None:
     cursor = state.cursor
     found = cursor.arguments(rest, line, ("kind", "macs", "neurons", "linear"))
     if len(found.plain) != 1:
-        raise cursor.fail("a layer needs one name: pragma revsim.layer \"dense\" kind=...", line)
+        raise cursor.fail('a layer needs one name: pragma revsim.layer "dense" kind=...', line)
     linear = []
     for word in found.named.get("linear", "").split():
         if word not in state.known:
@@ -70,7 +69,6 @@ def _layer(state: State, rest: str, line: int) -> None:
     macs, neurons = (n[0] for n in numbers)
     kind = found.named.get("kind", "")
     state.layers.append(Layer(found.plain[0], kind, macs, tuple(linear), neurons))
-
 
 
 def _constant(state: State, rest: str, line: int) -> None:

@@ -31,7 +31,6 @@ def read(text: str, source: str, name: str) -> Circuit:
     return _circuit(state, name)
 
 
-
 def _version(cursor: Cursor) -> None:
     if cursor.now.kind == "end":
         raise cursor.fail("the file holds no statement; it must begin with 'OPENQASM 3.0;'")
@@ -44,7 +43,6 @@ def _version(cursor: Cursor) -> None:
         raise cursor.fail(f"version 3 of OpenQASM is read, found {cursor.now.text!r}", begun)
     cursor.take()
     end(cursor, begun)
-
 
 
 def _statement(state: State) -> None:
@@ -76,13 +74,12 @@ def _statement(state: State) -> None:
     all_used(cursor, notes, token)
 
 
-
 def _circuit(state: State, name: str) -> Circuit:
     cursor, scope = state.cursor, state.scope
+    scope.flush()
     scope.layer = ""
     for register in state.chosen["work"]:
         scope.add(Free(register))
-    scope.flush()
     before = np.ones(scope.width, dtype=np.uint8)
     for register in state.chosen["input"]:
         before[register.wires] = 0

@@ -6,6 +6,7 @@ reuses wires under several names) declares one `qubit[width] device;` and each r
 """
 
 from bisect import bisect_right
+from functools import lru_cache
 
 import numpy as np
 
@@ -109,6 +110,7 @@ def key_of(register: Register) -> Key:
     return register.name, register.wires.tobytes(), register.encoding
 
 
+@lru_cache(maxsize=64)
 def plain(width: int) -> Encoding:
     """An unsigned number without offset: what bits mean where nothing is said."""
     return Encoding(0, tuple(1 << k for k in range(width)))

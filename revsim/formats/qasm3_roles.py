@@ -141,9 +141,7 @@ def corrected(items: Sequence[CircuitItem], roles: Roles, text: str) -> Roles:
             )
         first, last = int(found[1]), int(found[2] or found[1])
         if first > last or last >= len(rows):
-            raise InputError(
-                f"the role correction {word!r} names gates outside 0..{len(rows) - 1}"
-            )
+            raise InputError(f"the role correction {word!r} names gates outside 0..{len(rows) - 1}")
         chosen = rows[first : last + 1]
         if _WORDS[found[3]] != Role.IN_PLACE and not np.isin(opcode[chosen], list(_XORS)).all():
             raise InputError(

@@ -21,7 +21,6 @@ class Known:
     depth: int
 
 
-
 @dataclass(frozen=True)
 class Operand:
     """Wires as the user wrote them: `indices` within the register `name`."""
@@ -35,7 +34,6 @@ class Operand:
     def text(self) -> str:
         """The shortest spelling."""
         return indexed(self.name, self.indices, self.whole)
-
 
 
 @dataclass
@@ -112,7 +110,6 @@ class Scope:
         return f"wire {wire}"
 
 
-
 def operand(cursor: Cursor, scope: Scope, begun: int) -> Operand:
     """`q`, `q[2]`, `q[0:3]`, `q[0:2:6]` (start:step:stop) or `q[{0, 2}]`."""
     token = cursor.word("the name of a register", begun)
@@ -135,11 +132,12 @@ def operand(cursor: Cursor, scope: Scope, begun: int) -> Operand:
                 f"wire{'s' if len(run) > 1 else ''}, 0..{len(run) - 1}",
                 token.line,
             )
-    picked = run if len(indices) == len(run) and indices == range(len(run)) else [
-        run[i] for i in indices
-    ]
+    picked = (
+        run
+        if len(indices) == len(run) and indices == range(len(run))
+        else [run[i] for i in indices]
+    )
     return Operand(token.text, indices, picked, len(run))
-
 
 
 def _indices(cursor: Cursor, token: Token, begun: int) -> Sequence[int]:
@@ -159,11 +157,9 @@ def _indices(cursor: Cursor, token: Token, begun: int) -> Sequence[int]:
     return range(first, last + 1, max(step, 1))
 
 
-
 def where(scope: Scope) -> str:
     """A scope in words."""
     return "this circuit" if scope.kind == "circuit" else f"{scope.kind} {scope.name!r}"
-
 
 
 def operands(cursor: Cursor, scope: Scope, begun: int) -> list[Operand]:
@@ -172,7 +168,6 @@ def operands(cursor: Cursor, scope: Scope, begun: int) -> list[Operand]:
     while cursor.accept(","):
         out.append(operand(cursor, scope, begun))
     return out
-
 
 
 def let(cursor: Cursor, scope: Scope) -> tuple[Token, Sequence[int]]:
@@ -190,16 +185,12 @@ def let(cursor: Cursor, scope: Scope) -> tuple[Token, Sequence[int]]:
     return token, run
 
 
-
 def end(cursor: Cursor, begun: int) -> None:
     """The semicolon."""
     cursor.expect(";", "this statement", begun)
 
 
-
-def no_repeat(
-    cursor: Cursor, scope: Scope, used: Sequence[int], what: str, begun: int
-) -> None:
+def no_repeat(cursor: Cursor, scope: Scope, used: Sequence[int], what: str, begun: int) -> None:
     """Refuse `what` where it uses a wire twice."""
     if isinstance(used, range) or len(set(used)) == len(used):
         return
@@ -208,7 +199,6 @@ def no_repeat(
         if wire in seen:
             raise cursor.fail(f"{what} uses {scope.spelled(wire)} twice", begun)
         seen.add(wire)
-
 
 
 def width_of(cursor: Cursor, begun: int) -> int:

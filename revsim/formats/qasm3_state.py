@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from revsim.circuit.definition import Erase, Layer
-from revsim.circuit.registers import Encoding, Register, wires
+from revsim.circuit.registers import Register, wires
 from revsim.errors import InputError
-from revsim.formats.qasm3_names import indexed
+from revsim.formats.qasm3_names import REGISTER_LIMIT, indexed
 from revsim.formats.qasm3_notes import ROLES, Notes, encoding_of, name_of
+from revsim.formats.qasm3_registers import plain
 from revsim.formats.qasm3_scope import Known, Scope, end, operand, width_of
 from revsim.formats.qasm3_tokens import Cursor, Token, shortened
 
@@ -27,14 +28,11 @@ class State:
     known: dict[str, Known] = field(default_factory=dict)
     registers: dict[str, Register] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
-    chosen: dict[str, list[Register]] = field(
-        default_factory=lambda: {role: [] for role in ROLES}
-    )
+    chosen: dict[str, list[Register]] = field(default_factory=lambda: {role: [] for role in ROLES})
     device: str = ""
     layers: list[Layer] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
     roles: tuple[str, int] = ("", 0)
-
 
 
 def declare(state: State, notes: Notes) -> None:
@@ -51,19 +49,16 @@ def declare(state: State, notes: Notes) -> None:
     run = state.scope.declare(cursor, token, width)
     if notes.pop("device", None) is not None:
         state.device = token.text
-        state.registers[token.text] = Register(token.text, wires(run))
     else:
         if not any(role in notes for role in ROLES):
             notes |= {"input": ("", begun), "output": ("", begun)}
         enter(state, token, run, notes, is_alias=False)
 
 
-
-def enter(
-    state: State, token: Token, run: Sequence[int], notes: Notes, is_alias: bool
-) -> None:
+def enter(state: State, token: Token, run: Sequence[int], notes: Notes, is_alias: bool) -> None:
     """A register with the roles and the encoding that its annotations give."""
     cursor = state.cursor
+    check_width(cursor, token.text, len(run), token.line)
     given = [role for role in ROLES if role in notes]
     if len(given) > 1 and given != ["input", "output"]:
         raise cursor.fail(
@@ -73,16 +68,16 @@ def enter(
         )
     if is_alias and {"work", "left_over"} & set(given):
         raise cursor.fail("an alias can be input or output, not work or left_over", token.line)
-    encoding = Encoding(0, ())
+    encoding = None
     for word in ("encoding", *ROLES):
         if word not in notes:
             continue
         found = encoding_of(cursor, *notes.pop(word), len(run))
-        if found and encoding.weights:
+        if found and encoding:
             raise cursor.fail(f"the encoding of {token.text!r} is given twice", token.line)
         encoding = found or encoding
     name = name_of(cursor, notes, token.text)
-    register = Register(name, wires(run), encoding)
+    register = Register(name, wires(run), encoding or plain(len(run)))
     if token.text in state.known:
         raise cursor.fail(f"{token.text!r} already names a definition", token.line)
     state.registers[token.text] = register
@@ -92,6 +87,15 @@ def enter(
         state.chosen[role].append(register)
 
 
+def check_width(cursor: Cursor, name: str, width: int, line: int) -> None:
+    """Refuse a register that is too wide to stand for an integer."""
+    if width > REGISTER_LIMIT:
+        raise cursor.fail(
+            f"register {name!r} has {width} wires; it stands for one integer and has at most "
+            f"{REGISTER_LIMIT}: split it",
+            line,
+        )
+
 
 def reset(state: State, notes: Notes) -> None:
     """Read `reset q[0:3];`: an ERASE of these wires."""
@@ -100,16 +104,16 @@ def reset(state: State, notes: Notes) -> None:
     target = operand(cursor, state.scope, begun)
     end(cursor, begun)
     text, line = notes.pop("erase", ("", begun))
-    erase(state, view(state, target.name, target.indices), text, line)
-
+    erase(state, view(state, target.name, target.indices, begun), text, line)
 
 
 def erase(state: State, register: Register, text: str, line: int) -> None:
     """An ERASE; `text` says cause, layer and whose value dies."""
     found = state.cursor.arguments(text, line, ("cause", "layer", "value_of"))
     if found.plain:
-        raise state.cursor.fail(f"{found.plain[0]!r} is not understood: write cause=, layer= or "
-                                "value_of=", line)
+        raise state.cursor.fail(
+            f"{found.plain[0]!r} is not understood: write cause=, layer= or value_of=", line
+        )
     state.scope.add(
         Erase(
             register,
@@ -120,15 +124,17 @@ def erase(state: State, register: Register, text: str, line: int) -> None:
     )
 
 
-
-def view(state: State, name: str, indices: Sequence[int]) -> Register:
+def view(state: State, name: str, indices: Sequence[int], line: int) -> Register:
     """A declared register, or a part of one under its spelling."""
+    if name == state.device:
+        check_width(state.cursor, name, len(indices), line)
+        text = indexed(name, indices, state.scope.width)
+        return Register(text, wires([state.scope.runs[name][i] for i in indices]))
     register = state.registers[name]
     if len(indices) == len(register.wires) and list(indices) == list(range(len(indices))):
         return register
     picked = register.wires[np.asarray(indices, dtype=np.intp)]
     return Register(indexed(name, indices, len(register.wires)), picked)
-
 
 
 def listed_registers(state: State, text: str, line: int) -> list[Register]:
@@ -141,13 +147,13 @@ def listed_registers(state: State, text: str, line: int) -> list[Register]:
             position += 1
             continue
         found = _OPERAND.match(text, position)
-        if found is None or found[1] not in state.registers:
+        if found is None or found[1] not in state.scope.runs:
             raise state.cursor.fail(
                 f"{shortened(found[0] if found else text[position:])!r} is no declared register",
                 line,
             )
         position = found.end()
-        if found[2] is None:
+        if found[2] is None and found[1] != state.device:
             out.append(state.registers[found[1]])
             continue
         inner = Cursor(f"{found[0]};", state.cursor.source)
@@ -155,5 +161,5 @@ def listed_registers(state: State, text: str, line: int) -> list[Register]:
             one = operand(inner, state.scope, 1)
         except InputError as error:
             raise state.cursor.fail(str(error).partition("line 1: ")[2], line) from None
-        out.append(view(state, one.name, one.indices))
+        out.append(view(state, one.name, one.indices, line))
     return out

@@ -34,7 +34,6 @@ def barrier(cursor: Cursor, scope: Scope, notes: Notes) -> None:
     scope.tallies += 1
 
 
-
 def reset_in_definition(cursor: Cursor, scope: Scope, notes: Notes) -> None:
     """`reset` inside a `def`: an ERASE of a conventional netlist, with a cause."""
     begun = cursor.take().line
@@ -50,7 +49,6 @@ def reset_in_definition(cursor: Cursor, scope: Scope, notes: Notes) -> None:
         scope.causes.append(cause)
     for wire in target.wires:
         scope.row(ERASE, -1, -1, wire, scope.causes.index(cause))
-
 
 
 def application(
@@ -69,8 +67,10 @@ def application(
             count = cursor.number(f"the count of {word!r}", begun)
             cursor.expect(")", f"'{word}({count}'", begun)
             if not 1 <= count <= WIRE_LIMIT:
-                raise cursor.fail(f"'{word}({count})' needs a count of at least 1 wire and at "
-                                  f"most {WIRE_LIMIT}", begun)
+                raise cursor.fail(
+                    f"'{word}({count})' needs a count of at least 1 wire and at most {WIRE_LIMIT}",
+                    begun,
+                )
         cursor.expect("@", f"{word!r}", begun)
         if word == "inv":
             inverse = not inverse
@@ -110,7 +110,6 @@ def application(
     reader(cursor, scope, token, found.definition, inverse)
 
 
-
 def _gate(
     cursor: Cursor, scope: Scope, token: Token, runs: list[tuple[bool, int]], begun: int
 ) -> None:
@@ -146,7 +145,6 @@ def _gate(
             scope.row(opcode, used[0], -1, used[1])
 
 
-
 def _lanes(
     cursor: Cursor, scope: Scope, name: str, given: list[Operand], begun: int
 ) -> list[tuple[int, ...]]:
@@ -168,7 +166,6 @@ def _lanes(
     return lanes
 
 
-
 def _call_gate(
     cursor: Cursor, scope: Scope, token: Token, definition: Definition, inverse: bool
 ) -> None:
@@ -185,7 +182,6 @@ def _call_gate(
         )
     for used in _lanes(cursor, scope, token.text, given, token.line):
         scope.add(Call(definition, wires(used), inverse))
-
 
 
 def _call_def(
@@ -210,7 +206,6 @@ def _call_def(
         used.extend(one.wires)
     no_repeat(cursor, scope, used, f"the call of {token.text!r}", begun)
     scope.add(Call(definition, wires(used), inverse))
-
 
 
 def _unknown(token: Token, scope: Scope, known: dict[str, Known], text: str) -> str:

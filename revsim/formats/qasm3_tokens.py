@@ -16,6 +16,7 @@ _TOKEN = re.compile(
       | (?P<newline>\n)
       | (?P<comment>//[^\n]*)
       | (?P<block>/\*.*?\*/)
+      | (?P<open>/\*)
       | (?P<word>[A-Za-z_]\w*)
       | (?P<number>\d[\w.]*)
       | (?P<string>"[^"\n]*")
@@ -40,9 +41,9 @@ def _scan(text: str, source: str) -> Iterator[Token]:
     position, line = 0, 1
     while position < len(text):
         found = _TOKEN.match(text, position)
+        if found is not None and found.lastgroup == "open":
+            raise _bad(source, line, "a comment opened by '/*' is never closed by '*/'")
         if found is None:
-            if text.startswith("/*", position):
-                raise _bad(source, line, "a comment opened by '/*' is never closed by '*/'")
             if text[position] == '"':
                 raise _bad(source, line, "a quoted string is not closed on its line")
             raise _bad(source, line, f"the character {text[position]!r} has no meaning here")

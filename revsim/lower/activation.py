@@ -19,7 +19,7 @@ from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition
 from revsim.circuit.registers import Encoding, Wires
 from revsim.errors import InputError
-from revsim.network.operators import Clamp, Operator, Relu, Requantise, Sign, Threshold
+from revsim.network.operators import Bounds, Clamp, Operator, Relu, Requantise, Sign, Threshold
 
 Emit = Callable[[Builder, Wires, Wires], None]
 
@@ -97,7 +97,7 @@ def _threshold_of(operator: Operator, neuron: int) -> int | None:
     return 0 if isinstance(operator, Sign) else None
 
 
-def _bounds(operator: Operator, neuron: int, value: Value) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _bounds(operator: Operator, neuron: int, value: Value) -> Bounds:
     single = for_neuron(operator, neuron)
     return single.bounds(np.array([value.low]), np.array([value.high]))
 

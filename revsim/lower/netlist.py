@@ -45,10 +45,11 @@ class Netlist:
 
     def both(self, first: Literals, second: Literals) -> Literals:
         """AND of two arrays of non-constant literals, one gate each."""
-        wires = np.concatenate([first, second]) >> 1
-        complemented = np.concatenate([first, second]) & 1 == 1
-        down, up = np.unique(wires[complemented]), np.unique(wires[~complemented])
-        if len(first) > 1 and len(np.intersect1d(down, up)):
+        ends = np.concatenate([first, second])
+        down = ends[ends & 1 == 1] >> 1
+        if len(first) > 1 and len(down):
+            down = np.unique(down)  # a shared wire is complemented once for all gates
+        if len(first) > 1 and bool(np.isin(down, ends[ends & 1 == 0] >> 1).any()):
             return np.concatenate(
                 [self.both(a[None], b[None]) for a, b in zip(first, second, strict=True)]
             )

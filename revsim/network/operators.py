@@ -218,8 +218,9 @@ def _check_requantise(operator: Requantise, width: int, where: str) -> None:
     if operator.shift.shape != (width,):
         raise InputError(f"{where}: shifts have shape {operator.shift.shape}; expected [{width}]")
     if int(operator.shift.min()) < 0 or int(operator.shift.max()) > 62:
-        raise InputError(f"{where}: shifts must lie in 0..62, got {operator.shift.min()}.."
-                         f"{operator.shift.max()}")
+        raise InputError(
+            f"{where}: shifts must lie in 0..62, got {operator.shift.min()}..{operator.shift.max()}"
+        )
     multiplier = operator.multiplier
     if multiplier is not None and multiplier.shape != (width,):
         raise InputError(f"{where}: multipliers have shape {multiplier.shape}; expected [{width}]")

@@ -66,7 +66,9 @@ def run_reference(network: Network, rows: npt.NDArray[Any]) -> tuple[LayerValues
         LayerValues(
             np.empty((count, len(layer.input_low)), _smallest(layer.input_low, layer.input_high)),
             np.empty((count, len(layer.z_low)), _smallest(layer.z_low, layer.z_high)),
-            np.empty((count, len(layer.output_low)), _smallest(layer.output_low, layer.output_high)),
+            np.empty(
+                (count, len(layer.output_low)), _smallest(layer.output_low, layer.output_high)
+            ),
         )
         for layer in network.layers
     ]

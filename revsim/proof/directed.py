@@ -1,8 +1,8 @@
 """Directed inputs: rows that drive a layer where random rows hardly ever go.
 
 A sum of many random terms stays near its mean, so that its top bits, the clamp and long carries are
-never at work. These rows reach both ends of every exact range, each input on its own, and the two
-sides of zero of every sum.
+never at work. These rows reach both ends of every exact range, both sides of zero and some levels
+above it, and each input on its own.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,9 @@ from revsim.network.network import Network, NetworkLayer
 
 Integers = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
+
+LEVELS = 8
+"""Levels from zero to the greatest sum at which every neuron is tried."""
 
 
 def directed_rows(network: Network, random: int = 256, seed: int = 0) -> Integers:
@@ -30,9 +33,9 @@ def directed_rows(network: Network, random: int = 256, seed: int = 0) -> Integer
 def layer_rows(layer: NetworkLayer, random: int = 256, seed: int = 0) -> Integers:
     """Directed rows for one layer: int64 [rows, inputs of the layer].
 
-    In order: all low, all high; per neuron the least and the greatest sum and the two rows on
-    either side of zero on the way between them; one input high among low ones; one low among high
-    ones; `random` independent uniform rows from `seed`. Repeated rows are left out.
+    In order: all low, all high; per neuron the least and the greatest sum and rows on the way
+    between them, just below zero and just above each level; one input high among low ones; one low
+    among high ones; `random` independent uniform rows from `seed`. Repeated rows are left out.
     """
     low, high = layer.input_low, layer.input_high
     one_high = np.tile(low, (len(low), 1))
@@ -54,20 +57,17 @@ def layer_rows(layer: NetworkLayer, random: int = 256, seed: int = 0) -> Integer
 
 
 def _extremes(weights: Integers, bias: int, low: Integers, high: Integers) -> Integers:
-    """Rows with the least and the greatest sum, and the last below and first not below zero between.
+    """Rows with the least and the greatest sum, and those on the way that pass a level.
 
     The way leads input by input from the one end to the other, so that the sum only grows.
     """
     least = np.where(weights >= 0, low, high)
     greatest = np.where(weights >= 0, high, low)
     sums = bias + int(weights @ least) + np.cumsum(np.abs(weights) * (high - low))
-    crossing = int(np.searchsorted(sums, 0))
-    rows = [least, greatest]
-    for moved in (crossing, crossing + 1):
-        row = least.copy()
-        row[:moved] = greatest[:moved]
-        rows.append(row)
-    return np.stack(rows)
+    levels = max(int(sums[-1]), 0) * np.arange(LEVELS) // LEVELS
+    below_zero = int(np.searchsorted(sums, 0))  # so many inputs moved leave the sum below zero
+    moved = [0, len(weights), below_zero, *(np.searchsorted(sums, levels) + 1).tolist()]
+    return np.stack([np.concatenate([greatest[:m], least[m:]]) for m in moved])
 
 
 def bits_of_rows(rows: Integers, encodings: Sequence[Encoding], wires: Wires) -> Bits:

@@ -4,7 +4,12 @@ A mutant is *noticed* when, on some row, a result differs (`value`), a wire is r
 (`ancilla`), a gate's promise about its target breaks (`role`), or when what is counted differs:
 ones under ERASE, the spectrum of an erased register or of the whole device (`tally`). One that
 differs in nothing is *equal* where the rows are all possible inputs, which proves that it is the
-same function at the same cost; otherwise it *survives*: these rows cannot tell it from the original.
+same function with the same losses; otherwise it *survives*: these rows cannot tell it apart.
+
+Nothing masks a wrong gate in a circuit of bijections: whatever a mutant does differently on a row
+is still there at the end, in a result or in a wire that should be 0. So without an ERASE behind it
+a mutant is equal or survives only where its gate does the same on every state that reaches it, such
+as a Toffoli one of whose controls is 1 whenever the other is: then a smaller gate would have done.
 
 Gates before a mutant run once and are shared, so a mutant costs only what follows it. All mutants
 first meet a sample of rows; those that give no wrong value there meet all of them.
@@ -293,6 +298,4 @@ def _sign(bench: _Bench, original: _Seen, seen: _Seen, row: int) -> str:
 
 
 def _same(first: Spectrum, second: Spectrum) -> bool:
-    return np.array_equal(first.weight, second.weight) and np.array_equal(
-        first.times, second.times
-    )
+    return np.array_equal(first.weight, second.weight) and np.array_equal(first.times, second.times)

@@ -4,6 +4,7 @@ Calls are flattened. Locals stand on wires behind those of the device; every cal
 same ones, since each must leave them 0, and FREE rows after the call check that it does.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,7 +79,8 @@ def all_bits(width: int) -> Bits:
             "give rows"
         )
     every = np.arange(1 << width, dtype=np.int64)
-    return (every[:, None] >> np.arange(width)) & 1 == 1
+    bits: Bits = (every[:, None] >> np.arange(width)) & 1 == 1
+    return bits
 
 
 def subject_of_definition(definition: Definition, bits: Bits | None = None) -> Subject:
@@ -181,7 +183,7 @@ class _Table:
         start = np.zeros((wires, words), dtype=np.uint64)
         for k, wire in enumerate(given):
             start[wire] = pack(rows[:, k], words)
-        every = [*names, *(f"inner {k}" for k in range(wires - len(names)))]
+        every = _told_apart([*names, *(f"inner {k}" for k in range(wires - len(names)))])
         table = np.concatenate(self.tables) if self.tables else np.zeros((0, COLUMNS), np.int32)
         return Subject(
             name,
@@ -194,6 +196,12 @@ class _Table:
             tuple(self.probes),
             bits is None,
         )
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Locals of one definition may share a name; those get the number of their wire as well."""
+    times = Counter(names)
+    return [f"{name} (wire {w})" if times[name] > 1 else name for w, name in enumerate(names)]
 
 
 def _on_each(op: int, register: Register) -> Table:

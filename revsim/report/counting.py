@@ -1,5 +1,6 @@
 """Gate counts of a circuit as JSON and as text: what a hardware designer asks first."""
 
+import io
 from typing import Any
 
 from rich.console import Console
@@ -7,7 +8,7 @@ from rich.console import Console
 from revsim.circuit.definition import Circuit
 from revsim.circuit.measures import Counts, circuit_depth, circuit_width, counts_of_item
 from revsim.report.report import gate_counts
-from revsim.report.tables import WIDTH, Nowhere, plain_table
+from revsim.report.tables import WIDTH, plain_table
 
 
 def count_circuit(circuit: Circuit) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def count_circuit(circuit: Circuit) -> dict[str, Any]:
 
 def render_counts(counted: dict[str, Any]) -> str:
     """The counts as text, 80 columns wide."""
-    console = Console(width=WIDTH, record=True, file=Nowhere())
+    console = Console(width=WIDTH, record=True, file=io.StringIO())
     table = plain_table(
         f"{counted['circuit']}: native gates (policy {counted['policy']}, input {counted['input']})",
         "layer",

@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def plot_report(report: Report, path: str | Path | None = None) -> Any:
 
     run = next((r for r in report.runs if r.policy == "activation_reset"), report.runs[0])
     figure = Figure(figsize=(10, 8), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1])
+    top, bottom = cast(Any, figure.subfigures(2, 1))
     _ledgers(report, run, top.subplots())
     causes, losses = bottom.subplots(1, 2, width_ratios=[1.25, 1])
     _causes(report, causes)

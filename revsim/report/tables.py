@@ -1,5 +1,6 @@
 """Reports as text that reads well in 80 columns, and the same tables as HTML."""
 
+import io
 from collections.abc import Iterable
 
 from rich import box
@@ -40,28 +41,18 @@ def number(value: float | None) -> str:
 
 def render_text(report: Report, units: str = "bits", color: bool = False) -> str:
     """The whole report as text, 80 columns wide."""
-    console = Console(width=WIDTH, record=True, file=Nowhere(), force_terminal=color)
+    console = Console(width=WIDTH, record=True, file=io.StringIO(), force_terminal=color)
     console.print(renderable(report, units))
     return console.export_text(styles=color)
 
 
 def render_html(report: Report) -> str:
     """The report as HTML for notebooks."""
-    console = Console(width=WIDTH + 20, record=True, file=Nowhere())
+    console = Console(width=WIDTH + 20, record=True, file=io.StringIO())
     console.print(renderable(report))
     return console.export_html(
         inline_styles=True, code_format='<pre style="line-height:1.25">{code}</pre>'
     )
-
-
-class Nowhere:
-    """A file that swallows what the recording console also prints."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        return None
 
 
 def renderable(report: Report, units: str = "bits") -> RenderableType:
@@ -151,8 +142,9 @@ def _energy_lines(report: Report) -> Iterable[RenderableType]:
                 f"{number(run.total.gate_local)} bits"
             )
     yield Text(
-        f"1 bit costs at least {bit * 1e21:.6g} zJ at {kelvin:g} K, and {negentropy_j_per_k(1.0):.5e} "
-        "J/K of\nnegentropy at any temperature. Least heat, resets tuned bit by bit (per_bit):"
+        f"1 bit costs at least {bit * 1e21:.6g} zJ at {kelvin:g} K, and "
+        f"{negentropy_j_per_k(1.0):.5e} J/K of\n"
+        "negentropy at any temperature. Least heat, resets tuned bit by bit (per_bit):"
     )
     for run in report.runs:
         yield Text(f"  {_name(run):<26}{run.total.per_bit * bit * 1e21:>14,.6g} zJ")
@@ -205,14 +197,17 @@ def _activity_lines(report: Report) -> Iterable[RenderableType]:
     yield Text("Neurons, per inference", style="bold")
     yield Text(
         f"  {a.neuron_states} neurons; active {a.active_neurons:.4f} (B_R), changed "
-        f"{a.changed_neurons:.4f} (B_S);\n  neuron_entropy {a.neuron_entropy:.4f} bits (sum of h2), "
+        f"{a.changed_neurons:.4f} (B_S);\n"
+        f"  neuron_entropy {a.neuron_entropy:.4f} bits (sum of h2), "
         f"pattern_entropy {a.pattern_entropy:.4f} bits"
     )
-    shown = ", ".join(a.loud[:6]) + (f" and {len(a.loud) - 6} more" if len(a.loud) > 6 else "")
     yield Text(
-        f"  activity above p* = {CROSSING:.4f}, where a neuron's entropy is below its activity:\n"
-        f"  {len(a.loud)} of {a.neuron_states}" + (f": {shown}" if shown else "") + "\n"
+        f"  {len(a.loud)} of {a.neuron_states} have an activity above p* = {CROSSING:.4f}, where "
+        "entropy is below activity"
     )
+    for k in range(0, len(a.loud), 6):
+        yield Text("    " + " ".join(a.loud[k : k + 6]))
+    yield Text("")
 
 
 def _check_table(report: Report) -> RichTable:
@@ -244,13 +239,11 @@ def _failures(report: Report) -> Iterable[RenderableType]:
     for run in report.runs:
         for check in run.circuit_checks:
             if check.holds is False:
-                yield Text(
-                    f"{run.policy}, {run.input}: {check.id} FAILS: {check.detail}", style="red"
-                )
+                yield Text(f"{_name(run)}: {check.id} FAILS: {check.detail}", style="red")
         for identity in run.identities:
             if identity.holds is False:
                 yield Text(
-                    f"{run.policy}, {run.input}: {identity.id} FAILS by {identity.residual:.3g} bits",
+                    f"{_name(run)}: {identity.id} FAILS by {identity.residual:.3g} bits",
                     style="red",
                 )
 
@@ -267,8 +260,10 @@ def _comparison(report: Report) -> Iterable[RenderableType]:
         "  Which quantity reaches which reading, and by how much? Either answer is a\n"
         "  result. A device that does not reset neurons one by one is free to miss both.\n"
     )
-    table = plain_table("", "quantity (bits)", "value", "1: active", "2: changed")
-    table.add_row(Text("one-bit neuron states, whatever the circuit", style="bold"))
+    table = plain_table(
+        "Quantity against reading", "quantity (bits)", "value", "1: active", "2: changed"
+    )
+    table.add_row(Text("one-bit states, any circuit", style="bold"))
     for quantity in ("neuron_entropy", "pattern_entropy"):
         table.add_row(f"  {quantity}", *_pair(report.runs[0], quantity))
     for run in report.runs:

@@ -1,5 +1,6 @@
 """Truth and erasure table of a small circuit: what comes out and what each ERASE throws away."""
 
+import io
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from revsim.circuit.definition import Circuit, CircuitItem, Erase, Mark
 from revsim.errors import InputError
 from revsim.ledger.ledgers import ledger_rows, total_of
-from revsim.report.tables import WIDTH, Nowhere, number, plain_table
+from revsim.report.tables import WIDTH, number, plain_table
 from revsim.simulator.ensemble import uniform
 from revsim.simulator.run import simulate
 
@@ -76,7 +77,7 @@ def _layers(circuit: Circuit, watched: list[CircuitItem]) -> tuple[str, ...]:
 
 def render_truth(table: dict[str, Any]) -> str:
     """The table as text, 80 columns wide."""
-    console = Console(width=WIDTH, record=True, file=Nowhere())
+    console = Console(width=WIDTH, record=True, file=io.StringIO())
     erased = [f"ERASE {name}" for name in table["erased"]]
     columns = (*table["inputs"], *(f"{n} (out)" for n in table["outputs"]), *erased)
     truth = plain_table(f"{table['circuit']}: every input", *columns, left=0)

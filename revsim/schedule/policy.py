@@ -202,10 +202,10 @@ def _bennett(device: Device, layers: Sequence[LoweredLayer], input: str) -> tupl
     outputs = [device.alloc(f"output[{j}]", e) for j, e in enumerate(layers[-1].outputs)]
     for source, target in zip(held[-1], outputs, strict=True):
         device.call(_copier(source.encoding), source.wires, target.wires)
-    for layer, x, y in reversed(list(zip(layers, held[:-1], held[1:], strict=True))):
+    for layer, x, made in reversed(list(zip(layers, held[:-1], held[1:], strict=True))):
         device.layer = layer.name
-        _compute_clean(device, layer, x, y, inverse=True)
-        for register in y:
+        _compute_clean(device, layer, x, made, inverse=True)
+        for register in made:
             device.free(register.name, register.wires)
     if input == "destroy":
         _erase_input(device, layers[0], device.inputs)

@@ -98,7 +98,7 @@ def uniform(low: Sequence[int] | Integers, high: Sequence[int] | Integers) -> En
     [[0, -1], [1, -1], [0, 0], [1, 0]]
     """
     lows, highs = np.asarray(low, dtype=np.int64), np.asarray(high, dtype=np.int64)
-    sizes = [int(h - l + 1) for l, h in zip(lows, highs, strict=True)]
+    sizes = [int(v) for v in highs - lows + 1]
     total = 1
     for size in sizes:
         total *= size
@@ -108,9 +108,7 @@ def uniform(low: Sequence[int] | Integers, high: Sequence[int] | Integers) -> En
             f"ensemble uniform: the declared inputs span 2^{bits:.1f} rows, more than 2^24; "
             "use the data set or random:ROWS"
         )
-    kind = np.int16 if lows.min() >= -(1 << 15) and highs.max() < 1 << 15 else np.int64
-    if lows.min() >= -128 and highs.max() < 128:
-        kind = np.int8
+    kind = np.min_scalar_type(min(int(lows.min()), -int(highs.max()) - 1))  # signed, holds both
     rows = np.empty((total, len(sizes)), dtype=kind)
     period = 1
     for k, size in enumerate(sizes):
