@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from revsim.pipeline import load as load
     from revsim.pipeline import verify as verify
     from revsim.report.report import Report as Report
-    from revsim.schedule.policy import compile_network as compile
+    from revsim.schedule.policy import compile_network as compile  # noqa: F401
     from revsim.simulator.apply import apply as apply
     from revsim.simulator.ensemble import data_set as data_set
     from revsim.simulator.ensemble import product as product

@@ -8,7 +8,7 @@ role): a mistake of a circuit's author, found by the simulator.
 
 
 class RevsimError(Exception):
-    """Base of both kinds; the command line prints it as one message and leaves with status 2 or 1."""
+    """Base of both kinds; the command line prints one message and leaves with status 2 or 1."""
 
 
 class InputError(RevsimError, ValueError):

@@ -355,7 +355,7 @@ def _accuracy(
 
 
 def _provenance(network: Network, ensemble: Ensemble) -> dict[str, Any]:
-    """Versions and digests. The data digest is that of the sorted rows: an ensemble has no order."""
+    """Versions and digests; the data's is that of its sorted rows: an ensemble has no order."""
     model = hashlib.sha256()
     model.update(network.input_low.tobytes() + network.input_high.tobytes())
     for operator in network.operators:

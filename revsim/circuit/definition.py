@@ -35,7 +35,7 @@ _INVERSE_ROLE = np.array(INVERSE_ROLE, dtype=np.int32)
 
 @dataclass(frozen=True, eq=False)
 class Gates:
-    """A run of gates: `table` is int32 [gates, 6]; MCX rows index `controls` in their last column."""
+    """A run of gates: `table` is int32 [gates, 6]; MCX rows index `controls` (column EXTRA)."""
 
     table: Table
     controls: tuple[Controls, ...] = ()

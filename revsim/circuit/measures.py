@@ -1,4 +1,4 @@
-"""What a circuit costs: gate counts, width and depth, over the hierarchy and never over a flat list.
+"""What a circuit costs: gate counts, width and depth, over the hierarchy, never over a flat list.
 
 Counts and width are memoised sums over calls. Depth lets arrival times flow through the calls.
 Derived cost: a Fredkin is one Toffoli (and two CNOTs); an AND of k > 1 controls takes 2k - 3

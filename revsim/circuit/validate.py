@@ -53,6 +53,8 @@ def validate(circuit: Circuit) -> Circuit:
     for item in circuit.body:
         if isinstance(item, Gates):
             check_gates(item, circuit.width, where)
+            if bool((item.table[:, OP] == ERASE).any()):
+                raise InputError(f"{where}: an ERASE among its gates; write it as an Erase item")
         elif isinstance(item, Call | Loop):
             _call(item, circuit.width, where, ())
         else:
@@ -71,28 +73,41 @@ def validate_definition(definition: Definition) -> Definition:
 
 
 def linear_layers(circuit: Circuit) -> tuple[str, ...]:
-    """Names (layer: definition) of linear definitions with an ERASE anywhere below them."""
-    return tuple(
-        f"{layer.name}: {definition.name}"
-        for layer in circuit.layers
-        for definition in layer.linear
-        if definition.erases
-    )
+    """Names (layer: definition) of linear definitions with an ERASE anywhere below them.
+
+    Where layers have linear definitions, no other definition that is called may erase either.
+    """
+    named = [(x.name, d) for x in circuit.layers for d in x.linear]
+    listed = {id(d) for _, d in named}
+    if named:
+        layers = circuit.layer_of or ("",) * len(circuit.body)
+        called = [
+            (layer, item.definition)
+            for layer, item in zip(layers, circuit.body, strict=True)
+            if isinstance(item, Call | Loop)
+        ]
+        named += [(layer, d) for layer, d in called if id(d) not in listed]
+    return tuple(dict.fromkeys(f"{layer}: {d.name}" for layer, d in named if d.erases))
 
 
 def _definition(definition: Definition, path: tuple[Definition, ...]) -> None:
     if any(d is definition for d in path):
-        names = " -> ".join(d.name for d in (*path, definition))
-        raise InputError(f"definition {definition.name!r} calls itself: {names}")
+        chain = " -> ".join(d.name for d in (*path, definition))
+        raise InputError(f"definition {definition.name!r} calls itself: {chain}")
     if definition in _VALID:
         return
     where = f"definition {definition.name!r}"
-    names = [p.name for p in definition.ports]
-    if len(set(names)) != len(names):
+    ports = [p.name for p in definition.ports]
+    if len(set(ports)) != len(ports):
         raise InputError(f"{where}: two ports have the same name")
     for item in definition.body:
         if isinstance(item, Gates):
             check_gates(item, definition.wires, where)
+            erased = item.table[item.table[:, OP] == ERASE, EXTRA]
+            if len(erased) and not 0 <= int(erased.min()) <= int(erased.max()) < len(
+                definition.causes
+            ):
+                raise InputError(f"{where}: erases without a cause; name it in `causes`")
         else:
             _call(item, definition.wires, where, (*path, definition))
     _VALID.add(definition)

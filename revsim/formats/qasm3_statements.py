@@ -6,6 +6,7 @@ Messages name the line on which the statement begins.
 
 import difflib
 import re
+from collections.abc import Sequence
 
 from revsim.circuit.definition import Call, Definition
 from revsim.circuit.gates import CCX, CSWAP, CX, ERASE, GATES, MCX, SWAP, TALLY, X
@@ -123,6 +124,8 @@ def _gate(
             "and ccx, and cswap",
             begun,
         )
+    if not runs and _plain_gate(cursor, scope, opcode):
+        return
     given = operands(cursor, scope, begun)
     end(cursor, begun)
     extra = sum(count for _, count in runs)
@@ -135,14 +138,37 @@ def _gate(
         if runs:
             scope.row(MCX, -1, -1, used[-1], len(scope.controls))
             scope.controls.append(tuple(zip(used, polarity, strict=False)))
-        elif arity == 1:
-            scope.row(opcode, -1, -1, used[0])
-        elif arity == 3:
-            scope.row(opcode, *used)
-        elif opcode == SWAP:
-            scope.row(opcode, -1, used[0], used[1])
         else:
-            scope.row(opcode, used[0], -1, used[1])
+            _row(scope, opcode, used)
+
+
+def _row(scope: Scope, opcode: int, used: Sequence[int]) -> None:
+    """One gate without control list; `used` in the order of the text."""
+    if len(used) == 1:
+        scope.row(opcode, -1, -1, used[0])
+    elif len(used) == 3:
+        scope.row(opcode, used[0], used[1], used[2])
+    elif opcode == SWAP:
+        scope.row(opcode, -1, used[0], used[1])
+    else:
+        scope.row(opcode, used[0], -1, used[1])
+
+
+def _plain_gate(cursor: Cursor, scope: Scope, opcode: int) -> bool:
+    """Read a gate on single wires by the shortcut; False where anything is out of the ordinary."""
+    words, stop = cursor.plain_operands()
+    used: list[int] = []
+    for name, index in zip(words[::2], words[1::2], strict=True):
+        run = scope.runs.get(name or "", ())
+        place = int(index) if index else 0
+        if place >= len(run) or (index is None and len(run) != 1):
+            return False
+        used.append(run[place])
+    if len(used) != GATES[opcode].arity or len(set(used)) != len(used):
+        return False
+    cursor.skip_to(stop)
+    _row(scope, opcode, used)
+    return True
 
 
 def _lanes(

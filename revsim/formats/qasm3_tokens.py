@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from revsim.errors import InputError
 
@@ -25,41 +26,25 @@ _TOKEN = re.compile(
     re.VERBOSE | re.MULTILINE | re.DOTALL | re.ASCII,
 )
 _ARGUMENT = re.compile(r'(?:(\w+)=)?("(?:[^"\\]|\\.)*"|[^\s,"=]+)', re.ASCII)
+_PLAIN_OPERANDS = re.compile(
+    r"([A-Za-z_]\w*)(?:\[(\d{1,9})\])?"
+    r"(?:,[ ]?([A-Za-z_]\w*)(?:\[(\d{1,9})\])?)?"
+    r"(?:,[ ]?([A-Za-z_]\w*)(?:\[(\d{1,9})\])?)?;",
+    re.ASCII,
+)
 _LONGEST_NUMBER = 12
 
 
-@dataclass(frozen=True)
-class Token:
-    """A piece of text; kind is word, number, string, symbol, note, pragma or end."""
+class Token(NamedTuple):
+    """A piece of text; kind is word, number, string, symbol, note, pragma or end.
+
+    A tuple, because a large file makes millions of them.
+    """
 
     kind: str
     text: str
     line: int
-
-
-def _scan(text: str, source: str) -> Iterator[Token]:
-    position, line = 0, 1
-    while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is not None and found.lastgroup == "open":
-            raise _bad(source, line, "a comment opened by '/*' is never closed by '*/'")
-        if found is None:
-            if text[position] == '"':
-                raise _bad(source, line, "a quoted string is not closed on its line")
-            raise _bad(source, line, f"the character {text[position]!r} has no meaning here")
-        kind = found.lastgroup or ""
-        if kind == "newline":
-            line += 1
-        elif kind == "block":
-            line += found[0].count("\n")
-        elif kind not in ("space", "comment"):
-            yield Token(kind, found[0].strip(), line)
-        position = found.end()
-    yield Token("end", "", line)
-
-
-def _bad(source: str, line: int, message: str) -> InputError:
-    return InputError(f"{source}, line {line}: {message}")
+    start: int = 0
 
 
 @dataclass
@@ -75,18 +60,62 @@ class Cursor:
 
     def __init__(self, text: str, source: str) -> None:
         self.source = source
-        self._tokens = _scan(text, source)
-        self.now = next(self._tokens)
+        self._text = text
+        self._position = 0
+        self._line = 1
+        self.now = self._next()
+
+    def _next(self) -> Token:
+        """The token behind the present one."""
+        text = self._text
+        while self._position < len(text):
+            start = self._position
+            found = _TOKEN.match(text, start)
+            kind = found.lastgroup if found else ""
+            if found is None or kind == "open":
+                raise self._unreadable(text[start])
+            self._position = found.end()
+            if kind == "newline":
+                self._line += 1
+            elif kind == "block":
+                self._line += found[0].count("\n")
+            elif kind not in ("space", "comment"):
+                return Token(kind or "", found[0].strip(), self._line, start)
+        return Token("end", "", self._line, len(text))
+
+    def _unreadable(self, character: str) -> InputError:
+        if character == "/":
+            return self.fail("a comment opened by '/*' is never closed by '*/'", self._line)
+        if character == '"':
+            return self.fail("a quoted string is not closed on its line", self._line)
+        return self.fail(f"the character {character!r} has no meaning here", self._line)
+
+    def plain_operands(self) -> tuple[list[str | None], int]:
+        """The shortcut for `a[0], b, c[2];` on one line: [name, index or None, ...] and its end.
+
+        Gate lists of networks consist of such lines; anything else gives an empty list and is read
+        token by token. Nothing is consumed: `skip_to` does that once the caller is content.
+        """
+        found = _PLAIN_OPERANDS.match(self._text, self.now.start)
+        if found is None:
+            return [], 0
+        groups = found.groups()
+        return list(groups[: 2 * sum(name is not None for name in groups[::2])]), found.end()
+
+    def skip_to(self, position: int) -> None:
+        """Go on behind what `plain_operands` found."""
+        self._position = position
+        self.now = self._next()
 
     def fail(self, message: str, line: int | None = None) -> InputError:
         """An InputError at a line (the present one by default), to be raised by the caller."""
-        return _bad(self.source, line or self.now.line, message)
+        return InputError(f"{self.source}, line {line or self.now.line}: {message}")
 
     def take(self) -> Token:
         """The present token; moves on."""
         token = self.now
         if token.kind != "end":
-            self.now = next(self._tokens)
+            self.now = self._next()
         return token
 
     def at(self, text: str) -> bool:

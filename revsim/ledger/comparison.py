@@ -108,7 +108,8 @@ def _note(quantity: str, reading: str, holds: bool, counted: Activity, keeps_inp
         if reading == "changed neurons":
             return "like with like; theorem: at least twice the changed neurons"
         if counted.loud:
-            return f"like with like; {len(counted.loud)} of {counted.neuron_states} neurons have p > p*"
+            loud = f"{len(counted.loud)} of {counted.neuron_states}"
+            return f"like with like; {loud} neurons have p > p*"
         return "like with like; every p <= p*, so the theorem applies"
     if quantity == "pattern_entropy":
         return "neurons of a layer taken together"

@@ -6,6 +6,7 @@ None where an identity does not apply to the run.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from revsim.ledger.ledgers import LedgerRow, total_of
 from revsim.ledger.reference import LayerEntropies, Neurons
@@ -48,7 +49,7 @@ def ladder(rows: Sequence[LedgerRow]) -> Identity:
             row.ledgers.given_kept,
             0.0,
         )
-        worst = max(worst, *(b - a for a, b in zip(steps[:-1], steps[1:], strict=True)))
+        worst = max(worst, *(b - a for a, b in pairwise(steps)))
     return Identity(
         "ladder", "T2", "reset_count >= per_bit >= per_register >= given_kept >= 0", worst
     )
@@ -74,9 +75,7 @@ def floor(rows: Sequence[LedgerRow], keeps_input: bool, loss: float) -> Identity
 def layer_sum(layers: Sequence[LayerEntropies], H_X: float, H_Y: float) -> Identity:
     """T6: losses of layers add up to H(X) - H(Y); neurons taken one by one lose no less."""
     total = sum(layer.H_in - layer.H_out for layer in layers)
-    chained = max(
-        (abs(a.H_out - b.H_in) for a, b in zip(layers[:-1], layers[1:], strict=True)), default=0.0
-    )
+    chained = max((abs(a.H_out - b.H_in) for a, b in pairwise(layers)), default=0.0)
     separate = max((layer.H_z - layer.H_out - layer.separate_loss for layer in layers), default=0.0)
     residual = max(abs(total - (H_X - H_Y)), chained, separate, 0.0)
     return Identity("layer_sum", "T6", "layer losses add up to H(X) - H(Y)", residual)

@@ -69,10 +69,11 @@ class LayerEntropies:
 
 @dataclass(frozen=True, eq=False)
 class Neurons:
-    """Neurons of one layer: activity p float64 [n], entropies of activations, joint pattern.
+    """Neurons of one layer; `pattern_entropy` is the joint entropy of all their states.
 
-    `state_entropy` float64 [n] is h2(p) of each neuron's one-bit state; `value_entropy` is H of each neuron's whole output; `active_entropy` is its part
-    p H(value | active), so that value_entropy = h2(p) + active_entropy where inactive means 0.
+    Per neuron, float64 [n]: `activity` p; `state_entropy` h2(p) of its one-bit state;
+    `value_entropy` H of its whole output; `active_entropy` its part p H(value given active), so
+    that value_entropy = state_entropy + active_entropy where "inactive" means one value.
     """
 
     layer: str

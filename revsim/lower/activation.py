@@ -135,7 +135,7 @@ def _range(first: int, stop: int) -> tuple[int, ...]:
 
 
 def _recode(value: Value, offset: int) -> Stage:
-    """To two's complement around another offset: add the difference, with one bit more if needed."""
+    """To two's complement around another offset: add the difference, one bit wider if needed."""
     width = len(value.encoding.weights)
     encoding = Encoding.signed(value.low, value.high, offset)
     target = max(width + 1, encoding.width)
@@ -192,7 +192,7 @@ def affine_of(operator: Requantise, neuron: int, low: int, high: int) -> Affine:
 
 
 def _requantise(operator: Requantise, neuron: int, value: Value) -> Stage:
-    """A plain shift drops wires; anything else is computed on fresh wires, the old value garbage."""
+    """A plain shift drops wires; the rest is computed on fresh wires, the old value garbage."""
     affine = affine_of(operator, neuron, value.low, value.high)
     width = len(value.encoding.weights)
     if (affine.m, affine.b, affine.b_negative, affine.even) == (1, 0, 0, False):

@@ -80,7 +80,7 @@ class Netlist:
         """AND of two literals."""
         if FALSE in (p, q) or p == q ^ 1:
             return FALSE
-        if p == TRUE or p == q:
+        if p in (TRUE, q):
             return q
         return p if q == TRUE else int(self.both(_one(p), _one(q))[0])
 

@@ -57,7 +57,7 @@ def render_counts(counted: dict[str, Any]) -> str:
     """The counts as text, 80 columns wide."""
     console = Console(width=WIDTH, record=True, file=io.StringIO())
     table = plain_table(
-        f"{counted['circuit']}: native gates (policy {counted['policy']}, input {counted['input']})",
+        f"{counted['circuit']}: native gates; {counted['policy']}, {counted['input']}",
         "layer",
         "Toffoli",
         "CNOT",

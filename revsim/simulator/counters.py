@@ -35,8 +35,8 @@ class Counters:
     """Counters of one call: `planes` (uint64 [planes, words]) are the weights of its lanes.
 
     `ones` holds, per inner ERASE in order of execution, (cause, weight of lanes holding 1);
-    `joint` holds, per TALLY, the weights of (a and b, a, b). `suspects` are words of lanes in which the fast
-    executor saw a broken promise.
+    `joint` holds, per TALLY, the weights of (a and b, a, b). `suspects` are words of
+    lanes in which the fast executor saw a broken promise.
     """
 
     planes: Words

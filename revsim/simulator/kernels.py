@@ -1,4 +1,4 @@
-"""All Numba code of the simulator: literal bit-parallel gates, transposition, state hashes, counting.
+"""All Numba code of the simulator: literal bit-parallel gates, transposition, hashes, counting.
 
 LLVM does not vectorise `frame[c + k] ^= frame[a + k] & frame[b + k]` by itself (the rows may
 overlap), so each gate is a small intrinsic that loads, combines and stores eight words (512 lanes)
