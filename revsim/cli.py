@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,14 +128,20 @@ def _print_json(value: Any) -> None:
 
 @contextmanager
 def _progress(text: str) -> Iterator[None]:
-    """A spinner on a terminal, and only there."""
+    """A spinner on a terminal, and only there, once the work has taken a second."""
     if not sys.stderr.isatty():
         yield
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(text):
+    status = Console(stderr=True).status(text)
+    timer = threading.Timer(1.0, status.start)
+    timer.start()
+    try:
         yield
+    finally:
+        timer.cancel()
+        status.stop()
 
 
 def _writable(*paths: str | None) -> None:

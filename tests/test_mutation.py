@@ -329,9 +329,11 @@ def test_an_erasure_inside_a_definition_that_is_undone_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("cause", "number"), [("layer_input", -1), ("activation", 0)])
-def test_an_erasure_among_the_gates_breaks_the_telescoping_sum(cause: str, number: int) -> None:
-    """Behind or inside a group. Not in a definition, so `linear_layers` cannot see it; the readings
-    around groups do.
+def test_an_erasure_among_the_gates_breaks_the_telescoping_sum(
+    cause: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind or inside a group. The validator refuses it; were it blind, the readings around the
+    groups would still see that something was lost between them.
 
     The bit is one of x1 + x2 - 3 that nothing else on the device tells by then: erasing a bit that
     other wires still determine would lose nothing, and then there is no loss to find.
@@ -353,7 +355,9 @@ def test_an_erasure_among_the_gates_breaks_the_telescoping_sum(cause: str, numbe
         body=(*circuit.body[:place], smuggled, *circuit.body[place:]),
         layer_of=(*circuit.layer_of[:place], "layer1", *circuit.layer_of[place:]),
     )
-    assert linear_layers(bad) == ()
+    with pytest.raises(InputError, match="ERASE among its gates"):
+        simulate(bad, toy_inputs())
+    monkeypatch.setattr("revsim.simulator.run.validate", lambda circuit: circuit)
     assert unexplained(simulate(bad, toy_inputs(), threads=1, strict=False).tally) > 0.1
 
 

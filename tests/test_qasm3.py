@@ -156,7 +156,7 @@ def definitions(draw: st.DrawFn, depth: int = 2) -> Definition:
     return b.build()
 
 
-@settings(deadline=None, max_examples=40000)
+@settings(deadline=None, max_examples=1500)
 @given(definitions())
 def test_a_random_hierarchy_is_read_back_gate_for_gate_and_role_for_role(d: Definition) -> None:
     round_trip(whole(d))
@@ -410,7 +410,7 @@ def test_annotations_and_pragmas_of_other_programs_are_passed_over() -> None:
     assert circuit_counts(loads(HEAD + text)).gates == 1
 
 
-@settings(deadline=None, max_examples=4000)
+@settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused_but_never_fails_otherwise(data: st.DataObject) -> None:
     text = dumps(scheduled())

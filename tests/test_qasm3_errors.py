@@ -103,6 +103,7 @@ BAD = {
     "an encoding too wide": (HEAD + "@revsim.input low=0 high=9\nqubit[3] a;", 3, "4 bits"),
     "an encoding that is no number": (HEAD + "@revsim.input low=a high=9\nqubit a;", 3, "'a'"),
     "an unknown pragma": (HEAD + "pragma revsim.fre a", 3, "unknown pragma"),
+    "an erasure of nothing": (HEAD + "pragma revsim.erase", 3, "pragma revsim.erase name"),
     "a pragma about nothing": (HEAD + "pragma revsim.free a", 3, "no declared register"),
     "a role of no gate": (HEAD + "@revsim.roles 5=compute\ngate f a { x a; }", 3, "outside"),
     "a role of a swap": (

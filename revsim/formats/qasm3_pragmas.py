@@ -40,7 +40,10 @@ def pragma(state: State, token: Token) -> None:
             state.scope.add(Mark(name, tuple(listed_registers(state, rest[head.end() :], line))))
         case "erase":
             name, _, text = rest.strip().partition(" ")
-            erase(state, listed_registers(state, name, line)[0], text, line)
+            registers = listed_registers(state, name, line)
+            if len(registers) != 1:
+                raise cursor.fail("write: pragma revsim.erase name cause=...", line)
+            erase(state, registers[0], text, line)
         case "constant":
             _constant(state, rest, line)
         case "inputs" | "outputs":

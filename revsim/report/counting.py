@@ -81,6 +81,6 @@ def render_counts(counted: dict[str, Any]) -> str:
     if total["macs"]:
         console.print(
             f"linear part, computed and uncomputed once: {total['toffolis_per_mac_linear']:.2f} "
-            f"Toffolis per multiply-accumulate ({total['macs']:,} of them)"
+            f"Toffolis per MAC\n({total['macs']:,} multiply-accumulates)"
         )
     return console.export_text()

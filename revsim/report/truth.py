@@ -78,8 +78,8 @@ def _layers(circuit: Circuit, watched: list[CircuitItem]) -> tuple[str, ...]:
 def render_truth(table: dict[str, Any]) -> str:
     """The table as text, 80 columns wide."""
     console = Console(width=WIDTH, record=True, file=io.StringIO())
-    erased = [f"ERASE {name}" for name in table["erased"]]
-    columns = (*table["inputs"], *(f"{n} (out)" for n in table["outputs"]), *erased)
+    erased = [f"erases\n{name.partition(' (')[0]}" for name in table["erased"]]
+    columns = (*table["inputs"], *(f"out\n{n}" for n in table["outputs"]), *erased)
     truth = plain_table(f"{table['circuit']}: every input", *columns, left=0)
     for row in table["rows"]:
         truth.add_row(*(str(v) for v in (*row["input"], *row["output"], *row["erased"])))

@@ -22,10 +22,11 @@ from revsim.circuit.definition import (
     Gates,
     Loop,
     Mark,
+    Port,
 )
-from revsim.circuit.gates import CCX, CX, OP, TALLY
+from revsim.circuit.gates import CCX, CX, OP, ROLE, TALLY
 from revsim.circuit.measures import counts_of_item
-from revsim.circuit.program import program_of
+from revsim.circuit.program import flatten, program_of
 from revsim.circuit.registers import Register, Wires
 from revsim.circuit.validate import validate
 from revsim.errors import CheckError, InputError
@@ -64,6 +65,7 @@ class _Device:
     planes: Words
     weights: Integers | None
     live: set[int]
+    allocates: bool
     erasures: list[ErasureTally] = field(default_factory=list)
     inner: list[InnerTally] = field(default_factory=list)
     groups: list[GroupTally] = field(default_factory=list)
@@ -158,11 +160,11 @@ def _load(circuit: Circuit, ensemble: Ensemble, words: int) -> _Device:
             )
         write(state, register.wires, register.encoding.encode(column))
     planes = planes_of(ensemble.weights, rows, words)
-    if any(isinstance(item, Alloc) for item in circuit.body):
-        live = {int(w) for r in circuit.inputs for w in r.wires}
-    else:
+    allocates = any(isinstance(item, Alloc) for item in circuit.body)
+    live = {int(w) for r in circuit.inputs for w in r.wires}
+    if not allocates:  # a circuit read from a text: every wire is in use from start to end
         live = set(range(circuit.width))
-    return _Device(state, rows, planes, ensemble.weights, live)
+    return _Device(state, rows, planes, ensemble.weights, live, allocates)
 
 
 @dataclass(frozen=True)
@@ -271,7 +273,7 @@ def _free(circuit: Circuit, device: _Device, item: Free, layer: str) -> None:
         name = f"{item.register.name}[{k}]"
         counters.must_be_zero(device.state[wire], "ancillas", circuit.name, name)
     device.violations += counters.violations
-    if any(isinstance(i, Alloc) for i in circuit.body):
+    if device.allocates:
         device.live.difference_update(int(w) for w in item.register.wires)
 
 
@@ -320,10 +322,6 @@ def reversible_both_ways(definition: Definition, seed: int = 0) -> bool:
 
 def _flat_state(definition: Definition, inverse: bool) -> Definition:
     """The flattened definition with every wire a port and every role in place."""
-    from revsim.circuit.definition import Port
-    from revsim.circuit.gates import ROLE
-    from revsim.circuit.program import flatten
-
     flat = flatten(definition)
     gates = Gates(flat.table, flat.controls)
     table = (gates.inverse() if inverse else gates).table.copy()
