@@ -43,7 +43,7 @@ def enumerable_widths(block: Block) -> list[int]:
     """Widths, from the least on, at which every input can be listed."""
     widths = []
     width = block.least_width
-    while width <= EXHAUSTIVE_BITS:
+    while width <= min(EXHAUSTIVE_BITS, block.most_width):
         if sum(port.width for port in free_ports(built(block, width))) > EXHAUSTIVE_BITS:
             break
         widths.append(width)
@@ -118,7 +118,7 @@ def test_gates_compute_the_integer_meaning_on_every_input(block: Block, width: i
     agrees_with_meaning(block, width, every_value(built(block, width)))
 
 
-@each_block_at(lambda block: LARGE)
+@each_block_at(lambda block: [width for width in LARGE if width <= block.most_width])
 def test_gates_compute_the_integer_meaning_at_large_widths(block: Block, width: int) -> None:
     agrees_with_meaning(block, width, random_and_extreme_values(built(block, width), seed=width))
 
@@ -141,8 +141,8 @@ def test_the_inverse_undoes_the_gates_on_random_states_of_all_wires(
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.name for block in BLOCKS])
-def test_counted_gates_are_the_promised_ones_at_all_widths_up_to_64(block: Block) -> None:
-    for width in range(block.least_width, 65):
+def test_counted_gates_are_the_promised_ones_at_all_promised_widths(block: Block) -> None:
+    for width in range(block.least_width, block.most_width + 1):
         definition = built(block, width)
         found = counts(definition)
         promised = dict(block.cost(width))

@@ -156,7 +156,7 @@ def definitions(draw: st.DrawFn, depth: int = 2) -> Definition:
     return b.build()
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=60)
 @given(definitions())
 def test_a_random_hierarchy_is_read_back_gate_for_gate_and_role_for_role(d: Definition) -> None:
     round_trip(whole(d))

@@ -24,7 +24,7 @@ class Block:
     `build(width)` makes the definition. `meaning(width, values)` maps the values of all ports
     before to those of all ports after; ports with `zero_in` are 0 before. `cost(width)` promises
     exact native counts (`toffoli`, `cnot`, `x`, `fredkin`) and an upper bound on `ancillas`.
-    `least_width` is the smallest width that makes sense.
+    `least_width` is the smallest width that makes sense, `most_width` the largest that is promised.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Block:
     cost: Callable[[int], Costs]
     source: str
     least_width: int = 0
+    most_width: int = 64
 
 
 def define(name: str, body: Callable[..., object], *ports: Port) -> Definition:

@@ -11,11 +11,14 @@ in any number of columns. What remains beside the result is undone by the caller
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from revsim.blocks.block import Block, Costs, Values, define, mask, price
 from revsim.circuit.builder import Builder
+from revsim.circuit.definition import Definition, Port
 from revsim.circuit.registers import Wires
 
 Int64s = npt.NDArray[np.int64]
@@ -86,7 +89,7 @@ def columns_of(terms: Terms, width: int) -> list[tuple[Wires, npt.NDArray[np.boo
     bounds = np.searchsorted(terms.column[order], np.arange(width + 1))
     return [
         (terms.wire[order[lo:hi]], terms.negative[order[lo:hi]])
-        for lo, hi in zip(bounds[:-1], bounds[1:], strict=True)
+        for lo, hi in pairwise(bounds.tolist())
     ]
 
 
@@ -99,6 +102,33 @@ def heights_toffolis(heights: list[int], constant: int) -> int:
         total += 0 if top else bits // 2
         carries = bits // 2 + (1 if (constant >> k) & 1 and bits % 2 else 0)
     return total
+
+
+def sum_columns_cost(terms: Terms, width: int) -> Costs:
+    """What `sum_columns` costs: a column of h bits, p of them carries, has (h - 1) // 2 full adders
+    of 5 CNOTs and, for even h, a half adder of 1 (3 where the constant adds a one)."""
+    constant = terms.constant % (1 << width)
+    heights = [len(wires) for wires, _ in columns_of(terms, width)]
+    cnot = locals_ = private = 0
+    for k, height in enumerate(heights):
+        one, bits = (constant >> k) & 1, height + private
+        if k == width - 1:
+            cnot += bits - (private > 0)
+            locals_ += private == 0
+            break
+        copies = max(0, max(1, bits // 3) - private) if bits else 0
+        half, alone = bits > 0 and bits % 2 == 0, bits % 2 == 1
+        cnot += copies + 5 * max(0, (bits - 1) // 2) + half * (1 + 2 * one) + alone * one
+        private = bits // 2 + (alone and one)
+        locals_ += copies + private + (bits == 0)
+    flips = 0
+    inside = terms.column < width
+    for wire in np.unique(terms.wire[inside]):
+        own = np.flatnonzero(inside & (terms.wire == wire))
+        signs = terms.negative[own[np.argsort(terms.column[own])]].tolist()
+        flips += sum(before != after for before, after in pairwise([False, *signs, False]))
+    toffoli = heights_toffolis(heights, constant)
+    return price(toffoli, cnot, constant.bit_count() + flips, ancillas=locals_)
 
 
 def sum_columns(b: Builder, terms: Terms, width: int) -> Wires:
@@ -194,3 +224,63 @@ def _parity(b: Builder, shared: Wires, private: Wires, one: bool) -> np.int32:
     if one:
         b.x(total)
     return np.int32(total)
+
+
+def copied_sum(b: Builder, terms: Terms, target: Wires, drop: int = 0) -> None:
+    """target ^= sum >> drop, everything else undone: twice `sum_columns`, one CNOT per wire."""
+    start = b.mark()
+    total = sum_columns(b, terms, len(target) + drop)
+    stop = b.mark()
+    b.cx(total[drop:], target)
+    b.undo(start, stop)
+
+
+def copied_sum_cost(terms: Terms, width: int, drop: int = 0) -> Costs:
+    """What `copied_sum` to `width` wires costs."""
+    once = sum_columns_cost(terms, width + drop)
+    twice = {key: 2 * value for key, value in once.items()}
+    return {**twice, "cnot": twice["cnot"] + width, "ancillas": once["ancillas"]}
+
+
+# --- promises -----------------------------------------------------------------------------------
+
+
+def _sum_block(name: str, cycle: tuple[int, ...], constant: int, spare: int) -> Block:
+    # Bits x[i] of weight cycle[i % len(cycle)]; the result is `spare` wires wider than its range
+    # needs, or, below 0, that many wires are cut off.
+    def shape(n: int) -> tuple[Terms, int]:
+        weights = np.array([cycle[i % len(cycle)] for i in range(n)], dtype=np.int64)
+        low, high = int(np.minimum(weights, 0).sum()), int(np.maximum(weights, 0).sum())
+        ends = [v if v >= 0 else ~v for v in (low + constant, high + constant)]
+        width = max(1, max(ends).bit_length() + 1 + spare)
+        return weighted_bits(np.arange(n, dtype=np.int32), weights, constant), width
+
+    def build(n: int) -> Definition:
+        terms, width = shape(n)
+        body = lambda b, x, z: copied_sum(b, terms, z)  # noqa: E731
+        return define("sum", body, Port("x", n), Port("z", width))
+
+    def meaning(n: int, v: Values) -> Values:
+        total = constant + sum(cycle[i % len(cycle)] * (v["x"] >> i & 1) for i in range(n))
+        return {**v, "z": v["z"] ^ (total & mask(shape(n)[1]))}
+
+    return Block(
+        f"sum_columns[{name}]",
+        f"z ^= {constant} + sum of weights {cycle} times bits of x, mod 2^width",
+        build,
+        meaning,
+        lambda n: copied_sum_cost(*shape(n)),
+        "Dadda 1965; signed digits of Reitwiesner 1960",
+        least_width=1,
+    )
+
+
+BLOCKS = (
+    _sum_block("ones", (1,), 0, -1),
+    _sum_block("powers of two", (1, 2, 4, -8), 0, 0),
+    _sum_block("mixed signs", (3, -5, 0, 8, -1, 2, 7), 0, 0),
+    _sum_block("constant", (3, -5, 0, 8, -1, 2, 7), -9, 0),
+    _sum_block("cut off", (6, -2, 4, 127), 5, -3),
+    _sum_block("sign extended", (-3, 1), 11, 2),
+    _sum_block("zero", (0,), 6, 0),
+)

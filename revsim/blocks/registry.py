@@ -4,7 +4,7 @@
 15
 """
 
-from revsim.blocks import add, clamp, compare, maximum, popcount, select
+from revsim.blocks import add, clamp, columns, compare, maximum, popcount, requantise, select
 from revsim.blocks.block import Block
 from revsim.errors import InputError
 
@@ -12,9 +12,11 @@ BLOCKS: tuple[Block, ...] = (
     *add.BLOCKS,
     *compare.BLOCKS,
     *popcount.BLOCKS,
+    *columns.BLOCKS,
     *select.BLOCKS,
     *clamp.BLOCKS,
     *maximum.BLOCKS,
+    *requantise.BLOCKS,
 )
 
 

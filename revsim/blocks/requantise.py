@@ -11,8 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from revsim.blocks.columns import Terms, signed_digits, sum_columns, weighted_bits
+from revsim.blocks.block import Block, Values, define, mask
+from revsim.blocks.columns import (
+    Terms,
+    copied_sum,
+    copied_sum_cost,
+    signed_digits,
+    sum_columns,
+    weighted_bits,
+)
 from revsim.circuit.builder import Builder
+from revsim.circuit.definition import Port
 from revsim.circuit.registers import Encoding, Wires
 from revsim.errors import InputError
 
@@ -184,3 +193,77 @@ def requantise(
     signed = bool(encoding.weights) and encoding.weights[-1] < 0
     terms = requantise_terms(value, encoding, affine, value[-1] if signed else None)
     return sum_columns(b, terms, affine.shift + result_width)[affine.shift :]
+
+
+# --- promises -----------------------------------------------------------------------------------
+
+
+def _rounded(v: Int64s, shift: int, rounding: str) -> Int64s:
+    """v / 2^shift by the rule's own words: the floor, and one more above (or at) the middle."""
+    quotient, twice = v >> shift, 2 * (v & mask(shift))
+    tie = {"floor": False, "half_up": True, "half_away": v >= 0, "half_even": quotient % 2 == 1}
+    up = (twice > 1 << shift) | ((twice == 1 << shift) & tie[rounding])
+    return quotient + (up & (rounding != "floor"))
+
+
+def _block(
+    name: str, affine: Affine, signed: bool, rule: Callable[[Int64s], Int64s], most: int
+) -> Block:
+    def encoding(n: int) -> Encoding:
+        return Encoding.twos_complement(n) if signed else Encoding.unsigned(0, mask(n))
+
+    def width(n: int) -> int:
+        ends = affine.apply(np.array([encoding(n).low, encoding(n).high], dtype=np.int64))
+        return max(int(v if v >= 0 else ~v).bit_length() for v in ends) + 1
+
+    def terms(n: int) -> Terms:
+        wires = np.arange(n, dtype=np.int32)
+        return requantise_terms(wires, encoding(n), affine, wires[-1] if signed else None)
+
+    def meaning(n: int, v: Values) -> Values:
+        y = rule(encoding(n).decode(v["value"].astype(np.uint64)))
+        return {**v, "y": v["y"] ^ (y & mask(width(n)))}
+
+    return Block(
+        f"requantise[{name}, {'signed' if signed else 'unsigned'}]",
+        "y ^= round(multiplier * value / 2^shift)",
+        lambda n: define(
+            "requantise",
+            lambda b, value, y: copied_sum(b, terms(n), y, affine.shift),
+            Port("value", n),
+            Port("y", width(n)),
+        ),
+        meaning,
+        lambda n: copied_sum_cost(terms(n), width(n), affine.shift),
+        "a monotone step function as multiply, add, shift; sums by columns",
+        least_width=1,
+        most_width=most,
+    )
+
+
+def _shift_block(shift: int, rounding: str, signed: bool) -> Block:
+    def rule(v: Int64s) -> Int64s:
+        return _rounded(v, shift, rounding)
+
+    return _block(f"{rounding} {shift}", power_of_two(shift, rounding), signed, rule, 60)
+
+
+BLOCKS = (
+    *(
+        _shift_block(shift, rounding, signed)
+        for rounding in ("floor", "half_up", "half_away", "half_even")
+        for shift in (1, 3)
+        for signed in (False, True)
+    ),
+    *(
+        _block("11 v + 5 over 16", Affine(11, 5, 4), signed, lambda v: (11 * v + 5) // 16, 54)
+        for signed in (False, True)
+    ),
+    _block(  # the correction of negative values reaches into the columns of the sign itself
+        "13 v + 100 over 256, 77 less below 0",
+        Affine(13, 100, 8, -77),
+        True,
+        lambda v: np.where(v < 0, 13 * v + 23, 13 * v + 100) // 256,
+        54,
+    ),
+)
