@@ -28,7 +28,7 @@ from revsim.circuit.registers import Encoding, Register, wires
 from revsim.circuit.validate import linear_layers
 from revsim.errors import InputError
 from revsim.formats.qasm3 import dumps, load, loads, save
-from revsim.formats.qasm3_names import DEPTH_LIMIT
+from revsim.formats.qasm3.names import DEPTH_LIMIT
 from revsim.simulator.ensemble import data_set, uniform
 from revsim.simulator.run import simulate
 

@@ -4,7 +4,7 @@ import pytest
 
 from revsim.errors import InputError
 from revsim.formats.qasm3 import loads
-from revsim.formats.qasm3_names import DEPTH_LIMIT
+from revsim.formats.qasm3.names import DEPTH_LIMIT
 
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 

@@ -1,4 +1,4 @@
-"""The README is true: its code runs and the outputs it shows are printed by the commands it names."""
+"""The README is true: its code runs, and the commands it names print what it shows."""
 
 import re
 from pathlib import Path

@@ -257,8 +257,9 @@ def _sum_block(name: str, cycle: tuple[int, ...], constant: int, spare: int) -> 
 
     def build(n: int) -> Definition:
         terms, width = shape(n)
-        body = lambda b, x, z: copied_sum(b, terms, z)  # noqa: E731
-        return define("sum", body, Port("x", n), Port("z", width))
+        return define(
+            "sum", lambda b, x, z: copied_sum(b, terms, z), Port("x", n), Port("z", width)
+        )
 
     def meaning(n: int, v: Values) -> Values:
         total = constant + sum(cycle[i % len(cycle)] * (v["x"] >> i & 1) for i in range(n))

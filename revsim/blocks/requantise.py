@@ -251,8 +251,10 @@ def _shift_block(shift: int, rounding: str, signed: bool) -> Block:
 BLOCKS = (
     *(
         _shift_block(shift, rounding, signed)
-        for rounding in ("floor", "half_up", "half_away", "half_even")
-        for shift in (1, 3)
+        for shift, rounding in (
+            *((3, rounding) for rounding in ("floor", "half_up", "half_away", "half_even")),
+            (1, "half_even"),
+        )
         for signed in (False, True)
     ),
     *(

@@ -43,7 +43,7 @@ class Encoding:
     def natural(cls, low: int, high: int) -> "Encoding":
         """Two's complement where [low, high] is exactly its range, else unsigned with offset."""
         width = (high - low).bit_length()
-        if low < 0 and low == -(1 << (width - 1)) and high == (1 << (width - 1)) - 1:
+        if width and low == -(1 << (width - 1)) and high == (1 << (width - 1)) - 1:
             return cls.twos_complement(width)
         return cls.unsigned(low, high)
 

@@ -41,7 +41,7 @@ def draw_gates(circuit: Circuit) -> str:
     a[0]   --*--o-|0--
     both 0 --+--------
     """
-    instead = "draw the hierarchy (draw_hierarchy) instead"
+    instead = "draw the hierarchy instead (revsim draw --hierarchy; draw_hierarchy)"
     require_at_most(circuit, GATE_LIMIT, "a drawing of gates", instead)
     every = list(steps(circuit))
     wires = max([circuit.width, *(w + 1 for step in every for w in step.wires)])

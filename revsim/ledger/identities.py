@@ -85,7 +85,7 @@ def neuron_reset(neurons: Sequence[Neurons]) -> Identity:
     """T7: one-bit neuron states reset one by one.
 
     sum h2(p) >= sum 2 min(p, 1 - p); >= 2 changed neurons; >= active neurons where every
-    p <= 0.7729; and H(value) = h2(p) + p H(value given active) for each neuron.
+    p <= 0.7729; and H(value) = h2(p) + H(value given state) for each neuron.
     """
     residual: float | None = None
     for layer in neurons:
@@ -93,7 +93,7 @@ def neuron_reset(neurons: Sequence[Neurons]) -> Identity:
         gaps = [
             2 * float(sum(min(v, 1 - v) for v in p.tolist())) - float(states.sum()),
             float((4 * p * (1 - p)).sum()) - float(states.sum()),
-            float(abs(layer.value_entropy - states - layer.active_entropy).max(initial=0.0)),
+            float(abs(layer.value_entropy - states - layer.given_state).max(initial=0.0)),
         ]
         if float(p.max(initial=0.0)) <= CROSSING:
             gaps.append(float(p.sum()) - float(states.sum()))

@@ -72,15 +72,15 @@ class Neurons:
     """Neurons of one layer; `pattern_entropy` is the joint entropy of all their states.
 
     Per neuron, float64 [n]: `activity` p; `state_entropy` h2(p) of its one-bit state;
-    `value_entropy` H of its whole output; `active_entropy` its part p H(value given active), so
-    that value_entropy = state_entropy + active_entropy where "inactive" means one value.
+    `value_entropy` H of its whole output; `given_state` H(value given state), so that
+    value_entropy = state_entropy + given_state.
     """
 
     layer: str
     activity: npt.NDArray[np.float64]
     state_entropy: npt.NDArray[np.float64]
     value_entropy: npt.NDArray[np.float64]
-    active_entropy: npt.NDArray[np.float64]
+    given_state: npt.NDArray[np.float64]
     pattern_entropy: float
 
 
@@ -119,10 +119,10 @@ def neuron_statistics(
     activity = ones / total
     inside = np.zeros(y.shape[1])
     for k in range(y.shape[1]):
-        on = active[:, k]
-        if activity[k] > 0:
-            chosen = None if weights is None else weights[on]
-            inside[k] = activity[k] * joint_entropy(y[on][:, [k]], chosen)
+        for state, share in ((active[:, k], activity[k]), (~active[:, k], 1 - activity[k])):
+            if share > 0:
+                chosen = None if weights is None else weights[state]
+                inside[k] += share * joint_entropy(y[state][:, [k]], chosen)
     return Neurons(
         layer,
         activity,

@@ -5,7 +5,7 @@ them, and says which of these wires now hold the new value, which are garbage (a
 they would have to be erased) and which hold 0 again. It erases nothing: only a schedule does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -24,36 +24,6 @@ from revsim.network.operators import Bounds, Clamp, Operator, Relu, Requantise, 
 Emit = Callable[[Builder, Wires, Wires], None]
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """One operator of one neuron.
-
-    `emit(builder, value, fresh)` writes the gates. `value`, `garbage` and `clean` index the wires
-    [old value | fresh] (index 0 first): where the result, the garbage and the zeros are.
-    `operator` is what the stage does to the integer, None where only the encoding changes.
-    """
-
-    name: str
-    cause: str
-    width: int
-    fresh: int
-    emit: Emit
-    value: tuple[int, ...]
-    encoding: Encoding
-    garbage: tuple[int, ...]
-    clean: tuple[int, ...] = ()
-    operator: Operator | None = None
-
-    @cached_property
-    def definition(self) -> Definition:
-        """The stage on its own: ports `value` and `fresh`."""
-        b = Builder(self.name)
-        value = b.port("value", self.width)
-        fresh = b.port("fresh", self.fresh, zero=True)
-        self.emit(b, value, fresh)
-        return b.build()
-
-
 @dataclass(frozen=True)
 class Value:
     """What is known of a neuron's value on its way: encoding of its wires and exact range."""
@@ -68,26 +38,93 @@ class Value:
         return bool(self.encoding.weights) and self.encoding.weights[-1] < 0
 
 
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One operator of one neuron.
+
+    `emit(builder, value, fresh)` writes the gates. `value`, `garbage` and `clean` index the wires
+    [old value | fresh] (index 0 first): where the result, the garbage and the zeros are.
+    `operator` is what the stage does to the integer, None where only the encoding changes;
+    `before` is what is known of the value that comes in.
+    """
+
+    name: str
+    cause: str
+    width: int
+    fresh: int
+    emit: Emit
+    value: tuple[int, ...]
+    encoding: Encoding
+    garbage: tuple[int, ...]
+    clean: tuple[int, ...] = ()
+    operator: Operator | None = None
+    before: Value = Value(Encoding(0, ()), 0, 0)
+
+    @cached_property
+    def definition(self) -> Definition:
+        """The stage on its own: ports `value` and `fresh`."""
+        b = Builder(self.name)
+        value = b.port("value", self.width)
+        fresh = b.port("fresh", self.fresh, zero=True)
+        self.emit(b, value, fresh)
+        return b.build()
+
+
 def nothing(b: Builder, value: Wires, fresh: Wires) -> None:
     """A stage without gates: wires only change their meaning."""
 
 
-def stages(operators: tuple[Operator, ...], neuron: int, start: Value) -> tuple[Stage, ...]:
-    """All stages of one neuron, in order, for a value in `start`'s encoding and range."""
-    out: list[Stage] = []
-    value = start
-    for operator in operators:
-        around = _threshold_of(operator, neuron)
-        if around is not None or value.encoding.offset:
-            target = 0 if around is None else around
-            if value.encoding.offset != target or (around is not None and not value.signed):
-                out.append(_recode(value, target))
-                value = Value(out[-1].encoding, value.low, value.high)
-        stage = replace(_stage(operator, neuron, value), operator=operator)
-        low, high = (int(v[0]) for v in _bounds(operator, neuron, value))
-        out.append(stage)
-        value = Value(stage.encoding, low, high)
-    return tuple(out)
+def chains(
+    operators: Sequence[tuple[Operator, ...]], starts: Sequence[Value], compared: bool
+) -> tuple[tuple[Stage, ...], ...]:
+    """All stages of every neuron, in order, for values in the encodings and ranges of `starts`.
+
+    Chains are equally long: where one neuron changes its encoding, the others have a step without
+    gates. `compared`: an argmax follows, so all values end in one encoding.
+    """
+    values = list(starts)
+    steps: list[list[Stage]] = []
+
+    def recode(targets: Sequence[int | None], width: int = 0) -> None:
+        if all(target is None for target in targets):
+            return
+        step = [
+            replace(
+                _same(value) if target is None else _recode(value, target, width), before=value
+            )
+            for value, target in zip(values, targets, strict=True)
+        ]
+        values[:] = [Value(s.encoding, v.low, v.high) for s, v in zip(step, values, strict=True)]
+        steps.append(step)
+
+    for alike in zip(*operators, strict=True):
+        recode([_wanted_offset(o, j, v) for j, (o, v) in enumerate(zip(alike, values, strict=True))])
+        step = []
+        for j, operator in enumerate(alike):
+            stage = replace(
+                _stage(operator, j, values[j]), operator=operator, before=values[j]
+            )
+            low, high = (int(v[0]) for v in _bounds(operator, j, values[j]))
+            step.append(stage)
+            values[j] = Value(stage.encoding, low, high)
+        steps.append(step)
+    if compared and len({_order(v, values) for v in values}) > 1:
+        recode([0] * len(values), max(_recoded_width(v, 0) for v in values))
+    return tuple(zip(*steps, strict=True)) if steps else ((),) * len(values)
+
+
+def _order(value: Value, among: Sequence[Value]) -> tuple[int, int]:
+    """What must agree for registers to compare like their values (zeros are added on top)."""
+    encoding = value.encoding
+    return encoding.offset, encoding.width if any(v.signed for v in among) else 0
+
+
+def _wanted_offset(operator: Operator, neuron: int, value: Value) -> int | None:
+    """The offset that a value needs before an operator, None where it is well as it is."""
+    around = _threshold_of(operator, neuron)
+    if around is None:
+        return 0 if value.encoding.offset else None
+    return None if value.encoding.offset == around and value.signed else around
 
 
 def _threshold_of(operator: Operator, neuron: int) -> int | None:
@@ -134,26 +171,51 @@ def _range(first: int, stop: int) -> tuple[int, ...]:
     return tuple(range(first, stop))
 
 
-def _recode(value: Value, offset: int) -> Stage:
+def _same(value: Value) -> Stage:
+    """A step in which a neuron waits for the others."""
+    width = value.encoding.width
+    return Stage("same", "offset", width, 0, nothing, _range(0, width), value.encoding, ())
+
+
+def _step_of(encoding: Encoding) -> int:
+    """Bits by which an encoding counts in steps of a power of two (a sign counts in twos)."""
+    return abs(encoding.weights[0]).bit_length() - 1 if encoding.weights else 0
+
+
+def _recoded_width(value: Value, offset: int) -> int:
+    before = value.encoding
+    return max(
+        _step_of(before) + before.width + 1,
+        Encoding.signed(value.low, value.high, offset).width,
+    )
+
+
+def _recode(value: Value, offset: int, width: int = 0) -> Stage:
     """To two's complement around another offset: add the difference, one bit wider if needed."""
-    width = len(value.encoding.weights)
-    encoding = Encoding.signed(value.low, value.high, offset)
-    target = max(width + 1, encoding.width)
-    difference = value.encoding.offset - offset
-    signed = value.signed
+    before = value.encoding
+    target = max(_recoded_width(value, offset), width)
+    difference = before.offset - offset
+    step, signed = _step_of(before), value.signed
+    # Wires are [old | fresh]: the first fresh ones are the zeros below a coarse step.
+    order = (
+        *_range(before.width, before.width + step),
+        *_range(0, before.width),
+        *_range(before.width + step, target),
+    )
 
     def emit(b: Builder, wires: Wires, fresh: Wires) -> None:
-        if signed and len(fresh):  # sign extension
-            b.cx(np.full(len(fresh), wires[-1], dtype=np.int32), fresh)
-        add_constant(b, np.concatenate([wires, fresh]), difference)
+        above = fresh[step:]
+        if signed and len(above):  # sign extension
+            b.cx(np.full(len(above), wires[-1], dtype=np.int32), above)
+        add_constant(b, np.concatenate([wires, fresh])[list(order)], difference)
 
     return Stage(
         f"offset by {difference}",
-        "",
-        width,
-        target - width,
+        "offset",
+        before.width,
+        target - before.width,
         emit,
-        _range(0, target),
+        order,
         Encoding(offset, Encoding.twos_complement(target).weights),
         (),
     )
@@ -245,11 +307,10 @@ def _clamp(operator: Clamp, value: Value) -> Stage:
     bias = 1 << (width - 1) if value.signed else 0  # two's complement + bias is unsigned
     low, high = operator.low + bias, operator.high + bias
     top = (1 << width) - 1
-    if high < 0 or low > top:
-        raise InputError(
-            f"clamp to {operator.low}..{operator.high} makes every value of "
-            f"{value.low}..{value.high} the same; use a constant instead"
-        )
+    name = f"clamp to {operator.low}..{operator.high}"
+    if high < 0 or low > top:  # out of reach: what is left is a constant, which takes no wire
+        constant = Encoding(operator.high if high < 0 else operator.low, ())
+        return Stage(name, "clamp", width, 0, nothing, (), constant, _range(0, width))
     low, high = max(low, 0), min(high, top)
     kept = high.bit_length()
     upper = kept if high < top else 0
@@ -271,7 +332,7 @@ def _clamp(operator: Clamp, value: Value) -> Stage:
         clamp_in_place(b, wires, low, high, **named)
 
     return Stage(
-        f"clamp to {operator.low}..{operator.high}",
+        name,
         "clamp",
         width,
         upper + lower + flags,

@@ -17,8 +17,7 @@ from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition
 from revsim.circuit.measures import counts
 from revsim.circuit.registers import Encoding, Wires
-from revsim.errors import InputError
-from revsim.lower.activation import Stage, Value, stages
+from revsim.lower.activation import Stage, Value, chains
 from revsim.lower.linear import WeightedSum, linear_definition, weighted_sum
 from revsim.network.network import Network, NetworkLayer
 from revsim.network.operators import Argmax, Dense, Operator, Relu, Requantise, Sign, Threshold
@@ -138,7 +137,7 @@ def _lower_layer(source: NetworkLayer, inputs: tuple[Encoding, ...]) -> LoweredL
                 source.linear.weights, source.linear.bias, z, strict=True
             )
         )
-    chains = []
+    starts = []
     for j, encoding in enumerate(z):
         start = Value(encoding, int(source.z_low[j]), int(source.z_high[j]))
         if source.linear is not None and operators[j] is not elementwise:
@@ -148,19 +147,11 @@ def _lower_layer(source: NetworkLayer, inputs: tuple[Encoding, ...]) -> LoweredL
                 start.low - encoding.offset,
                 start.high - encoding.offset,
             )
-        chains.append(stages(operators[j], j, start))
-    activated = tuple(c[-1].encoding if c else e for c, e in zip(chains, z, strict=True))
-    outputs = activated
-    if closing:
-        if len({(e.offset, _is_signed(e)) for e in activated}) > 1 or (
-            _is_signed(activated[0]) and len({e.width for e in activated}) > 1
-        ):
-            raise InputError(
-                f"{source.name}: argmax compares values of different encodings; give its inputs "
-                "one declared range"
-            )
-        outputs = (Encoding.unsigned(0, len(activated) - 1),)
-    return LoweredLayer(source, inputs, z, activated, outputs, sums, tuple(chains))
+        starts.append(start)
+    stages = chains(operators, starts, closing)
+    activated = tuple(s[-1].encoding if s else e for s, e in zip(stages, z, strict=True))
+    outputs = (Encoding.unsigned(0, len(activated) - 1),) if closing else activated
+    return LoweredLayer(source, inputs, z, activated, outputs, sums, stages)
 
 
 def _z_encodings(

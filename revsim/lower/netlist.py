@@ -7,6 +7,7 @@ Before each gate a TALLY row asks for the joint statistics of its two inputs, fr
 gate-local ledger is computed.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -19,9 +20,9 @@ from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Gates
 from revsim.circuit.gates import ERASE, EXTRA, OP, ROLE, A, B, C
 from revsim.circuit.registers import Encoding, Wires
-from revsim.lower.activation import affine_of, for_neuron
+from revsim.lower.activation import Stage, affine_of
 from revsim.lower.layer import LoweredLayer
-from revsim.network.operators import Argmax, Clamp, Operator, Relu, Requantise
+from revsim.network.operators import Argmax, Clamp, Relu, Requantise
 
 Literals = npt.NDArray[np.int32]
 """2 * wire + complement; FALSE and TRUE stand for constants."""
@@ -234,39 +235,23 @@ def neuron_netlist(layer: LoweredLayer, j: int) -> Definition:
     total = layer.sums[j] if layer.sums else None
     x = net.port("x", len(total.wires) if total else layer.inputs[j].width)
     y = net.port("y", layer.activated[j].width, zero=True)
-    start = int(layer.source.z_low[j]), int(layer.source.z_high[j])
     if total is None:
-        value, encoding = x.tolist(), layer.inputs[j]
+        value = x.tolist()
     else:
         terms = total.terms(np.arange(len(total.wires), dtype=np.int32))
-        value, encoding = (
-            net.sum_columns(terms, x, total.width),
-            Encoding(0, total.encoding.weights),
-        )
-        start = start[0] - total.encoding.offset, start[1] - total.encoding.offset
+        value = net.sum_columns(terms, x, total.width)
     for stage in layer.stages[j]:
-        value = _through(net, value, encoding, stage.operator, j, start, stage.encoding)
-        if stage.operator is not None:
-            single = for_neuron(stage.operator, j)
-            low, high = single.bounds(np.array([start[0]]), np.array([start[1]]))
-            start = int(low[0]), int(high[0])
-        encoding = stage.encoding
+        value = _through(net, value, stage, j)
     return net.finish(value, y)
 
 
-def _through(
-    net: Netlist,
-    value: list[int],
-    encoding: Encoding,
-    operator: Operator | None,
-    neuron: int,
-    bounds: tuple[int, int],
-    after: Encoding,
-) -> list[int]:
+def _through(net: Netlist, value: list[int], stage: Stage, neuron: int) -> list[int]:
     """One stage as gates: the same integer function as the reversible stage."""
-    signed = bool(encoding.weights) and encoding.weights[-1] < 0
-    literals = np.array(value, dtype=np.int32)
+    operator, encoding, after = stage.operator, stage.before.encoding, stage.encoding
+    signed = stage.before.signed
     if operator is None:  # another offset
+        if after == encoding:
+            return value
         terms = _weighted(encoding, encoding.offset - after.offset)
         return _constants(net, terms, value, after.width)
     if isinstance(operator, Relu):
@@ -274,10 +259,10 @@ def _through(
             return value
         return [net.and_(value[-1] ^ 1, v) for v in value[: after.width]]
     if isinstance(operator, Requantise):
-        affine = affine_of(operator, neuron, *bounds)
+        affine = affine_of(operator, neuron, stage.before.low, stage.before.high)
         if (affine.m, affine.b, affine.b_negative, affine.even) == (1, 0, 0, False):
             return value[len(value) - after.width :]
-        wires = np.arange(len(literals), dtype=np.int32)
+        wires = np.arange(len(value), dtype=np.int32)
         sign = wires[-1] if signed else None
         terms = requantise_terms(wires, encoding, affine, sign)
         return _constants(net, terms, value, affine.shift + after.width)[affine.shift :]
@@ -304,16 +289,26 @@ def _weighted(encoding: Encoding, constant: int) -> Terms:
 
 
 def _constants(net: Netlist, terms: Terms, value: Sequence[int], width: int) -> list[int]:
-    """Columns over literals some of which may be constants: these join the constant first."""
-    literals = np.array(value, dtype=np.int32)
-    fixed = literals[terms.wire] < 0 if len(terms.wire) else np.zeros(0, dtype=np.bool_)
+    """Columns over literals that may be constant or stand for several bits: those join first.
+
+    A constant joins the constant; b + b in one column is b in the next, and b + (1 - b) is 1.
+    """
+    literals = np.array([*value, FALSE], dtype=np.int32)[terms.wire] ^ terms.negative
     constant = terms.constant
-    for column, wire, negative in zip(
-        terms.column[fixed], terms.wire[fixed], terms.negative[fixed], strict=True
-    ):
-        constant += ((int(literals[wire]) & 1) ^ int(negative)) << int(column)
-    left = Terms(terms.column[~fixed], terms.wire[~fixed], terms.negative[~fixed], constant)
-    return net.sum_columns(left, literals, width)
+    left: list[tuple[int, int]] = []
+    standing: Counter[int] = Counter()
+    for column in range(width):
+        standing = Counter({p: n // 2 for p, n in standing.items() if n > 1})
+        standing.update(literals[terms.column == column].tolist())
+        for p in [p for p in standing if p < 0 or p & 1]:
+            ones = standing[p] * (p & 1) if p < 0 else min(standing[p], standing[p ^ 1])
+            constant += ones << column
+            standing.subtract({p: standing[p]} if p < 0 else {p: ones, p ^ 1: ones})
+        left += [(column, p) for p, n in standing.items() if n & 1]
+    columns, merged = np.array(left, dtype=np.int64).reshape(-1, 2).T
+    wires = np.arange(len(merged), dtype=np.int32)
+    again = Terms(columns, wires, np.zeros(len(merged), dtype=np.bool_), constant)
+    return net.sum_columns(again, merged.astype(np.int32), width)
 
 
 @lru_cache(maxsize=1024)

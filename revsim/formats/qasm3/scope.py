@@ -8,8 +8,8 @@ import numpy as np
 
 from revsim.circuit.definition import CircuitItem, Controls, Definition, Gates
 from revsim.circuit.gates import COLUMNS
-from revsim.formats.qasm3_names import RESERVED, RESERVED_INSIDE, WIRE_LIMIT, indexed
-from revsim.formats.qasm3_tokens import Cursor, Token
+from revsim.formats.qasm3.names import RESERVED, RESERVED_INSIDE, WIRE_LIMIT, indexed
+from revsim.formats.qasm3.tokens import Cursor, Token
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import re
 
 from revsim.circuit.definition import Alloc, Free, Layer, Mark
 from revsim.circuit.registers import Encoding, Register, wires
-from revsim.formats.qasm3_notes import integers
-from revsim.formats.qasm3_state import State, erase, listed_registers
-from revsim.formats.qasm3_tokens import Token, shortened, unquoted
+from revsim.formats.qasm3.notes import integers
+from revsim.formats.qasm3.state import State, erase, listed_registers
+from revsim.formats.qasm3.tokens import Token, shortened, unquoted
 
 
 def pragma(state: State, token: Token) -> None:

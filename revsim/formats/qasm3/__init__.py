@@ -29,20 +29,20 @@ ERASE. `reset q[1];` with an optional `@revsim.erase cause="activation" layer="r
 on the line before. Inside a `def` it stands in conventional netlists only, with a cause.
 
 Pragmas say what a schedule adds: `pragma revsim.free t`, `.alloc`, `.mark "z" z0 z1`, `.layer`,
-`.begin "layer"`, `.circuit name=".."`, `.roles` (see `qasm3_roles.py`), `.constant c value=5`,
+`.begin "layer"`, `.circuit name=".."`, `.roles` (see `roles.py`), `.constant c value=5`,
 `.inputs b a` (where the order is not that of declaration).
 
 A `Loop` is written call by call. Comments are not kept by a round trip.
 """
 
 import os
-import tempfile
 from pathlib import Path
 
 from revsim.circuit.definition import Circuit
 from revsim.errors import InputError
-from revsim.formats.qasm3_reader import read
-from revsim.formats.qasm3_writer import write
+from revsim.files import write_whole
+from revsim.formats.qasm3.reader import read
+from revsim.formats.qasm3.writer import write
 
 
 def dumps(circuit: Circuit) -> str:
@@ -91,28 +91,5 @@ def load(path: str | os.PathLike[str]) -> Circuit:
 
 
 def save(circuit: Circuit, path: str | os.PathLike[str]) -> None:
-    """Write a file at once or not at all: a temporary file beside it is renamed at the end."""
-    text = dumps(circuit)
-    path = Path(path)
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            encoding="utf-8",
-            newline="\n",
-            dir=path.parent,
-            prefix=f".{path.name}.",
-            delete=False,
-        ) as file:
-            temporary = file.name
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-        temporary = ""
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+    """Write a file whole or not at all."""
+    write_whole(Path(path), dumps(circuit).encode())

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from revsim.circuit.definition import Call, Definition
 from revsim.circuit.gates import CCX, CSWAP, CX, ERASE, GATES, MCX, SWAP, TALLY, X
 from revsim.circuit.registers import wires
-from revsim.formats.qasm3_names import KEYWORDS, OTHER_GATES, SUPPORTED_GATES, WIRE_LIMIT
-from revsim.formats.qasm3_notes import Notes
-from revsim.formats.qasm3_scope import Known, Operand, Scope, end, no_repeat, operand, operands
-from revsim.formats.qasm3_tokens import Cursor, Token
+from revsim.formats.qasm3.names import KEYWORDS, OTHER_GATES, SUPPORTED_GATES, WIRE_LIMIT
+from revsim.formats.qasm3.notes import Notes
+from revsim.formats.qasm3.scope import Known, Operand, Scope, end, no_repeat, operand, operands
+from revsim.formats.qasm3.tokens import Cursor, Token
 
 OPCODES = {GATES[code].qasm: code for code in (X, CX, CCX, SWAP, CSWAP)}
 _CONTROLS_OF = {"x": 0, "cx": 1, "ccx": 2}

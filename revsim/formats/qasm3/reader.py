@@ -9,13 +9,13 @@ import numpy as np
 from revsim.circuit.definition import Circuit, Free
 from revsim.circuit.validate import validate
 from revsim.errors import InputError
-from revsim.formats.qasm3_definitions import body_with_roles, definition
-from revsim.formats.qasm3_notes import all_used, read_notes
-from revsim.formats.qasm3_pragmas import pragma
-from revsim.formats.qasm3_scope import Scope, end, let
-from revsim.formats.qasm3_state import State, declare, enter, reset
-from revsim.formats.qasm3_statements import application, barrier
-from revsim.formats.qasm3_tokens import Cursor, shortened
+from revsim.formats.qasm3.definitions import body_with_roles, definition
+from revsim.formats.qasm3.notes import all_used, read_notes
+from revsim.formats.qasm3.pragmas import pragma
+from revsim.formats.qasm3.scope import Scope, end, let
+from revsim.formats.qasm3.state import State, declare, enter, reset
+from revsim.formats.qasm3.statements import application, barrier
+from revsim.formats.qasm3.tokens import Cursor, shortened
 
 
 def read(text: str, source: str, name: str) -> Circuit:

@@ -12,8 +12,8 @@ import numpy as np
 
 from revsim.circuit.definition import Alloc, Circuit, Erase, Free, Mark
 from revsim.circuit.registers import Encoding, Register, Wires
-from revsim.formats.qasm3_names import Names, indexed
-from revsim.formats.qasm3_tokens import quoted
+from revsim.formats.qasm3.names import Names, indexed
+from revsim.formats.qasm3.tokens import quoted
 
 Key = tuple[str, bytes, Encoding]
 

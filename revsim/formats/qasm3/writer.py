@@ -1,6 +1,6 @@
 """From a `Circuit` to text: definitions callees first, then registers, then the body.
 
-`qasm3_registers.py` decides which registers are declared and how; here stands what is written for
+`qasm3.registers.py` decides which registers are declared and how; here stands what is written for
 each definition and each item of a body.
 """
 
@@ -24,10 +24,10 @@ from revsim.circuit.definition import (
 from revsim.circuit.gates import ERASE, FREE, GATES, MCX, OP, TALLY, A, B, C
 from revsim.circuit.measures import circuit_counts
 from revsim.errors import InputError
-from revsim.formats.qasm3_names import RESERVED_INSIDE, WIRE_LIMIT, Names
-from revsim.formats.qasm3_registers import Declarations, Frame, declare
-from revsim.formats.qasm3_roles import corrections, inferred
-from revsim.formats.qasm3_tokens import quoted
+from revsim.formats.qasm3.names import RESERVED_INSIDE, WIRE_LIMIT, Names
+from revsim.formats.qasm3.registers import Declarations, Frame, declare
+from revsim.formats.qasm3.roles import corrections, inferred
+from revsim.formats.qasm3.tokens import quoted
 
 
 def write(circuit: Circuit) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import re
 
 from revsim.circuit.registers import Encoding
-from revsim.formats.qasm3_tokens import Cursor, Token, shortened
+from revsim.formats.qasm3.tokens import Cursor, Token, shortened
 
 Notes = dict[str, tuple[str, int]]
 """Annotations before a statement: word -> (rest of the line, line number)."""

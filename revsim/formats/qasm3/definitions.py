@@ -6,12 +6,12 @@ import numpy as np
 
 from revsim.circuit.definition import BodyItem, CircuitItem, Definition, Port
 from revsim.errors import InputError
-from revsim.formats.qasm3_names import DEPTH_LIMIT, RESERVED
-from revsim.formats.qasm3_notes import Notes, all_used, integers, name_of, read_notes, words
-from revsim.formats.qasm3_roles import Flags, corrected, inferred, with_roles
-from revsim.formats.qasm3_scope import Known, Scope, end, let, width_of
-from revsim.formats.qasm3_statements import application, barrier, reset_in_definition
-from revsim.formats.qasm3_tokens import Cursor, Token, shortened
+from revsim.formats.qasm3.names import DEPTH_LIMIT, RESERVED
+from revsim.formats.qasm3.notes import Notes, all_used, integers, name_of, read_notes, words
+from revsim.formats.qasm3.roles import Flags, corrected, inferred, with_roles
+from revsim.formats.qasm3.scope import Known, Scope, end, let, width_of
+from revsim.formats.qasm3.statements import application, barrier, reset_in_definition
+from revsim.formats.qasm3.tokens import Cursor, Token, shortened
 
 
 def definition(

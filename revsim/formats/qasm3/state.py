@@ -9,11 +9,11 @@ import numpy as np
 from revsim.circuit.definition import Erase, Layer
 from revsim.circuit.registers import Register, wires
 from revsim.errors import InputError
-from revsim.formats.qasm3_names import REGISTER_LIMIT, indexed
-from revsim.formats.qasm3_notes import ROLES, Notes, encoding_of, name_of
-from revsim.formats.qasm3_registers import plain
-from revsim.formats.qasm3_scope import Known, Scope, end, operand, width_of
-from revsim.formats.qasm3_tokens import Cursor, Token, shortened
+from revsim.formats.qasm3.names import REGISTER_LIMIT, indexed
+from revsim.formats.qasm3.notes import ROLES, Notes, encoding_of, name_of
+from revsim.formats.qasm3.registers import plain
+from revsim.formats.qasm3.scope import Known, Scope, end, operand, width_of
+from revsim.formats.qasm3.tokens import Cursor, Token, shortened
 
 _OPERAND = re.compile(r"(\w+)(?:\[([^\]]*)\])?", re.ASCII)
 
