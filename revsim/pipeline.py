@@ -4,7 +4,7 @@ import hashlib
 import platform
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -373,7 +373,7 @@ def _provenance(network: Network, ensemble: Ensemble) -> dict[str, Any]:
         "versions": {
             "revsim": revsim.__version__,
             "python": platform.python_version(),
-            **{name: version(name) for name in packages},
+            **{name: _version(name) for name in packages},
         },
         "argv": [],
         "seed": ensemble.seed,
@@ -382,6 +382,13 @@ def _provenance(network: Network, ensemble: Ensemble) -> dict[str, Any]:
             "data": hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
         },
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def command_line() -> list[str]:

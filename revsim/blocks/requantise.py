@@ -203,7 +203,8 @@ def _rounded(v: Int64s, shift: int, rounding: str) -> Int64s:
     quotient, twice = v >> shift, 2 * (v & mask(shift))
     tie = {"floor": False, "half_up": True, "half_away": v >= 0, "half_even": quotient % 2 == 1}
     up = (twice > 1 << shift) | ((twice == 1 << shift) & tie[rounding])
-    return quotient + (up & (rounding != "floor"))
+    rounded: Int64s = quotient + (up & (rounding != "floor"))
+    return rounded
 
 
 def _block(

@@ -1,16 +1,23 @@
 """Numba code of the circuit package: liveness of wires and depth, one pass over a gate table each.
 
-`jit` is the one place that decides how kernels are compiled: cached on disk, or, where the install
-is read-only and numba finds no place for its cache, compiled again in each process.
+`jit` is the one place that decides how kernels are compiled: cached on disk; where the install is
+read-only and numba finds no place for its cache, again in each process; and where numba is absent
+(`HAVE_NUMBA`), not at all: these kernels then run as plain Python, slow but right.
 """
 
 import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+try:
+    import numba
+
+    HAVE_NUMBA = True
+except ImportError:
+    HAVE_NUMBA = False
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -18,6 +25,8 @@ Int64s = npt.NDArray[np.int64]
 
 def jit(function: Callable[..., Any]) -> Any:
     """`numba.njit` without the global interpreter lock, cached on disk where that is possible."""
+    if not HAVE_NUMBA:
+        return function
     try:
         return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
@@ -29,9 +38,8 @@ def jit(function: Callable[..., Any]) -> Any:
         return numba.njit(nogil=True)(function)
 
 
-# Opcodes and columns stand here as literals because a cached kernel freezes the globals it reads
+# Opcodes and columns stand below as literals because a cached kernel freezes the globals it reads
 # and would not notice a change elsewhere; a test holds them against gates.py.
-_MCX, _FREE = 5, 7
 
 
 @jit

@@ -89,21 +89,17 @@ def chains(
         if all(target is None for target in targets):
             return
         step = [
-            replace(
-                _same(value) if target is None else _recode(value, target, width), before=value
-            )
+            replace(_same(value) if target is None else _recode(value, target, width), before=value)
             for value, target in zip(values, targets, strict=True)
         ]
         values[:] = [Value(s.encoding, v.low, v.high) for s, v in zip(step, values, strict=True)]
         steps.append(step)
 
     for alike in zip(*operators, strict=True):
-        recode([_wanted_offset(o, j, v) for j, (o, v) in enumerate(zip(alike, values, strict=True))])
+        recode([_wanted_offset(operator, j, values[j]) for j, operator in enumerate(alike)])
         step = []
         for j, operator in enumerate(alike):
-            stage = replace(
-                _stage(operator, j, values[j]), operator=operator, before=values[j]
-            )
+            stage = replace(_stage(operator, j, values[j]), operator=operator, before=values[j])
             low, high = (int(v[0]) for v in _bounds(operator, j, values[j]))
             step.append(stage)
             values[j] = Value(stage.encoding, low, high)
@@ -250,7 +246,13 @@ def affine_of(operator: Requantise, neuron: int, low: int, high: int) -> Affine:
     scale = int(operator.multiplier[neuron]) / 2.0**shift
     if operator.rounding == "tflite_double":
         scale /= 2.0**31
-    return shortest_affine(lambda v: single.apply(v[:, None])[:, 0], low, high, scale)
+    try:
+        return shortest_affine(lambda v: single.apply(v[:, None])[:, 0], low, high, scale)
+    except InputError as error:
+        raise InputError(
+            f"operator requantise, value {neuron} ({operator.rounding}): {error}; "
+            "use another rounding or multiplier"
+        ) from None
 
 
 def _requantise(operator: Requantise, neuron: int, value: Value) -> Stage:

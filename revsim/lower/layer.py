@@ -17,6 +17,7 @@ from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition
 from revsim.circuit.measures import counts
 from revsim.circuit.registers import Encoding, Wires
+from revsim.errors import InputError
 from revsim.lower.activation import Stage, Value, chains
 from revsim.lower.linear import WeightedSum, linear_definition, weighted_sum
 from revsim.network.network import Network, NetworkLayer
@@ -148,7 +149,10 @@ def _lower_layer(source: NetworkLayer, inputs: tuple[Encoding, ...]) -> LoweredL
                 start.high - encoding.offset,
             )
         starts.append(start)
-    stages = chains(operators, starts, closing)
+    try:
+        stages = chains(operators, starts, closing)
+    except InputError as error:
+        raise InputError(f"{source.name}, {error}") from None
     activated = tuple(s[-1].encoding if s else e for s, e in zip(stages, z, strict=True))
     outputs = (Encoding.unsigned(0, len(activated) - 1),) if closing else activated
     return LoweredLayer(source, inputs, z, activated, outputs, sums, stages)

@@ -110,14 +110,16 @@ class Netlist:
 
     # --- arithmetic -----------------------------------------------------------------------------
 
-    def sum_columns(self, terms: Terms, value: Literals, width: int) -> list[int]:
-        """A sum of terms mod 2^width; term wires index `value`."""
-        constant = terms.constant % (1 << width)
+    def sum_columns(self, terms: Terms, value: Sequence[int], width: int) -> list[int]:
+        """A sum of terms mod 2^width; term wires index `value`, whose literals may be constant."""
+        literals = np.array(value, dtype=np.int32)
+        constant = terms.constant
         carries = np.zeros(0, dtype=np.int32)
         result: list[int] = []
         for k, (index, negative) in enumerate(columns_of(terms, width)):
-            bits = np.concatenate([value[index] ^ negative.astype(np.int32), carries])
-            arrived: list[Literals] = []
+            bits, twice, ones = _merged(np.concatenate([literals[index] ^ negative, carries]))
+            constant += ones << k
+            arrived: list[Literals] = [twice] if len(twice) else []
             top = k == width - 1
             while len(bits) >= 3:
                 n = len(bits) // 3
@@ -201,6 +203,25 @@ def _one(literal: int) -> Literals:
     return np.array([literal], dtype=np.int32)
 
 
+def _merged(bits: Literals) -> tuple[Literals, Literals, int]:
+    """One column with each wire at most once, what that carries, and how often it is sure to be 1.
+
+    b + b is b in the next column, b + (1 - b) is 1, a constant is a constant.
+    """
+    if len(np.unique(bits >> 1)) == len(bits) and int(bits.min(initial=0)) >= 0:
+        return bits, bits[:0], 0
+    standing = Counter(bits.tolist())
+    ones = standing.pop(TRUE, 0)
+    standing.pop(FALSE, 0)
+    for p in [p for p in standing if p & 1 and p ^ 1 in standing]:
+        pairs = min(standing[p], standing[p ^ 1])
+        standing.subtract({p: pairs, p ^ 1: pairs})
+        ones += pairs
+    once = [p for p, n in standing.items() if n & 1]
+    twice = [p for p, n in standing.items() for _ in range(n // 2)]
+    return np.array(once, dtype=np.int32), np.array(twice, dtype=np.int32), ones
+
+
 def _roles(
     table: npt.NDArray[np.int32], ports: int, wires: int, zero: Wires
 ) -> npt.NDArray[np.int32]:
@@ -239,7 +260,7 @@ def neuron_netlist(layer: LoweredLayer, j: int) -> Definition:
         value = x.tolist()
     else:
         terms = total.terms(np.arange(len(total.wires), dtype=np.int32))
-        value = net.sum_columns(terms, x, total.width)
+        value = net.sum_columns(terms, x.tolist(), total.width)
     for stage in layer.stages[j]:
         value = _through(net, value, stage, j)
     return net.finish(value, y)
@@ -253,7 +274,7 @@ def _through(net: Netlist, value: list[int], stage: Stage, neuron: int) -> list[
         if after == encoding:
             return value
         terms = _weighted(encoding, encoding.offset - after.offset)
-        return _constants(net, terms, value, after.width)
+        return net.sum_columns(terms, value, after.width)
     if isinstance(operator, Relu):
         if not signed or not value:
             return value
@@ -265,7 +286,7 @@ def _through(net: Netlist, value: list[int], stage: Stage, neuron: int) -> list[
         wires = np.arange(len(value), dtype=np.int32)
         sign = wires[-1] if signed else None
         terms = requantise_terms(wires, encoding, affine, sign)
-        return _constants(net, terms, value, affine.shift + after.width)[affine.shift :]
+        return net.sum_columns(terms, value, affine.shift + after.width)[affine.shift :]
     if isinstance(operator, Clamp):
         bias = 1 << (len(value) - 1) if signed else 0
         if bias:
@@ -286,29 +307,6 @@ def _through(net: Netlist, value: list[int], stage: Stage, neuron: int) -> list[
 def _weighted(encoding: Encoding, constant: int) -> Terms:
     wires = np.arange(len(encoding.weights), dtype=np.int32)
     return weighted_bits(wires, np.array(encoding.weights), constant)
-
-
-def _constants(net: Netlist, terms: Terms, value: Sequence[int], width: int) -> list[int]:
-    """Columns over literals that may be constant or stand for several bits: those join first.
-
-    A constant joins the constant; b + b in one column is b in the next, and b + (1 - b) is 1.
-    """
-    literals = np.array([*value, FALSE], dtype=np.int32)[terms.wire] ^ terms.negative
-    constant = terms.constant
-    left: list[tuple[int, int]] = []
-    standing: Counter[int] = Counter()
-    for column in range(width):
-        standing = Counter({p: n // 2 for p, n in standing.items() if n > 1})
-        standing.update(literals[terms.column == column].tolist())
-        for p in [p for p in standing if p < 0 or p & 1]:
-            ones = standing[p] * (p & 1) if p < 0 else min(standing[p], standing[p ^ 1])
-            constant += ones << column
-            standing.subtract({p: standing[p]} if p < 0 else {p: ones, p ^ 1: ones})
-        left += [(column, p) for p, n in standing.items() if n & 1]
-    columns, merged = np.array(left, dtype=np.int64).reshape(-1, 2).T
-    wires = np.arange(len(merged), dtype=np.int32)
-    again = Terms(columns, wires, np.zeros(len(merged), dtype=np.bool_), constant)
-    return net.sum_columns(again, merged.astype(np.int32), width)
 
 
 @lru_cache(maxsize=1024)

@@ -25,12 +25,13 @@ from revsim.circuit.definition import (
     Port,
 )
 from revsim.circuit.gates import CCX, CX, OP, ROLE, TALLY
+from revsim.circuit.kernels import HAVE_NUMBA
 from revsim.circuit.measures import counts_of_item
 from revsim.circuit.program import flatten, program_of
 from revsim.circuit.registers import Register, Wires
 from revsim.circuit.validate import validate
 from revsim.errors import CheckError, InputError
-from revsim.simulator import fast, plain
+from revsim.simulator import plain
 from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble
 from revsim.simulator.lanes import Words, planes_of, weighted_ones, words_for, write
@@ -82,18 +83,21 @@ def simulate(
     circuit: Circuit,
     ensemble: Ensemble,
     *,
-    executor: str = "numba",
+    executor: str | None = None,
     threads: int | None = None,
     on_mark: OnMark | None = None,
     strict: bool = True,
 ) -> Run:
     """Run every gate of `circuit` on every row of `ensemble`.
 
-    executor: "numba" or "numpy" (the readable judge, much slower; same result bit for bit).
+    executor: "numba", or "numpy" (the readable judge, much slower; same result bit for bit), which
+    is also what runs by default where numba is absent.
     strict: raise CheckError at a wire that is released while not 0 or at a broken role; otherwise
     list them in `tally.violations`. Raises InputError where rows do not fit the input registers.
     """
     validate(circuit)
+    if executor is None:
+        executor = "numba" if HAVE_NUMBA else "numpy"
     if executor not in ("numba", "numpy"):
         raise InputError(f"unknown executor {executor!r}; choose numba or numpy")
     started = time.perf_counter()
@@ -231,6 +235,8 @@ def _step(
 def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) -> None:
     counters = Counters(device.planes, layer)
     if executor == "numba":
+        from revsim.simulator import fast
+
         fast.run(call.definition, device.state, call.wires, counters, call.inverse, threads)
     else:
         plain.run(call.definition, device.state, call.wires, counters, call.inverse)
@@ -315,8 +321,13 @@ def reversible_both_ways(definition: Definition, seed: int = 0) -> bool:
     before = state.copy()
     counters = Counters(np.zeros((1, 8), dtype=np.uint64))
     for flat in states:
-        plain_wires: Wires = np.arange(flat.wires, dtype=np.int32)
-        fast.run(flat, state, plain_wires, counters)
+        every: Wires = np.arange(flat.wires, dtype=np.int32)
+        if HAVE_NUMBA:
+            from revsim.simulator import fast
+
+            fast.run(flat, state, every, counters)
+        else:
+            plain.run(flat, state, every, counters)
     return bool((state == before).all())
 
 

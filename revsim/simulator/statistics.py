@@ -1,11 +1,14 @@
-"""Joint statistics of registers and of the whole device, from exact counts over rows."""
+"""Joint statistics of registers and of the whole device, from exact counts over rows.
+
+Where numba is absent the same is counted in NumPy, by comparing whole states instead of hashes.
+"""
 
 import numpy as np
 import numpy.typing as npt
 
+from revsim.circuit.kernels import HAVE_NUMBA
 from revsim.circuit.registers import Wires
-from revsim.simulator import kernels
-from revsim.simulator.lanes import Raw, Words
+from revsim.simulator.lanes import Raw, Words, read, unpack
 from revsim.simulator.tally import Spectrum
 
 Integers = npt.NDArray[np.int64]
@@ -17,6 +20,10 @@ DIRECT_BITS = 20
 
 def values_of(state: Words, wires: Wires, rows: int) -> Raw:
     """A register of at most 64 wires as unsigned integers: uint64 [rows]."""
+    if not HAVE_NUMBA:
+        return read(state, wires, rows)
+    from revsim.simulator import kernels
+
     out = np.zeros(rows, dtype=np.uint64)
     kernels.register_values(state, np.ascontiguousarray(wires, dtype=np.int32), rows, out)
     return out
@@ -34,6 +41,10 @@ def spectrum_of_values(values: Raw, bits: int, weights: Integers | None) -> Spec
 
 def spectrum_of_keys(keys: npt.NDArray[np.uint64], weights: Integers | None) -> Spectrum:
     """Spectrum of 128-bit keys uint64 [rows, 2]."""
+    if not HAVE_NUMBA:
+        return spectrum_of_rows(keys, weights)
+    from revsim.simulator import kernels
+
     size = 1 << max(4, (2 * len(keys) - 1).bit_length())
     counts = np.zeros(size, dtype=np.int64)
     given = np.zeros(1, dtype=np.int64) if weights is None else weights
@@ -68,6 +79,10 @@ def spectrum_of_wires(state: Words, wires: Wires, rows: int, weights: Integers |
         return Spectrum.of(np.array([rows if weights is None else int(weights.sum())]))
     if len(wires) <= DIRECT_BITS:
         return spectrum_of_values(values_of(state, wires, rows), len(wires), weights)
+    if not HAVE_NUMBA:
+        return spectrum_of_rows(np.packbits(unpack(state[wires], rows), axis=0).T, weights)
+    from revsim.simulator import kernels
+
     tables = hash_tables(wires, state.shape[0])
     keys = np.empty((rows, 2), dtype=np.uint64)
     words = (rows + 63) // 64
@@ -75,3 +90,9 @@ def spectrum_of_wires(state: Words, wires: Wires, rows: int, weights: Integers |
         state, np.ascontiguousarray(wires, dtype=np.int32), tables, 0, words, rows, keys
     )
     return spectrum_of_keys(keys, weights)
+
+
+def spectrum_of_rows(rows: npt.NDArray[np.generic], weights: Integers | None) -> Spectrum:
+    """Spectrum of the rows of an array [rows, n], by sorting them: no hash, no numba."""
+    found = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+    return Spectrum.of(np.bincount(found, weights))
