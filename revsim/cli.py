@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import revsim
 from revsim.errors import CheckError, InputError
@@ -51,9 +51,17 @@ def _say(message: object, status: int) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line in the one form of all messages."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with status 2."""
+        self.exit(2, f"revsim: {message}; see `{self.prog} --help`\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="revsim",
         description="What a neural network's inference must cost in heat, gate by gate.",
         epilog=EPILOG,
@@ -160,6 +168,10 @@ def _verify(options: argparse.Namespace) -> int:
 
     check_temperature(options.temperature)
     _writable(options.plot, options.neurons, options.erasures)
+    if options.plot is not None:
+        from revsim.report.plots import kind_of
+
+        kind_of(options.plot)
     network = load(options.model)
     ensemble, labels = make_ensemble(network, options.ensemble, options.data, options.seed)
     with _progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
@@ -202,12 +214,12 @@ def _circuit(options: argparse.Namespace, policy: str | None, input: str | None)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from revsim.inputs import read_array
+    from revsim.network.files import read_npy
     from revsim.pipeline import run_to_files
 
     _writable(options.output, options.tensors)
     circuit = _circuit(options, options.policy, None)
-    rows = read_array(options.rows)
+    rows = read_npy(options.rows)
     with _progress(f"running every gate of {circuit.name}"):
         summary = run_to_files(circuit, rows, options.output, options.tensors)
     if options.json:

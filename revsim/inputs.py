@@ -9,28 +9,15 @@ import numpy.typing as npt
 from revsim.circuit.definition import Circuit
 from revsim.errors import InputError
 from revsim.network.bundled import BUNDLED, bundled_data
-from revsim.network.files import SIZE_LIMIT, read_npz
+from revsim.network.files import read_npy, read_npz
 from revsim.network.network import Network
 from revsim.network.reference import check_rows
 from revsim.simulator.ensemble import Ensemble, data_set, product, random_rows, uniform
 
 Integers = npt.NDArray[np.int64]
+KINDS = {"data": False, "uniform": False, "product": True, "weights": True, "random": True}
+"""Kinds of ensembles and whether a parameter follows, after a colon."""
 ENSEMBLES = "data, uniform, product:P, product:data, weights:FILE, random:ROWS"
-
-
-def read_array(path: str | Path) -> npt.NDArray[Any]:
-    """One array from a .npy file, pickled objects refused."""
-    path = Path(path)
-    try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise InputError(f"{path}: is larger than {SIZE_LIMIT >> 20} MiB")
-        return np.asarray(np.load(path, allow_pickle=False))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except (OSError, ValueError, EOFError) as error:
-        if "pickle" in str(error):
-            raise InputError(f"{path}: holds Python objects; only plain arrays are read") from error
-        raise InputError(f"{path}: is not a readable .npy file ({error})") from error
 
 
 def read_data(path: str | Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
@@ -40,7 +27,7 @@ def read_data(path: str | Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | No
         if "rows" not in arrays:
             raise InputError(f"{path}: has no array 'rows'; it holds {', '.join(arrays)}")
         return arrays["rows"], arrays.get("labels")
-    return read_array(path), None
+    return read_npy(path), None
 
 
 def ranges_of(subject: Network | Circuit) -> tuple[Integers, Integers]:
@@ -61,22 +48,24 @@ def make_ensemble(
     from the data; weights:FILE weighs the data rows by whole numbers from a .npy file.
     """
     low, high = ranges_of(subject)
-    kind, _, parameter = (spec or "data").partition(":")
-    if kind == "uniform" and not parameter:
+    kind, _, parameter = ("data" if spec is None else spec).partition(":")
+    if kind not in KINDS or bool(parameter) != KINDS[kind]:
+        raise InputError(f"unknown ensemble {spec!r}; choose one of {ENSEMBLES}")
+    if data is not None and (kind in ("uniform", "random") or kind == "product" and parameter != "data"):
+        raise InputError(f"ensemble {spec!r} takes no data: leave --data out")
+    if kind == "uniform":
         return uniform(low, high), None
     if kind == "random":
         return random_rows(low, high, _whole(parameter, spec), seed), None
     if kind == "product" and parameter != "data":
         return _product(low, high, parameter, spec), None
-    if kind not in ("data", "weights", "product"):
-        raise InputError(f"unknown ensemble {spec!r}; choose one of {ENSEMBLES}")
     if kind == "data" and data is None:
         return None, None
     rows, labels = _rows(subject, data)
     if kind == "product":
         return product(low, _marginals(rows, low, high), "product:data"), None
     if kind == "weights":
-        return data_set(rows, read_array(parameter), "weights"), labels
+        return data_set(rows, read_npy(parameter), str(spec)), labels
     return data_set(rows), labels
 
 

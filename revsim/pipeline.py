@@ -107,6 +107,7 @@ def verify(
         ensemble = data_set(check_rows(network, np.asarray(ensemble)))
     runs = _runs(policy, input)
     reference = run_reference(network, ensemble.rows)
+    accuracy = _accuracy(network, reference, labels, test)
     weights = ensemble.weights
     layers = tuple(
         layer_entropies(layer.name, layer.kind, values.x, values.z, values.y, weights)
@@ -137,7 +138,7 @@ def verify(
             "ceiling": ensemble.at_ceiling,
             "seed": ensemble.seed,
         },
-        accuracy=_accuracy(network, reference, labels, test),
+        accuracy=accuracy,
         activity=activity(neurons),
         layers=layers,
         H_X=layers[0].H_in,
@@ -335,7 +336,7 @@ def _accuracy(
 ) -> dict[str, Any] | None:
     if labels is None or not network.classifies:
         return None
-    given = np.asarray(labels)
+    given = whole_rows(labels, "labels", 1)
     predicted = reference[-1].y[:, 0]
     if given.shape != predicted.shape:
         raise InputError(f"labels: shape {given.shape}; expected [{len(predicted)}]")

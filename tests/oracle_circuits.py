@@ -131,7 +131,6 @@ def gate_sum(inputs: int, outputs: int, gates: Callable[..., list[int]]) -> Read
     return read
 
 
-
 def dense(weights: Sequence[Sequence[int]], bias: Sequence[int] | None = None) -> Dense:
     matrix = np.array(weights, dtype=np.int64)
     return Dense(matrix, np.zeros(len(matrix), np.int64) if bias is None else np.array(bias))

@@ -26,7 +26,9 @@ def measured(name: str) -> dict[str, Any]:
     """Counts, and ledgers in bits for uniform inputs."""
     circuit = load(FOLDER / f"{name}.qasm")
     encodings = [register.encoding for register in circuit.inputs]
-    tally = simulate(circuit, uniform([e.low for e in encodings], [e.high for e in encodings])).tally
+    tally = simulate(
+        circuit, uniform([e.low for e in encodings], [e.high for e in encodings])
+    ).tally
     rows = ledger_rows(tally)
     return {
         "counts": gate_counts(circuit_counts(circuit)),
@@ -56,4 +58,6 @@ def test_no_golden_circuit_is_missing() -> None:
 
 
 if __name__ == "__main__":
-    GOLDEN.write_text(json.dumps({n: measured(n) for n in NAMES}, indent=1) + "\n", encoding="utf-8")
+    GOLDEN.write_text(
+        json.dumps({n: measured(n) for n in NAMES}, indent=1) + "\n", encoding="utf-8"
+    )

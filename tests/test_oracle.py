@@ -284,8 +284,10 @@ READINGS |= {
     153: lambda: half_adder_steps("both"),
     154: lambda: half_adder_steps("xor"),
     155: lambda: half_adder_steps("and"),
-    156: lambda: lost(copies, (1,), (1,), (0, 1), read=MARGINAL)()
-    - lost(copies, (1,), (1,), (0, 1), read=JOINT)(),
+    156: lambda: (
+        lost(copies, (1,), (1,), (0, 1), read=MARGINAL)()
+        - lost(copies, (1,), (1,), (0, 1), read=JOINT)()
+    ),
 }
 
 # --- K, Q: neurons in a stream, routers, recurrences ----------------------------------------------

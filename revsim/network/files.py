@@ -6,7 +6,11 @@ their parameters; everything else in the file is integer arrays.
 
 import io
 import json
+import tokenize
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,17 @@ from revsim.network.operators import (
 FORMAT = "revsim network 1"
 SIZE_LIMIT = 1 << 30
 """Bytes that the arrays of one file may take in memory."""
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+)
+"""What NumPy and zipfile raise on bytes that are no array."""
 
 
 def save(network: Network, path: str | Path) -> None:
@@ -81,28 +96,46 @@ def write_npy(path: str | Path, array: Integers) -> None:
     write_whole(path, buffer.getvalue())
 
 
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Whatever a missing, damaged or foreign file provokes becomes one InputError that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a folder, not a file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except MemoryError as error:
+        raise InputError(f"{path}: says that it holds more than the memory takes") from error
+    except DAMAGE as error:
+        if "Object arrays" in str(error):
+            raise InputError(f"{path}: holds Python objects; only plain arrays are read") from error
+        raise InputError(f"{path}: is not a readable {kind} file ({error})") from error
+
+
+def read_npy(path: str | Path) -> np.ndarray[Any, np.dtype[Any]]:
+    """The array of a .npy, pickled objects refused, memory bounded."""
+    path = Path(path)
+    with reading(path, ".npy"), path.open("rb") as file:
+        if path.stat().st_size > SIZE_LIMIT:
+            raise InputError(f"{path}: is larger than {SIZE_LIMIT >> 20} MiB")
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
 def read_npz(path: str | Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     """All arrays of an .npz, pickled objects refused, memory bounded."""
     path = Path(path)
-    try:
+    with reading(path, ".npz"):
         with zipfile.ZipFile(path) as archive:
             total = sum(entry.file_size for entry in archive.infolist())
         if total > SIZE_LIMIT:
             raise InputError(f"{path}: unpacks to {total} bytes, more than {SIZE_LIMIT}")
         with np.load(path, allow_pickle=False) as data:
-            return {key: data[key] for key in data.files}
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path}: is a folder, not a file") from error
-    except PermissionError as error:
-        raise InputError(f"{path}: cannot be read (permission denied)") from error
-    except ValueError as error:
-        if "allow_pickle" in str(error) or "pickle" in str(error):
-            raise InputError(f"{path}: holds Python objects; only plain arrays are read") from error
-        raise InputError(f"{path}: is not a readable .npz file ({error})") from error
-    except (zipfile.BadZipFile, OSError, EOFError, KeyError) as error:
-        raise InputError(f"{path}: is not a readable .npz file ({error})") from error
+            return {key: np.asarray(data[key]) for key in data.files}
 
 
 def load_npz(path: str | Path) -> Network:

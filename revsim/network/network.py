@@ -89,6 +89,12 @@ class Network:
                 f"network {self.name!r}: input {bad[0]} has the empty range "
                 f"{low[bad[0]]}..{high[bad[0]]}"
             )
+        wide = np.flatnonzero((low <= -RANGE_LIMIT) | (high >= RANGE_LIMIT))
+        if len(wide):
+            raise InputError(
+                f"network {self.name!r}: input {wide[0]} leaves the 62-bit range: "
+                f"{low[wide[0]]}..{high[wide[0]]}"
+            )
         if not self.operators:
             raise InputError(f"network {self.name!r} has no operators")
         object.__setattr__(self, "layers", self._layers())

@@ -31,12 +31,16 @@ def check_rows(
         )
     if rows.shape[0] == 0:
         raise InputError(f"{where}: there are no rows")
-    if rows.dtype.kind not in "iub":
-        if rows.dtype.kind != "f" or not bool(np.isfinite(rows).all()):
-            raise InputError(f"{where}: values must be finite integers, got {rows.dtype}")
-        if bool((rows != np.floor(rows)).any()):
-            raise InputError(f"{where}: values must be integers; quantise the data first")
-    rows = rows.astype(np.int64)
+    if rows.dtype.kind not in "iubf":
+        raise InputError(f"{where}: values must be integers, got {rows.dtype}")
+    if rows.dtype.kind == "f":
+        bad = np.argwhere(~np.isfinite(rows) | (rows != np.floor(rows)))
+        if len(bad):
+            r, i = (int(v) for v in bad[0])
+            raise InputError(
+                f"{where}: row {first + r}, input {i} is {rows[r, i]}; values must be integers, "
+                "so quantise the data first"
+            )
     bad = np.argwhere((rows < network.input_low) | (rows > network.input_high))
     if len(bad):
         r, i = (int(v) for v in bad[0])
@@ -44,7 +48,7 @@ def check_rows(
             f"{where}: row {first + r}, input {i} is {rows[r, i]}, outside the declared "
             f"{network.input_low[i]}..{network.input_high[i]}"
         )
-    return rows
+    return rows.astype(np.int64)
 
 
 CHUNK = 1 << 16

@@ -10,6 +10,7 @@ from revsim.errors import InputError
 from revsim.files import write_whole
 from revsim.report.report import Report, RunReport
 
+KINDS = ("png", "svg", "pdf")
 LEDGER_STYLE = (
     ("reset_count", "reset_count (A0)", "#9aa0a6"),
     ("per_bit", "per_bit (A1)", "#4c78a8"),
@@ -52,13 +53,17 @@ def plot_report(report: Report, path: str | Path | None = None) -> Any:
 
 def save(figure: Any, path: str | Path) -> None:
     """Save a figure whole; an unknown ending or a folder that is not there is an InputError."""
-    kind = Path(path).suffix.removeprefix(".").lower()
-    known = figure.canvas.get_supported_filetypes()
-    if kind not in known:
-        raise InputError(f"{path}: end the name in one of {', '.join('.' + k for k in known)}")
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=150)
+    figure.savefig(buffer, format=kind_of(path), dpi=150)
     write_whole(path, buffer.getvalue())
+
+
+def kind_of(path: str | Path) -> str:
+    """The format that a file's ending names, or an InputError."""
+    kind = Path(path).suffix.removeprefix(".").lower()
+    if kind not in KINDS:
+        raise InputError(f"{path}: end the name in one of {', '.join('.' + k for k in KINDS)}")
+    return kind
 
 
 def _ledgers(report: Report, run: RunReport, axes: Any) -> None:

@@ -91,7 +91,9 @@ def data_set(rows: Rows, weights: Any | None = None, name: str = "data") -> Ense
     return Ensemble(name, rows, checked_weights)
 
 
-def uniform(low: Sequence[int] | Integers, high: Sequence[int] | Integers) -> Ensemble:
+def uniform(
+    low: Sequence[int] | Integers, high: Sequence[int] | Integers, name: str = "uniform"
+) -> Ensemble:
     """Every input in the declared ranges once; the first input counts fastest.
 
     >>> uniform([0, -1], [1, 0]).rows.tolist()
@@ -105,7 +107,7 @@ def uniform(low: Sequence[int] | Integers, high: Sequence[int] | Integers) -> En
     if total > ENUMERATION_LIMIT:
         bits = float(sum(np.log2(s) for s in sizes))
         raise InputError(
-            f"ensemble uniform: the declared inputs span 2^{bits:.1f} rows, more than 2^24; "
+            f"ensemble {name}: the declared inputs span 2^{bits:.1f} rows, more than 2^24; "
             "use the data set or random:ROWS"
         )
     kind = np.min_scalar_type(min(int(lows.min()), -int(highs.max()) - 1))  # signed, holds both
@@ -115,7 +117,7 @@ def uniform(low: Sequence[int] | Integers, high: Sequence[int] | Integers) -> En
         column = np.repeat(np.arange(size), period)
         rows[:, k] = (np.tile(column, total // (period * size)) + lows[k]).astype(kind)
         period *= size
-    return Ensemble("uniform", rows, None, enumerated=True)
+    return Ensemble(name, rows, None, enumerated=True)
 
 
 def product(low: Sequence[int] | Integers, marginals: Sequence[Any], name: str) -> Ensemble:
@@ -132,7 +134,7 @@ def product(low: Sequence[int] | Integers, marginals: Sequence[Any], name: str) 
         if not bool(np.isfinite(p).all()) or bool((p < 0).any()) or abs(float(p.sum()) - 1) > 1e-9:
             raise InputError(f"ensemble {name}: the marginal of input {k} is no distribution")
     highs = lows + np.array([len(m) for m in marginals]) - 1
-    every = uniform(lows, highs)
+    every = uniform(lows, highs, name)
     probability = np.ones(len(every.rows))
     for k, marginal in enumerate(marginals):
         probability *= np.asarray(marginal, dtype=np.float64)[every.rows[:, k] - lows[k]]
@@ -148,6 +150,8 @@ def random_rows(
     lows, highs = np.asarray(low, dtype=np.int64), np.asarray(high, dtype=np.int64)
     if not 1 <= rows <= ENUMERATION_LIMIT:
         raise InputError(f"ensemble random: the number of rows must lie in 1..2^24, got {rows}")
+    if seed < 0:
+        raise InputError(f"ensemble random: the seed must be 0 or more, got {seed}")
     chunks = []
     for chunk in range(-(-rows // CHUNK)):
         stream = np.random.default_rng(np.random.SeedSequence([seed, chunk]))

@@ -4,6 +4,7 @@ Same meaning as `plain.run`, same arguments. Where a promise is broken it only n
 lanes; `simulate` then replays those lanes in plain NumPy to name the wire.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -39,9 +40,11 @@ def code_of(program: Program) -> npt.NDArray[np.int32]:
 
 
 def block_words(slots: int, words: int) -> int:
-    """Words per block: 64 while the frame fits the cache, fewer (a multiple of 8) otherwise."""
+    """Words per block, one of `kernels.BLOCKS`: the least that holds `words`, as long as the frame
+    fits the cache."""
     fitting = CACHE_BYTES // (8 * max(slots, 1))
-    return max(8, min(64, fitting // 8 * 8, (words + 7) // 8 * 8))
+    enough = next((b for b in kernels.BLOCKS if b >= words), kernels.BLOCKS[-1])
+    return max(b for b in kernels.BLOCKS if b <= max(min(enough, fitting), kernels.BLOCKS[0]))
 
 
 def run(
@@ -109,23 +112,27 @@ def _leaf(
         )
         return ones, joint
 
-    if len(cuts) == 1:
-        parts = [part(*cuts[0])]
-    else:
-        with ThreadPoolExecutor(len(cuts)) as pool:
-            parts = list(pool.map(lambda cut: part(*cut), cuts))
-    causes = program.definition.causes
+    others = [_pool(len(cuts) - 1).submit(part, *cut) for cut in cuts[1:]]
+    parts = [part(*cuts[0]), *(other.result() for other in others)]
     if program.erased:
-        ones = np.sum([p[0] for p in parts], axis=0)
-        rows = program.table[program.table[:, OP] == ERASE]
-        counters.ones.extend(
-            (causes[row[EXTRA]], int(n)) for row, n in zip(rows, ones, strict=True)
-        )
+        ones = np.sum([p[0] for p in parts], axis=0).tolist()
+        causes = program.table[program.table[:, OP] == ERASE, EXTRA].tolist()
+        names = program.definition.causes
+        counters.ones.extend((names[c], n) for c, n in zip(causes, ones, strict=True))
     if program.tallies:
-        counters.joint.extend(
-            (int(a), int(b), int(c)) for a, b, c in np.sum([p[1] for p in parts], axis=0)
-        )
+        joint = np.sum([p[1] for p in parts], axis=0).tolist()
+        counters.joint.extend((both, left, right) for both, left, right in joint)
     counters.suspects.update(int(w) for w in np.flatnonzero(suspect))
+
+
+@lru_cache(maxsize=4)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay for the next call: starting them takes as long as a million gates."""
+    return ThreadPoolExecutor(threads, "revsim")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has the pool but not its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def _cuts(words: int, block: int, threads: int) -> list[tuple[int, int]]:

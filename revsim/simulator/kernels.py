@@ -1,95 +1,78 @@
-"""All Numba code of the simulator: literal bit-parallel gates, transposition, hashes, counting.
+"""All kernels of the simulator: literal bit-parallel gates, transposition, hashes, counting.
 
-LLVM does not vectorise `frame[c + k] ^= frame[a + k] & frame[b + k]` by itself (the rows may
-overlap), so each gate is a small intrinsic that loads, combines and stores eight words (512 lanes)
-at once. Every gate of the list is evaluated on its own; nothing is fused or skipped.
+Every gate of the list is evaluated on its own; nothing is fused or skipped. The vector instructions
+that the gates are made of stand in `vectors.py`.
 """
 
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from revsim.circuit.kernels import jit
+from revsim.simulator.vectors import (
+    gate_ccx,
+    gate_cswap,
+    gate_cx,
+    gate_swap,
+    gate_x,
+    or_into,
+    popcount,
+)
 
-VECTOR = 8
-"""Words per vector: 8 x 64 bits, one 512-bit register (two 256-bit ones on AVX2)."""
-
-_VECTOR_TYPE = ir.VectorType(ir.IntType(64), VECTOR)
-_ONES = ir.Constant(_VECTOR_TYPE, [-1] * VECTOR)
-
-
-def _vector_gate(body: Any) -> Any:
-    """An intrinsic gate(frame, a, b, c): `body` gets load/store on word offsets and the builder."""
-
-    @intrinsic
-    def gate(typing_context: Any, frame: Any, a: Any, b: Any, c: Any) -> Any:
-        signature = types.void(frame, types.int64, types.int64, types.int64)
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            base = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-
-            def pointer(offset: Any) -> Any:
-                return builder.bitcast(builder.gep(base, [offset]), _VECTOR_TYPE.as_pointer())
-
-            def load(offset: Any) -> Any:
-                return builder.load(pointer(offset), align=8)
-
-            def store(value: Any, offset: Any) -> None:
-                builder.store(value, pointer(offset), align=8)
-
-            body(builder, load, store, *arguments[1:])
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return gate
+BLOCKS = (8, 16, 32, 64)
+"""Words per block for which a gate loop is compiled."""
 
 
-def _x(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
-    store(builder.xor(load(c), _ONES), c)
+def _gate_loop(block: int) -> Any:
+    """The loop over vector gates for one block width.
+
+    A width known at compile time makes each gate straight vector code, without a loop of its own:
+    1.4 (64 words) to 1.8 times (8 words) as fast.
+    """
+
+    @jit
+    def gate_loop(code: Any, g: int, frame: Any, dirty: int, broken: int) -> int:
+        """Run gates from row g up to the first that is no vector gate; returns its row."""
+        while g < code.shape[0]:
+            kind = code[g, 0]
+            role = kind & 3
+            opcode = kind >> 2
+            a = np.int64(code[g, 1]) * block
+            b = np.int64(code[g, 2]) * block
+            c = np.int64(code[g, 3]) * block
+            if role == 1:
+                for k in range(0, block, 8):
+                    or_into(frame, c + k, c + k, broken + k)
+            if opcode == 2:
+                for k in range(0, block, 8):
+                    gate_ccx(frame, a + k, b + k, c + k)
+            elif opcode == 1:
+                for k in range(0, block, 8):
+                    gate_cx(frame, a + k, a + k, c + k)
+            elif opcode == 7:  # FREE
+                for k in range(0, block, 8):
+                    or_into(frame, c + k, c + k, dirty + k)
+            elif opcode == 0:
+                for k in range(0, block, 8):
+                    gate_x(frame, c + k, c + k, c + k)
+            elif opcode == 4:
+                for k in range(0, block, 8):
+                    gate_cswap(frame, a + k, b + k, c + k)
+            elif opcode == 3:
+                for k in range(0, block, 8):
+                    gate_swap(frame, b + k, b + k, c + k)
+            else:
+                return g
+            if role == 2:
+                for k in range(0, block, 8):
+                    or_into(frame, c + k, c + k, broken + k)
+            g += 1
+        return g
+
+    return gate_loop
 
 
-def _cx(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
-    store(builder.xor(load(c), load(a)), c)
-
-
-def _ccx(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
-    store(builder.xor(load(c), builder.and_(load(a), load(b))), c)
-
-
-def _swap(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
-    first, second = load(b), load(c)
-    store(second, b)
-    store(first, c)
-
-
-def _cswap(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
-    first, second = load(b), load(c)
-    change = builder.and_(load(a), builder.xor(first, second))
-    store(builder.xor(first, change), b)
-    store(builder.xor(second, change), c)
-
-
-def _or_into(builder: Any, load: Any, store: Any, a: Any, b: Any, c: Any) -> None:
-    store(builder.or_(load(c), load(a)), c)
-
-
-gate_x, gate_cx, gate_ccx = _vector_gate(_x), _vector_gate(_cx), _vector_gate(_ccx)
-gate_swap, gate_cswap, or_into = _vector_gate(_swap), _vector_gate(_cswap), _vector_gate(_or_into)
-
-
-@intrinsic
-def popcount(typing_context: Any, word: Any) -> Any:
-    """Number of ones in a uint64."""
-    signature = types.int64(types.uint64)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return signature, generate
+_gates_8, _gates_16, _gates_32, _gates_64 = (_gate_loop(block) for block in BLOCKS)
 
 
 @jit
@@ -110,7 +93,7 @@ def run_blocks(
     joint: Any,
     suspect: Any,
 ) -> None:
-    """Run a program on words first..last of `state`, `block` words (a multiple of 8) at a time.
+    """Run a program on words first..last of `state`, `block` words (one of BLOCKS) at a time.
 
     code: int32 [rows, 4] with 4 * opcode + role, then wires a, b, c (ERASE: a is the counter,
     MCX: a is the control list, TALLY: c is the counter). state: uint64 [device wires, words];
@@ -130,35 +113,24 @@ def run_blocks(
             for k in range(size):
                 frame[p * block + k] = state[wires[p], start + k]
         frame[ports * block : (slots + 3) * block] = np.uint64(0)
-        for g in range(code.shape[0]):
-            kind = code[g, 0]
-            role = kind & 3
-            opcode = kind >> 2
+        g = 0
+        while g < code.shape[0]:
+            if block == 64:
+                g = _gates_64(code, g, frame, dirty, broken)
+            elif block == 32:
+                g = _gates_32(code, g, frame, dirty, broken)
+            elif block == 16:
+                g = _gates_16(code, g, frame, dirty, broken)
+            else:
+                g = _gates_8(code, g, frame, dirty, broken)
+            if g == code.shape[0]:
+                break
+            role = code[g, 0] & 3  # role 1 has been checked by the loop
+            opcode = code[g, 0] >> 2
             a = np.int64(code[g, 1]) * block
             b = np.int64(code[g, 2]) * block
             c = np.int64(code[g, 3]) * block
-            if role == 1:
-                for k in range(0, size, 8):
-                    or_into(frame, c + k, c + k, broken + k)
-            if opcode == 2:
-                for k in range(0, size, 8):
-                    gate_ccx(frame, a + k, b + k, c + k)
-            elif opcode == 1:
-                for k in range(0, size, 8):
-                    gate_cx(frame, a + k, a + k, c + k)
-            elif opcode == 7:  # FREE
-                for k in range(0, size, 8):
-                    or_into(frame, c + k, c + k, dirty + k)
-            elif opcode == 0:
-                for k in range(0, size, 8):
-                    gate_x(frame, c + k, c + k, c + k)
-            elif opcode == 4:
-                for k in range(0, size, 8):
-                    gate_cswap(frame, a + k, b + k, c + k)
-            elif opcode == 3:
-                for k in range(0, size, 8):
-                    gate_swap(frame, b + k, b + k, c + k)
-            elif opcode == 6:  # ERASE
+            if opcode == 6:  # ERASE
                 counter = code[g, 1]
                 for p in range(weights):
                     total = np.int64(0)
@@ -194,8 +166,9 @@ def run_blocks(
                 for k in range(size):
                     frame[c + k] ^= frame[scratch + k]
             if role == 2:
-                for k in range(0, size, 8):
-                    or_into(frame, c + k, c + k, broken + k)
+                for k in range(size):
+                    frame[broken + k] |= frame[c + k]
+            g += 1
         for p in range(ports):
             for k in range(size):
                 state[wires[p], start + k] = frame[p * block + k]

@@ -100,6 +100,8 @@ def simulate(
         executor = "numba" if HAVE_NUMBA else "numpy"
     if executor not in ("numba", "numpy"):
         raise InputError(f"unknown executor {executor!r}; choose numba or numpy")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be 1 or more, got {threads}")
     started = time.perf_counter()
     rows = len(ensemble.rows)
     words = -(-words_for(rows) // 8) * 8
@@ -109,7 +111,7 @@ def simulate(
             f"the limit is {MEMORY_LIMIT >> 20} MiB: use fewer rows"
         )
     device = _load(circuit, ensemble, words)
-    threads = (os.cpu_count() or 1) if threads is None else max(1, threads)
+    threads = (os.cpu_count() or 1) if threads is None else threads
     initial = device.spectrum()
     groups = _groups(circuit)
     evaluations = 0
