@@ -25,10 +25,8 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.qasm"))
 def measured(name: str) -> dict[str, Any]:
     """Counts, and ledgers in bits for uniform inputs."""
     circuit = load(FOLDER / f"{name}.qasm")
-    encodings = [register.encoding for register in circuit.inputs]
-    tally = simulate(
-        circuit, uniform([e.low for e in encodings], [e.high for e in encodings])
-    ).tally
+    ranges = [(r.encoding.low, r.encoding.high) for r in circuit.inputs]
+    tally = simulate(circuit, uniform(*zip(*ranges, strict=True))).tally
     rows = ledger_rows(tally)
     return {
         "counts": gate_counts(circuit_counts(circuit)),
@@ -58,6 +56,5 @@ def test_no_golden_circuit_is_missing() -> None:
 
 
 if __name__ == "__main__":
-    GOLDEN.write_text(
-        json.dumps({n: measured(n) for n in NAMES}, indent=1) + "\n", encoding="utf-8"
-    )
+    text = json.dumps({name: measured(name) for name in NAMES}, indent=1)
+    GOLDEN.write_text(text + "\n", encoding="utf-8")
