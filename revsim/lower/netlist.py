@@ -18,7 +18,7 @@ from revsim.blocks.columns import Terms, columns_of, weighted_bits
 from revsim.blocks.requantise import requantise_terms
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Gates
-from revsim.circuit.gates import ERASE, EXTRA, OP, ROLE, A, B, C
+from revsim.circuit.gates import COLUMNS, ERASE, EXTRA, OP, ROLE, A, B, C
 from revsim.circuit.registers import Encoding, Wires
 from revsim.lower.activation import Stage, affine_of
 from revsim.lower.layer import LoweredLayer
@@ -174,16 +174,15 @@ class Netlist:
             source = literal >> 1
             if source >= self.ports and source not in rename:
                 rename[source] = wire
-                if literal & 1:
-                    self.builder.x(wire)
             elif literal >= 0:
-                self.builder.cx(rename.get(source, source), wire)
-                if literal & 1 != (source in rename and self._complemented(outputs, source)):
-                    self.builder.x(wire)
-            elif literal == TRUE:
+                self.builder.cx(source, wire)
+        # Complements come last, when nothing else reads an output; TRUE is a complemented 0.
+        for literal, wire in zip(outputs, wires.tolist(), strict=True):
+            if literal & 1:
                 self.builder.x(wire)
         built = self.builder.build()
-        table = built.body[0].table.copy() if built.body else np.zeros((0, 6), np.int32)  # type: ignore[union-attr]
+        gates = [item.table for item in built.body if isinstance(item, Gates)]
+        table = gates[0].copy() if gates else np.zeros((0, COLUMNS), dtype=np.int32)
         lookup = np.arange(-1, built.wires, dtype=np.int32)
         for source, wire in rename.items():
             lookup[source + 1] = wire
@@ -193,10 +192,6 @@ class Netlist:
         return Definition(
             built.name, built.ports, built.locals, (Gates(table),), built.local_registers, (CAUSE,)
         )
-
-    @staticmethod
-    def _complemented(outputs: Sequence[int], source: int) -> bool:
-        return next(bool(o & 1) for o in outputs if o >> 1 == source)
 
 
 def _one(literal: int) -> Literals:
