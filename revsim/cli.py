@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import revsim
 from revsim.errors import CheckError, InputError
 
+POLICY = "conventional, activation_reset (default), uncompute or bennett"
 EPILOG = """\
 MODEL is an .npz network or the name of a bundled one (digits, digits20, xor, toy);
 CIRCUIT is a .qasm file in revsim's text form. Registers print high bit first; index 0
@@ -85,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--input", required=True, metavar="X.npy", dest="rows")
     run.add_argument("--output", required=True, metavar="Y.npy")
     run.add_argument("--tensors", metavar="T.npz", help="also write every readable tensor")
-    run.add_argument("--policy", default="activation_reset")
+    run.add_argument("--policy", metavar="P", help=POLICY)
 
     count = _verb(verbs, "count", _count, "gates, width and depth, layer by layer")
     count.add_argument("model", metavar="MODEL|CIRCUIT")
@@ -96,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     draw = _verb(verbs, "draw", _draw, "draw a small circuit, or the hierarchy of any")
     draw.add_argument("model", metavar="MODEL|CIRCUIT")
-    draw.add_argument("--policy", default="activation_reset")
+    draw.add_argument("--policy", metavar="P", help=POLICY)
     draw.add_argument("--hierarchy", action="store_true", help="the tree of definitions")
 
     _verb(verbs, "warmup", _warmup, "compile the kernels once, so that the next run starts fast")
@@ -207,8 +208,11 @@ def _circuit(options: argparse.Namespace, policy: str | None, input: str | None)
     from revsim.schedule.policy import compile_network
 
     if str(options.model).endswith(".qasm"):
-        if input is not None:
-            raise InputError("--input is for networks: a circuit file says itself what it erases")
+        for option, value in (("--policy", policy), ("--input", input)):
+            if value is not None:
+                raise InputError(
+                    f"{option} is for networks: {options.model} says itself what it erases"
+                )
         return load_circuit(options.model)
     return compile_network(load(options.model), policy or "activation_reset", input or "destroy")
 
@@ -221,7 +225,7 @@ def _run(options: argparse.Namespace) -> int:
     circuit = _circuit(options, options.policy, None)
     rows = read_npy(options.rows)
     with _progress(f"running every gate of {circuit.name}"):
-        summary = run_to_files(circuit, rows, options.output, options.tensors)
+        summary = run_to_files(circuit, rows, options.output, options.tensors, options.rows)
     if options.json:
         _print_json(summary)
     else:

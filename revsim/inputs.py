@@ -51,7 +51,8 @@ def make_ensemble(
     kind, _, parameter = ("data" if spec is None else spec).partition(":")
     if kind not in KINDS or bool(parameter) != KINDS[kind]:
         raise InputError(f"unknown ensemble {spec!r}; choose one of {ENSEMBLES}")
-    if data is not None and (kind in ("uniform", "random") or kind == "product" and parameter != "data"):
+    from_data = kind in ("data", "weights") or parameter == "data"
+    if data is not None and not from_data:
         raise InputError(f"ensemble {spec!r} takes no data: leave --data out")
     if kind == "uniform":
         return uniform(low, high), None

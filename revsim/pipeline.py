@@ -18,7 +18,7 @@ from revsim.circuit.validate import linear_layers
 from revsim.errors import InputError
 from revsim.ledger import identities
 from revsim.ledger.comparison import activity, compare
-from revsim.ledger.ledgers import LedgerRow, ledger_rows, of_erasure, of_inner, total_of
+from revsim.ledger.ledgers import LedgerRow, ledger_rows, of_erasure, of_inner
 from revsim.ledger.reference import (
     LayerEntropies,
     Neurons,
@@ -210,7 +210,7 @@ def _run_report(
             identities.layer_sum(layers, H_X, H_Y),
             identities.neuron_reset(neurons),
         ),
-        comparison=compare(total_of(rows), activity(neurons), ensemble.at_ceiling, keeps),
+        comparison=compare(rows, activity(neurons), ensemble.at_ceiling, keeps),
         rows=rows,
         gates=gates,
         width=circuit_width(circuit),
@@ -398,24 +398,30 @@ def command_line() -> list[str]:
 
 
 def run_to_files(
-    circuit: Circuit, rows: npt.NDArray[Any], output: str | Path, tensors: str | Path | None
+    circuit: Circuit,
+    rows: npt.NDArray[Any],
+    output: str | Path,
+    tensors: str | Path | None,
+    name: str = "input",
 ) -> dict[str, Any]:
     """Run a circuit on integers [rows, inputs] and write the outputs (.npy), and tensors (.npz).
 
-    Both files are written at the end, whole or not at all.
+    Both files are written at the end, whole or not at all. `name` is what messages call the rows.
     """
     given = np.asarray(rows)
     if given.ndim != 2 or given.shape[1] != len(circuit.inputs):
         raise InputError(
-            f"input has shape {given.shape}; {circuit.name!r} takes [rows, {len(circuit.inputs)}]"
+            f"{name}: shape {given.shape}; {circuit.name!r} takes [rows, {len(circuit.inputs)}]"
         )
-    integers = whole_rows(given, "input")
+    integers = whole_rows(given, name)
     seen: dict[str, dict[int, npt.NDArray[np.int64]]] = {}
 
     def on_mark(name: str, element: int, values: npt.NDArray[np.int64]) -> None:
         seen.setdefault(name, {})[element] = values
 
-    run = simulate(circuit, data_set(integers), on_mark=on_mark if tensors is not None else None)
+    run = simulate(
+        circuit, data_set(integers, name=name), on_mark=on_mark if tensors is not None else None
+    )
     if tensors is not None:
         named = {n: np.stack([v[k] for k in sorted(v)], axis=1) for n, v in seen.items()}
         write_npz(tensors, named)

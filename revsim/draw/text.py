@@ -135,7 +135,7 @@ def draw_hierarchy(circuit: Circuit, lines: int = LINE_LIMIT) -> str:
 
 def _tree(circuit: Circuit) -> Iterator[str]:
     total = circuit_counts(circuit)
-    yield f"{circuit.name}: {circuit.width} wires, {_in_words(total)}"
+    yield f"{circuit.name}: {circuit.width} device wires, {_in_words(total)}"
     opened: set[Definition] = set()
     own = Counts()
     for item in circuit.body:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from revsim.ledger.ledgers import Ledgers
+from revsim.ledger.ledgers import LedgerRow, total_of
 from revsim.ledger.reference import Neurons
 from revsim.physics.landauer import CROSSING
 
@@ -50,9 +50,9 @@ class Comparison:
     note: str
 
     @property
-    def margin(self) -> float:
-        """Quantity minus reading, in bits."""
-        return self.quantity_bits - self.reading_bits
+    def margin(self) -> float | None:
+        """Quantity minus reading in bits; None where the two are not compared."""
+        return None if self.holds is None else self.quantity_bits - self.reading_bits
 
 
 def activity(neurons: Sequence[Neurons]) -> Activity:
@@ -73,54 +73,68 @@ def activity(neurons: Sequence[Neurons]) -> Activity:
     )
 
 
+LIKE_WITH_LIKE = ("neuron_entropy", "pattern_entropy")
+"""Quantities of one-bit neuron states, whatever the circuit."""
+OF_ACTIVATIONS = ("activation.per_bit", "activation.per_register", "activation.given_kept")
+"""What is erased by the cause `activation` alone: what neurons swapped out."""
+OF_CIRCUIT = ("per_bit", "per_register", "given_kept", "reset_count")
+"""Totals of the circuit: inputs, requantisers, logits and netlists included."""
+
+
 def compare(
-    totals: Ledgers, counted: Activity, at_ceiling: bool, keeps_input: bool
+    rows: Sequence[LedgerRow], counted: Activity, at_ceiling: bool, keeps_input: bool
 ) -> tuple[Comparison, ...]:
     """Every quantity against both readings, in words a physicist would sign."""
     if counted.neuron_states == 0:
         return ()
+    values = _quantities(rows, counted)
     readings = (
         ("active neurons", counted.active_neurons),
         ("changed neurons", counted.changed_neurons),
     )
-    quantities = (
-        ("neuron_entropy", counted.neuron_entropy, False),
-        ("pattern_entropy", counted.pattern_entropy, True),
-        ("per_bit", totals.per_bit, False),
-        ("per_register", totals.per_register, False),
-        ("given_kept", totals.given_kept, True),
-        ("reset_count", totals.reset_count, False),
-    )
     out = []
     for reading, bound in readings:
-        for quantity, value, joint in quantities:
+        for quantity, value in values.items():
             holds: bool | None = value >= bound - 1e-12
-            note = _note(quantity, reading, bool(holds), counted, keeps_input)
-            if joint and at_ceiling:
+            note = _note(quantity, reading, counted, keeps_input)
+            joint = quantity == "pattern_entropy" or quantity.endswith("given_kept")
+            if quantity == "reset_count":
                 holds = None
-                note = "not compared: at the log2 N ceiling of the data set"
+            elif joint and at_ceiling and not (keeps_input and quantity != "pattern_entropy"):
+                holds, note = None, "not compared: a joint entropy at the log2 N ceiling"
             out.append(Comparison(reading, bound, quantity, value, holds, note))
     return tuple(out)
 
 
-def _note(quantity: str, reading: str, holds: bool, counted: Activity, keeps_input: bool) -> str:
+def _quantities(rows: Sequence[LedgerRow], counted: Activity) -> dict[str, float]:
+    values = {
+        "neuron_entropy": counted.neuron_entropy,
+        "pattern_entropy": counted.pattern_entropy,
+    }
+    swapped = [row for row in rows if row.cause == "activation"]
+    if swapped:
+        total = total_of(swapped)
+        for name in OF_ACTIVATIONS:
+            values[name] = getattr(total, name.partition(".")[2])
+    total = total_of(rows)
+    values.update({name: getattr(total, name) for name in OF_CIRCUIT})
+    return values
+
+
+def _note(quantity: str, reading: str, counted: Activity, keeps_input: bool) -> str:
     if quantity == "neuron_entropy":
         if reading == "changed neurons":
             return "like with like; theorem: at least twice the changed neurons"
         if counted.loud:
             loud = f"{len(counted.loud)} of {counted.neuron_states}"
-            return f"like with like; {loud} neurons have p > p*"
+            return f"like with like; {loud} neurons have p > p*, where h2(p) < p"
         return "like with like; every p <= p*, so the theorem applies"
     if quantity == "pattern_entropy":
-        return "neurons of a layer taken together"
+        return "like with like; neurons of a layer taken together"
     if quantity == "reset_count":
-        return "says little: any circuit with one reset per neuron passes"
-    if quantity == "given_kept":
-        return (
-            "kept input: nothing need be lost" if keeps_input else "the exact floor of this circuit"
-        )
-    return (
-        "resets of whole registers, wider than the neurons' states"
-        if holds
-        else "below the reading"
-    )
+        return "not compared: any circuit with one reset per neuron passes"
+    if quantity.startswith("activation."):
+        return "what neurons swapped out: registers wider than the one-bit states counted"
+    if quantity == "given_kept" and keeps_input:
+        return "the input is kept: nothing need be lost"
+    return "not like with like: inputs, requantisers, logits and netlists are included"

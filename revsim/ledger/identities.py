@@ -101,7 +101,7 @@ def neuron_reset(neurons: Sequence[Neurons]) -> Identity:
     return Identity(
         "neuron_reset",
         "T7",
-        "neuron_entropy >= 2 min(p, 1-p), 2 changed, and active if p <= p*",
+        "neuron_entropy >= 2 min(p, 1-p), >= 2 changed, >= active if p <= p*",
         residual,
     )
 

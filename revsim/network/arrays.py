@@ -1,6 +1,7 @@
 """A network from plain arrays: weights, biases, shifts, one activation, input ranges."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,17 +33,18 @@ def integers(values: npt.ArrayLike, what: str, dimensions: int | None = None) ->
     if array.dtype.kind not in "iubf":
         raise InputError(f"{what}: expected integers, got {array.dtype}")
     if array.dtype.kind == "f":
-        if not bool(np.isfinite(array).all()):
-            raise InputError(f"{what}: contains NaN or infinity")
-        if bool((array != np.floor(array)).any()):
-            raise InputError(f"{what}: contains fractions; quantise to integers first")
-        if bool((np.abs(array) >= 2.0**62).any()):
-            raise InputError(f"{what}: contains values of 2^62 or more")
-    if array.dtype == np.uint64 and bool((array >= np.uint64(1 << 62)).any()):
-        raise InputError(f"{what}: contains values of 2^62 or more")
+        _refuse(~np.isfinite(array), array, what, "NaN and infinity are no integers")
+        _refuse(array != np.floor(array), array, what, "quantise to integers first")
+    _refuse((array >= 1 << 62) | (array <= -(1 << 62)), array, what, "2^62 and more is too large")
     if dimensions is not None and array.ndim != dimensions:
         raise InputError(f"{what}: expected {dimensions} dimensions, got shape {array.shape}")
     return array.astype(np.int64)
+
+
+def _refuse(bad: npt.NDArray[np.bool_], array: npt.NDArray[Any], what: str, why: str) -> None:
+    if bool(bad.any()):
+        place = tuple(int(v) for v in np.argwhere(bad)[0])
+        raise InputError(f"{what}: {list(place) if place else 'it'} is {array[place]}; {why}")
 
 
 def from_arrays(

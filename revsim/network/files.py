@@ -145,7 +145,7 @@ def load_npz(path: str | Path) -> Network:
         raise InputError(f"{path}: has no entry 'network'; it was not written by revsim")
     try:
         header = json.loads(str(data["network"]))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: the header is not JSON: {error}") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         found = header.get("format") if isinstance(header, dict) else header
@@ -156,40 +156,44 @@ def load_npz(path: str | Path) -> Network:
 
     def array(key: object, dimensions: int, what: str) -> Integers:
         if not isinstance(key, str) or key not in data:
-            raise InputError(f"{path}: {what}: array {key!r} is missing")
-        return integers(data[key], f"{path}: {what}", dimensions)
+            raise InputError(f"{what}: array {key!r} is missing")
+        return integers(data[key], what, dimensions)
 
-    operators = tuple(
-        _operator(entry, array, f"{path}: operator {k}") for k, entry in enumerate(entries)
-    )
-    return Network(
-        str(header.get("name", Path(path).stem)),
-        array("input_low", 1, "input_low"),
-        array("input_high", 1, "input_high"),
-        operators,
-        str(header.get("source", "")),
-        str(header.get("licence", "")),
-    )
+    try:
+        return Network(
+            str(header.get("name", Path(path).stem)),
+            array("input_low", 1, "input_low"),
+            array("input_high", 1, "input_high"),
+            tuple(_operator(entry, array, f"operator {k}") for k, entry in enumerate(entries)),
+            str(header.get("source", "")),
+            str(header.get("licence", "")),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _operator(entry: Any, array: Any, where: str) -> Operator:
-    kind = entry.get("kind") if isinstance(entry, dict) else entry
+    if not isinstance(entry, dict):
+        raise InputError(f"{where}: is {entry!r}, not a JSON object with a kind")
+    kind = entry.get("kind")
     match kind:
         case "dense":
             bits = entry.get("bits")
             if bits is not None and not (isinstance(bits, int) and 1 <= bits <= 62):
                 raise InputError(f"{where}: bits must be an integer in 1..62, got {bits!r}")
             return Dense(
-                array(entry.get("weights"), 2, "weights"), array(entry.get("bias"), 1, "bias"), bits
+                array(entry.get("weights"), 2, f"{where}: weights"),
+                array(entry.get("bias"), 1, f"{where}: bias"),
+                bits,
             )
         case "relu":
             return Relu()
         case "requantise":
             multiplier = entry.get("multiplier")
             return Requantise(
-                array(entry.get("shift"), 1, "shift"),
+                array(entry.get("shift"), 1, f"{where}: shift"),
                 str(entry.get("rounding", "half_up")),
-                None if multiplier is None else array(multiplier, 1, "multiplier"),
+                None if multiplier is None else array(multiplier, 1, f"{where}: multiplier"),
             )
         case "clamp":
             low, high = entry.get("low"), entry.get("high")
@@ -197,7 +201,7 @@ def _operator(entry: Any, array: Any, where: str) -> Operator:
                 raise InputError(f"{where}: clamp needs integers low and high")
             return Clamp(low, high)
         case "threshold":
-            return Threshold(array(entry.get("thresholds"), 1, "thresholds"))
+            return Threshold(array(entry.get("thresholds"), 1, f"{where}: thresholds"))
         case "sign":
             return Sign()
         case "argmax":

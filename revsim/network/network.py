@@ -97,6 +97,11 @@ class Network:
             )
         if not self.operators:
             raise InputError(f"network {self.name!r} has no operators")
+        for k, operator in enumerate(self.operators[:-1]):
+            if isinstance(operator, Argmax):
+                raise InputError(
+                    f"network {self.name!r}: operator {k} is argmax, which can only be the last"
+                )
         object.__setattr__(self, "layers", self._layers())
 
     def _layers(self) -> tuple[NetworkLayer, ...]:
@@ -133,12 +138,6 @@ class Network:
                     high,
                 )
             )
-        for layer in layers[:-1]:
-            if any(isinstance(a, Argmax) for a in layer.activations):
-                raise InputError(f"network {self.name!r}: argmax can only be the last operator")
-        for layer in layers:
-            if any(isinstance(a, Argmax) for a in layer.activations[:-1]):
-                raise InputError(f"network {self.name!r}: nothing can follow argmax")
         return tuple(layers)
 
     def _step(
@@ -148,7 +147,8 @@ class Network:
         check_operator(operator, len(low), where)
         if isinstance(operator, Dense):  # bounds in Python integers: int64 might overflow silently
             span = np.maximum(np.abs(low), np.abs(high)).astype(object)
-            worst = np.abs(operator.weights).astype(object) @ span + np.abs(operator.bias)
+            worst = np.abs(operator.weights.astype(object)) @ span
+            worst = worst + np.abs(operator.bias.astype(object))
             if any(int(w) >= RANGE_LIMIT for w in worst):
                 raise InputError(f"{where}: sums leave the 62-bit range; scale the weights down")
         multiplier = getattr(operator, "multiplier", None)

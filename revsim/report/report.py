@@ -213,6 +213,11 @@ class Report:
 
         return render_text(self)
 
+    def __repr__(self) -> str:
+        runs = ", ".join(f"{run.policy}/{run.input}" for run in self.runs)
+        held = "all holds" if self.holds else "a check or identity FAILS"
+        return f"Report({self.network['name']!r}, {self.ensemble['rows']:,} rows, {runs}: {held})"
+
     def _repr_html_(self) -> str:
         from revsim.report.tables import render_html
 

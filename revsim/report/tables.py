@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from revsim.ledger.comparison import Comparison
+from revsim.ledger.comparison import LIKE_WITH_LIKE, OF_ACTIVATIONS, Comparison
 from revsim.ledger.ledgers import Ledgers
 from revsim.physics.landauer import CROSSING, energy_j, in_unit, negentropy_j_per_k
 from revsim.report.report import Report, RunReport
@@ -36,7 +36,7 @@ def number(value: float | None) -> str:
         return f"{value:.0f}"
     if abs(value) >= 0.01:
         return f"{value:.3f}"
-    return f"{value:.4f}" if abs(value) >= 0.0001 else f"{value:.1e}"
+    return f"{value:.4f}" if abs(value) >= 0.0001 else f"{value:.3e}"
 
 
 def render_text(report: Report, units: str = "bits", color: bool = False) -> str:
@@ -65,6 +65,7 @@ def renderable(report: Report, units: str = "bits") -> RenderableType:
         _layer_table(report),
         *_activity_lines(report),
         _check_table(report),
+        *_legend(report),
         *_failures(report),
         *_comparison(report),
     )
@@ -74,6 +75,7 @@ def plain_table(title: str, *columns: str, left: int = 1) -> RichTable:
     """A table with a rule under its head; the first `left` columns are text, the others figures."""
     table = RichTable(
         title=title,
+        min_width=min(WIDTH, len(title)),
         box=box.SIMPLE_HEAD,
         title_justify="left",
         title_style="bold",
@@ -96,10 +98,14 @@ def _heading(report: Report) -> Iterable[RenderableType]:
         if test:
             line += f"; {test['share']:.1%} of the {test['rows']:,} held out from training"
         yield Text(line)
-    rows = (
+    yield Text(
         f"ensemble {ensemble['name']}: {ensemble['rows']:,} rows, {ensemble['distinct']:,} distinct"
     )
-    yield Text(f"{rows}; H(X) = {report.H_X:.4f}, H(Y) = {report.H_Y:.4f} bits")
+    yield Text(
+        f"H(X) = {report.H_X:.4f}, H(Y) = {report.H_Y:.4f}, H(X given Y) = "
+        f"{report.H_X - report.H_Y:.4f} bits: the last is the least\n"
+        "that any device must lose if the input is destroyed"
+    )
     if ensemble["ceiling"]:
         yield Text(
             "  at the log2 N ceiling: with so many distinct rows joint entropies say nothing\n"
@@ -134,21 +140,27 @@ def _figures(ledgers: Ledgers, units: str, temperature_k: float) -> list[str]:
 
 def _energy_lines(report: Report) -> Iterable[RenderableType]:
     kelvin = report.temperature_k
-    bit = energy_j(1.0, kelvin)
+    bit = energy_j(1.0, kelvin) * 1e21
     for run in report.runs:
         if run.total.gate_local is not None:
             yield Text(
                 f"gate_local (A4), each gate as a process of its own, fan-out free: "
                 f"{number(run.total.gate_local)} bits"
             )
-    yield Text(
-        f"1 bit costs at least {bit * 1e21:.6g} zJ at {kelvin:g} K, and "
-        f"{negentropy_j_per_k(1.0):.5e} J/K of\n"
-        "negentropy at any temperature. Least heat, resets tuned bit by bit (per_bit):"
-    )
-    for run in report.runs:
-        yield Text(f"  {_name(run):<26}{run.total.per_bit * bit * 1e21:>14,.6g} zJ")
     yield Text("")
+    table = plain_table(
+        f"Least heat at {kelvin:g} K: {bit:.6g} zJ per bit (k_B T ln 2)",
+        "policy, input",
+        "tuned bit by bit",
+        "seeing all kept",
+    )
+    table.add_row("", "per_bit, zJ", "given_kept, zJ", style="dim")
+    for run in report.runs:
+        total = run.total
+        heat = (f"{v * bit:,.6g}" for v in (total.per_bit, total.given_kept))
+        table.add_row(_name(run), *heat)
+    yield table
+    yield Text(f"In negentropy: {negentropy_j_per_k(1.0):.5e} J/K per bit, at any temperature.\n")
 
 
 def _cause_table(report: Report, units: str) -> RichTable:
@@ -165,7 +177,8 @@ def _cause_table(report: Report, units: str) -> RichTable:
 
 def _layer_table(report: Report) -> RichTable:
     table = plain_table(
-        "Where information goes (bits; from the integer reference)",
+        "Where information goes (bits; from the integer reference)"
+        + (", at the ceiling" if report.ensemble["ceiling"] else ""),
         "layer",
         "H(in)",
         "H(z)",
@@ -229,6 +242,16 @@ def _check_table(report: Report) -> RichTable:
     return table
 
 
+def _legend(report: Report) -> Iterable[RenderableType]:
+    """What each check and identity says, in a line."""
+    passed = [c for run in reversed(report.runs) for c in run.circuit_checks if c.holds]
+    for name, detail in {check.id: check.detail for check in passed}.items():
+        yield Text(f"  {name}: {detail}", style="dim")
+    for identity in report.runs[0].identities:
+        yield Text(f"  {identity.id}: {identity.statement}", style="dim")
+    yield Text("")
+
+
 def _residual(residual: float | None, holds: bool | None) -> str:
     if residual is None:
         return "-"
@@ -257,23 +280,31 @@ def _comparison(report: Report) -> Iterable[RenderableType]:
         "  Claim: an inference costs at least k_B T ln 2 per neuron that changes state.\n"
         f"  Reading 1, every neuron is reset: {activity.active_neurons:.4f} active neurons.\n"
         f"  Reading 2, states are overwritten: {activity.changed_neurons:.4f} changed neurons.\n"
-        "  Which quantity reaches which reading, and by how much? Either answer is a\n"
-        "  result. A device that does not reset neurons one by one is free to miss both.\n"
+        "  Does a quantity reach a reading, and by how much? Either answer is a result.\n"
     )
-    table = plain_table(
-        "Quantity against reading", "quantity (bits)", "value", "1: active", "2: changed"
-    )
-    table.add_row(Text("one-bit states, any circuit", style="bold"))
-    for quantity in ("neuron_entropy", "pattern_entropy"):
+    table = plain_table("Quantity against reading", "bits", "value", "1: active", "2: changed")
+    table.add_row(Text("like with like: one-bit neuron states", style="bold"))
+    for quantity in LIKE_WITH_LIKE:
         table.add_row(f"  {quantity}", *_pair(report.runs[0], quantity))
     for run in report.runs:
-        table.add_row(Text(_name(run), style="bold"))
+        if any(c.quantity in OF_ACTIVATIONS for c in run.comparison):
+            table.add_row(Text("what neurons swapped out", style="bold"))
+            table.add_row(f" {_name(run)}")
+            for quantity in OF_ACTIVATIONS:
+                table.add_row(f"  {quantity}", *_pair(run, quantity))
+    table.add_row(Text("not like with like: whole circuits", style="bold"))
+    for run in report.runs:
+        table.add_row(f" {_name(run)}")
         for quantity in ("per_bit", "per_register", "given_kept"):
             table.add_row(f"  {quantity}", *_pair(run, quantity))
     yield table
     if report.ensemble["ceiling"]:
         yield Text('  "-": not compared, a joint entropy at the log2 N ceiling of the data.')
-    yield Text("  reset_count is left out: it passes in any circuit with a reset per neuron.")
+    yield Text(
+        "  Whole circuits include inputs, requantisers, logits and netlists: a yes there\n"
+        "  is no evidence for a cost per neuron. reset_count is not compared: any circuit\n"
+        "  with one reset per neuron passes."
+    )
 
 
 def _pair(run: RunReport, quantity: str) -> list[str | Text]:
@@ -283,6 +314,6 @@ def _pair(run: RunReport, quantity: str) -> list[str | Text]:
 
 
 def _verdict(c: Comparison) -> str:
-    if c.holds is None:
+    if c.margin is None:
         return "-"
     return f"{MARKS[c.holds]} ({'+' if c.margin >= 0 else '-'}{number(abs(c.margin))})"

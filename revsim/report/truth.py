@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.text import Text
 
 from revsim.circuit.definition import Circuit, CircuitItem, Erase, Mark
 from revsim.errors import InputError
@@ -80,7 +81,8 @@ def render_truth(table: dict[str, Any]) -> str:
     console = Console(width=WIDTH, record=True, file=io.StringIO())
     erased = [f"erases\n{name.partition(' (')[0]}" for name in table["erased"]]
     columns = (*table["inputs"], *(f"out\n{n}" for n in table["outputs"]), *erased)
-    truth = plain_table(f"{table['circuit']}: every input", *columns, left=0)
+    console.print(Text(f"{table['circuit']}: every input", "bold"))  # wider than a narrow table
+    truth = plain_table("", *columns, left=0)
     for row in table["rows"]:
         truth.add_row(*(str(v) for v in (*row["input"], *row["output"], *row["erased"])))
     console.print(truth)
@@ -99,7 +101,8 @@ def render_truth(table: dict[str, Any]) -> str:
         ledgers.add_row(row["layer"], row["cause"], *(number(row[n]) for n in names))
     console.print(ledgers)
     console.print(
-        f"H(device) falls from {np.round(table['H_start'], 6):g} to "
-        f"{np.round(table['H_end'], 6):g} bits; given_kept adds up to the difference."
+        f"H(device) {'falls' if table['H_end'] < table['H_start'] else 'stays'}: "
+        f"{np.round(table['H_start'], 6):g} bits at the start, "
+        f"{np.round(table['H_end'], 6):g} at the end; given_kept is the difference."
     )
     return console.export_text()

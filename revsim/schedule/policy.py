@@ -117,7 +117,7 @@ def _activation_reset(
             device.call(layer.joint, *_wires(y), index.wires)
             for j, register in enumerate(y):
                 name = f"{layer.name}.logit[{j}]"
-                device.erase(name, register.wires, "activation", f"logit {j} of {layer.name}")
+                device.erase(name, register.wires, "argmax", f"logit {j} of {layer.name}")
             for j, register in enumerate(y):
                 device.free(f"{layer.name}.logit[{j}]", register.wires)
             y = [index]
@@ -267,7 +267,7 @@ POLICIES: Final[dict[str, Policy]] = {
             _activation_reset,
             lambda layer: layer.linear,
             "per layer: compute z clean, erase the input given z, activate in place, erase what "
-            "was swapped out, requantise, erase what it dropped",
+            "was swapped out, requantise, erase what it dropped; after an argmax, erase the logits",
         ),
         Policy(
             "uncompute",

@@ -110,7 +110,9 @@ def uniform(
             f"ensemble {name}: the declared inputs span 2^{bits:.1f} rows, more than 2^24; "
             "use the data set or random:ROWS"
         )
-    kind = np.min_scalar_type(min(int(lows.min()), -int(highs.max()) - 1))  # signed, holds both
+    kind = np.min_scalar_type(
+        min(int(lows.min(initial=0)), -int(highs.max(initial=0)) - 1)
+    )  # signed, holds both
     rows = np.empty((total, len(sizes)), dtype=kind)
     period = 1
     for k, size in enumerate(sizes):

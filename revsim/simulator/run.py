@@ -129,7 +129,9 @@ def simulate(
         device.violations += _replay(circuit, ensemble, sorted(device.suspects)[0])
     if strict and device.violations:
         raise CheckError(str(device.violations[0]))
-    outputs = np.stack([_decode(device, r) for r in circuit.outputs], axis=1)
+    outputs = np.zeros((rows, len(circuit.outputs)), dtype=np.int64)
+    for k, register in enumerate(circuit.outputs):
+        outputs[:, k] = _decode(device, register)
     tally = Tally(
         ensemble.total,
         rows,
@@ -161,8 +163,8 @@ def _load(circuit: Circuit, ensemble: Ensemble, words: int) -> _Device:
         bad = np.flatnonzero((column < low) | (column > high))
         if len(bad):
             raise InputError(
-                f"row {bad[0]}: register {register.name!r} is {column[bad[0]]}, its bits hold "
-                f"{low}..{high}"
+                f"ensemble {ensemble.name!r}, row {bad[0]}: register {register.name!r} is "
+                f"{column[bad[0]]}, its bits hold {low}..{high}"
             )
         write(state, register.wires, register.encoding.encode(column))
     planes = planes_of(ensemble.weights, rows, words)
