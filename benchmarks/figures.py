@@ -10,7 +10,7 @@ evaluation is one gate on one row of the ensemble, and every gate of the list is
 own, promises checked. Close other programs first: a shared core moves any of these by half.
 
   adders    literal simulation of 16-bit Cuccaro-Draper-Kutin-Moulton adders on 257 wires, 4,096
-            lanes on one core, and two threads against one on 8,192 lanes (4,096 each; the
+            lanes on one core, and two threads against one on blocks of 4,096 lanes (the
             least times, since any other busy process takes the second core away)
   numpy     the same adders by the readable executor (plain NumPy rows)
   sample    one sample, bits in to bits out of a ready circuit, against the classical simulator of
@@ -31,6 +31,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -66,18 +67,14 @@ class Row:
     detail: str
 
 
-def row(
-    name: str, sign: str, goal: float, reached: float | None, detail: str, peer: str = ""
-) -> Row:
+def row(name: str, sign: str, goal: float, reached: float | None, detail: str, peer="") -> Row:
     holds = None
     if reached is not None:
         holds = reached >= goal if sign == AT_LEAST else reached <= goal
     return Row(name, f"{sign} {figure(goal)}", reached, holds, peer, detail)
 
 
-def figure(value: float | None) -> str:
-    if value is None:
-        return "-"
+def figure(value: float) -> str:
     return f"{value:.2e}" if value >= 1e6 else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -147,12 +144,15 @@ def figure_adders() -> Iterator[Row]:
         "adders_one_core", AT_LEAST, 2e11, gates * 4096 / narrow,
         f"gate evaluations/s; {shape}, 4,096 lanes",
     )  # fmt: skip
-    pairs = [runner(chain, words, threads) for words in (128, 64) for threads in (1, 2)]
-    one, two, narrow, both = medians(*pairs, repeats=101, choose=min)
+    sizes = (256, 128, 64)
+    pairs = [runner(chain, words, threads) for words in sizes for threads in (1, 2)]
+    times = medians(*pairs, repeats=61, choose=min)
+    gain, less, least = (one / two for one, two in zip(times[::2], times[1::2], strict=True))
     yield row(
-        "adders_two_threads", AT_LEAST, 1.8, one / two,
-        f"times one thread on 8,192 lanes, {gates * 8192 / two:.2e}/s (least of 101 turns each); "
-        f"within 4,096 lanes, where each thread has half a block: {narrow / both:.2f}",
+        "adders_two_threads", AT_LEAST, 1.8, gain,
+        f"times one thread on 16,384 lanes in blocks of 4,096, {gates * 16384 / times[1]:.2e}/s; "
+        f"{less:.2f} on 8,192 lanes, where waking a thread shows, {least:.2f} on 4,096, where "
+        "each thread has half a block (least of 61 turns each)",
     )  # fmt: skip
 
 
@@ -240,24 +240,20 @@ def figure_uniform() -> Iterator[Row]:
 
 def figure_toffolis() -> Iterator[Row]:
     counted = count_circuit(rs.compile(rs.load("digits"), "activation_reset", "destroy"))["total"]
-    yield row(
-        "toffolis_per_mac", AT_MOST, 27, counted["toffolis_per_mac_linear"],
-        f"computed and uncomputed; {counted['macs']:,} multiply-accumulates of digits (int8)",
-    )  # fmt: skip
+    reached, macs = counted["toffolis_per_mac_linear"], counted["macs"]
+    detail = f"computed and uncomputed; {macs:,} multiply-accumulates of digits (int8)"
+    yield row("toffolis_per_mac", AT_MOST, 27, reached, detail)
 
 
 def figure_import() -> Iterator[Row]:
     with_revsim, bare = medians(
         lambda: process("-c", "import revsim"), lambda: process("-c", ""), repeats=9
     )
-    detail = f"s more than bare Python ({bare:.3f} s)"
-    yield row("import_revsim", AT_MOST, 0.4, with_revsim - bare, detail)
+    yield row("import_revsim", AT_MOST, 0.4, with_revsim - bare, f"s; bare Python: {bare:.3f} s")
 
 
 FIGURES = {
-    name.removeprefix("figure_"): value
-    for name, value in list(globals().items())
-    if name.startswith("figure_")
+    name.removeprefix("figure_"): f for name, f in globals().items() if name.startswith("figure_")
 }
 
 
@@ -266,22 +262,17 @@ FIGURES = {
 
 def machine() -> str:
     load = f", load {os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else ""
-    return (
-        f"{os.cpu_count()} cores {platform.machine()}{load}; "
+    versions = (
         f"Python {platform.python_version()}, numpy {np.__version__}, revsim {rs.__version__}"
     )
+    return f"{os.cpu_count()} cores {platform.machine()}{load}; {versions}"
 
 
 def show(found: Row) -> None:
     marks = {True: "yes", False: "NO", None: "-"}
-    print(f"{found.id:<24}{found.goal:>14}{figure(found.reached):>14}{marks[found.holds]:>8}")
-    line = "   "
-    for word in found.detail.split():
-        if len(line) + 1 + len(word) > 80:
-            print(line)
-            line = "   "
-        line += f" {word}"
-    print(line, flush=True)
+    reached = "-" if found.reached is None else figure(found.reached)
+    print(f"{found.id:<24}{found.goal:>14}{reached:>14}{marks[found.holds]:>8}")
+    print(textwrap.indent(textwrap.fill(found.detail, 76), " " * 4), flush=True)
 
 
 def main() -> None:

@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
     except InputError as error:
         return _say(error, 2)
     except CheckError as error:
@@ -42,9 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say("not enough memory: use fewer rows (--ensemble random:ROWS)", 2)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough
+            return 0
+        return _say(f"standard output cannot be written: {error.strerror}", 2)
 
 
 def _say(message: object, status: int) -> int:
@@ -163,9 +167,10 @@ def _writable(*paths: str | None) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from revsim.evidence import command_line
     from revsim.inputs import make_ensemble
     from revsim.physics.landauer import check_temperature
-    from revsim.pipeline import command_line, load, verify
+    from revsim.pipeline import load, verify
 
     check_temperature(options.temperature)
     _writable(options.plot, options.neurons, options.erasures)

@@ -60,7 +60,7 @@ def make_ensemble(
         return random_rows(low, high, _whole(parameter, spec), seed), None
     if kind == "product" and parameter != "data":
         return _product(low, high, parameter, spec), None
-    if kind == "data" and data is None:
+    if kind == "data" and data is None and (spec is None or _has_data(subject)):
         return None, None
     rows, labels = _rows(subject, data)
     if kind == "product":
@@ -85,6 +85,11 @@ def _rows(
         if found is not None:
             return found
     raise InputError("this ensemble needs data: give --data FILE")
+
+
+def _has_data(subject: Network | Circuit) -> bool:
+    named = isinstance(subject, Network) and subject.name in BUNDLED
+    return named and bundled_data(subject.name) is not None
 
 
 def _marginals(rows: npt.NDArray[Any], low: Integers, high: Integers) -> list[Any]:

@@ -1,47 +1,44 @@
 """The four steps in order: load, compile, simulate, verify."""
 
-import hashlib
-import platform
-import sys
+from __future__ import annotations
+
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-import revsim
 from revsim.circuit.definition import Circuit
 from revsim.circuit.measures import Counts, circuit_width, counts_of_item
-from revsim.circuit.validate import linear_layers
 from revsim.errors import InputError
+from revsim.evidence import (
+    accuracy_of,
+    circuit_checks,
+    describe_network,
+    erasures_of,
+    neuron_table,
+    provenance_of,
+)
 from revsim.ledger import identities
 from revsim.ledger.comparison import activity, compare
-from revsim.ledger.ledgers import LedgerRow, ledger_rows, of_erasure, of_inner
-from revsim.ledger.reference import (
-    LayerEntropies,
-    Neurons,
-    layer_entropies,
-    neuron_statistics,
-)
+from revsim.ledger.ledgers import ledger_rows
+from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
 from revsim.network.reference import LayerValues, check_rows, run_reference
-from revsim.physics.landauer import CROSSING, check_temperature
+from revsim.physics.landauer import check_temperature
 from revsim.proof.directed import directed_rows
-from revsim.report.report import Check, Report, RunReport, Table, erasure_table, neuron_columns
+from revsim.report.report import Report, RunReport, erasure_table
 from revsim.schedule.policy import POLICIES, compile_network
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
-from revsim.simulator.run import Run, reversible_both_ways, simulate
-from revsim.simulator.tally import Tally
+from revsim.simulator.run import simulate
 
 ENUMERATE_BY_DEFAULT = 1 << 20
 DEFAULT_RUNS = (*((policy, "destroy") for policy in POLICIES), ("bennett", "keep"))
 """What `verify` runs without a policy."""
-INVERSE_STATES = 512
 
 
 def load(model: str | Path) -> Network:
@@ -66,8 +63,7 @@ def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] 
         found = bundled_data(network.name)
         if found is not None:
             return data_set(found[0]), found[1]
-    spans = (network.input_high - network.input_low + 1).astype(object)
-    if int(np.prod(spans)) <= ENUMERATE_BY_DEFAULT:
+    if _inputs_in_all(network) <= ENUMERATE_BY_DEFAULT:
         return uniform(network.input_low, network.input_high), None
     raise InputError(
         f"network {network.name!r} has too many inputs to enumerate; give data "
@@ -75,8 +71,13 @@ def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] 
     )
 
 
+def _inputs_in_all(network: Network) -> int:
+    """How many different inputs the declared ranges allow."""
+    return int(np.prod((network.input_high - network.input_low + 1).astype(object)))
+
+
 def verify(
-    network: Network | str,
+    network: Network | str | Path,
     ensemble: Ensemble | npt.ArrayLike | None = None,
     *,
     labels: npt.ArrayLike | None = None,
@@ -97,7 +98,9 @@ def verify(
     (True, 1.0)
     """
     check_temperature(temperature_k)
-    network = load(network) if isinstance(network, str) else network
+    network = load(network) if isinstance(network, str | Path) else network
+    if not isinstance(network, Network):
+        raise InputError(f"verify takes a Network, a file or a name, not {type(network).__name__}")
     test = None
     if ensemble is None:
         ensemble, own = default_ensemble(network)
@@ -106,8 +109,10 @@ def verify(
     elif not isinstance(ensemble, Ensemble):
         ensemble = data_set(check_rows(network, np.asarray(ensemble)))
     runs = _runs(policy, input)
+    distinct = ensemble.distinct
+    ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
     reference = run_reference(network, ensemble.rows)
-    accuracy = _accuracy(network, reference, labels, test)
+    accuracy = accuracy_of(network, reference, labels, test)
     weights = ensemble.weights
     layers = tuple(
         layer_entropies(layer.name, layer.kind, values.x, values.z, values.y, weights)
@@ -125,17 +130,17 @@ def verify(
     for chosen, choice in runs:
         circuit = compile_network(network, chosen, choice)
         report, rows = _run_report(
-            circuit, ensemble, reference, layers, neurons, (directed, expected), threads
+            circuit, ensemble, reference, layers, neurons, (directed, expected), threads, ceiling
         )
         reports.append(report)
         erased += rows
     return Report(
-        network=_describe(network),
+        network=describe_network(network),
         ensemble={
             "name": ensemble.name,
             "rows": len(ensemble.rows),
-            "distinct": ensemble.distinct,
-            "ceiling": ensemble.at_ceiling,
+            "distinct": distinct,
+            "ceiling": ceiling,
             "seed": ensemble.seed,
         },
         accuracy=accuracy,
@@ -145,9 +150,9 @@ def verify(
         H_Y=layers[-1].H_out,
         runs=tuple(reports),
         temperature_k=temperature_k,
-        neurons=_neuron_table(neurons),
+        neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
-        provenance={**_provenance(network, ensemble), **(provenance or {})},
+        provenance={**provenance_of(network, ensemble), **(provenance or {})},
     )
 
 
@@ -167,6 +172,7 @@ def _run_report(
     neurons: Sequence[Neurons],
     directed: tuple[npt.NDArray[np.int64], npt.NDArray[Any]],
     threads: int | None,
+    ceiling: bool,
 ) -> tuple[RunReport, list[tuple[Any, ...]]]:
     wrong: list[str] = []
 
@@ -200,7 +206,7 @@ def _run_report(
         input=circuit.input_choice,
         order=circuit.order,
         kept=_kept(circuit),
-        circuit_checks=_checks(circuit, run, extra, wrong, len(directed[0])),
+        circuit_checks=circuit_checks(circuit, run, extra, wrong),
         identities=(
             identities.telescoping(rows, run.tally),
             identities.ladder(rows),
@@ -210,191 +216,19 @@ def _run_report(
             identities.layer_sum(layers, H_X, H_Y),
             identities.neuron_reset(neurons),
         ),
-        comparison=compare(rows, activity(neurons), ensemble.at_ceiling, keeps),
+        comparison=compare(rows, activity(neurons), ceiling, keeps),
         rows=rows,
         gates=gates,
         width=circuit_width(circuit),
         gate_evaluations=run.tally.gate_evaluations,
     )
-    return report, _erasure_rows(circuit, run.tally, rows)
+    return report, erasures_of(circuit, run.tally)
 
 
 def _kept(circuit: Circuit) -> str:
     if circuit.input_choice == "destroy":
         return "output"
     return "output and input" + (" (exported)" if circuit.input_choice == "return" else "")
-
-
-def _checks(
-    circuit: Circuit, run: Run, extra: Run, wrong: Sequence[str], directed: int
-) -> tuple[Check, ...]:
-    broken = [*run.tally.violations, *extra.tally.violations]
-    dirty = [str(v) for v in broken if v.check == "ancillas"]
-    roles = [str(v) for v in broken if v.check == "roles"]
-    erasing = linear_layers(circuit)
-    definitions = list({id(d): d for layer in circuit.layers for d in layer.linear}.values())
-    one_way = [d.name for d in definitions if not reversible_both_ways(d)]
-    rows = f"{len(run.ensemble.rows):,} rows and {directed} directed inputs"
-    netlist = "does not apply: a conventional netlist erases inside its layers"
-    return (
-        Check(
-            "outputs",
-            not wrong,
-            wrong[0] if wrong else f"every readable tensor equals the reference on {rows}",
-        ),
-        Check("ancillas", not dirty, dirty[0] if dirty else f"all wires released at 0 on {rows}"),
-        Check(
-            "linear_layers",
-            not erasing if definitions else None,
-            (
-                f"ERASE inside {erasing[0]}"
-                if erasing
-                else f"no ERASE in {len(definitions)} definitions"
-            )
-            if definitions
-            else netlist,
-        ),
-        Check(
-            "inverse",
-            not one_way if definitions else None,
-            (
-                f"{one_way[0]} is not undone by its inverse"
-                if one_way
-                else f"{len(definitions)} definitions undone on {INVERSE_STATES} random full states"
-            )
-            if definitions
-            else netlist,
-        ),
-        Check("roles", not roles, roles[0] if roles else f"every compute and uncompute on {rows}"),
-    )
-
-
-def _erasure_rows(
-    circuit: Circuit, tally: Tally, rows: Sequence[LedgerRow]
-) -> list[tuple[Any, ...]]:
-    out: list[tuple[Any, ...]] = []
-    where = (circuit.policy, circuit.input_choice)
-    for inner in tally.inner:
-        v = of_inner(inner, tally.total)
-        name = inner.definition
-        out.append((*where, inner.layer, inner.cause, name, name, *_figures(v)))
-    for erasure in tally.erasures:
-        v = of_erasure(erasure, tally.total)
-        out.append(
-            (*where, erasure.layer, erasure.cause, erasure.register, erasure.value_of, *_figures(v))
-        )
-    return out
-
-
-def _figures(ledgers: Any) -> tuple[float, ...]:
-    return (
-        ledgers.reset_count,
-        ledgers.per_bit,
-        ledgers.per_register,
-        ledgers.ones_flipped,
-    )
-
-
-def _neuron_table(neurons: Sequence[Neurons]) -> Table:
-    rows = []
-    for layer in neurons:
-        for i, p in enumerate(layer.activity.tolist()):
-            rows.append(
-                (
-                    layer.layer,
-                    i,
-                    p,
-                    2 * p * (1 - p),
-                    float(layer.state_entropy[i]),
-                    float(layer.value_entropy[i]),
-                    p > CROSSING,
-                )
-            )
-    return Table(neuron_columns(), tuple(rows))
-
-
-def _describe(network: Network) -> dict[str, Any]:
-    return {
-        "name": network.name,
-        "inputs": network.inputs,
-        "outputs": network.outputs,
-        "layers": [
-            {"name": x.name, "kind": x.kind, "macs": x.macs, "neurons": x.neurons}
-            for x in network.layers
-        ],
-        "macs": network.macs,
-        "source": network.source,
-        "licence": network.licence,
-    }
-
-
-def _accuracy(
-    network: Network,
-    reference: Sequence[LayerValues],
-    labels: npt.ArrayLike | None,
-    test: npt.NDArray[Any] | None,
-) -> dict[str, Any] | None:
-    if labels is None or not network.classifies:
-        return None
-    given = whole_rows(labels, "labels", 1)
-    predicted = reference[-1].y[:, 0]
-    if given.shape != predicted.shape:
-        raise InputError(f"labels: shape {given.shape}; expected [{len(predicted)}]")
-    right = predicted == given
-    out: dict[str, Any] = {
-        "rows": len(right),
-        "right": int(right.sum()),
-        "share": float(right.mean()),
-    }
-    if test is not None:
-        out["held_out"] = {
-            "rows": len(test),
-            "right": int(right[test].sum()),
-            "share": float(right[test].mean()),
-        }
-    return out
-
-
-def _provenance(network: Network, ensemble: Ensemble) -> dict[str, Any]:
-    """Versions and digests; the data's is that of its sorted rows: an ensemble has no order."""
-    model = hashlib.sha256()
-    model.update(network.input_low.tobytes() + network.input_high.tobytes())
-    for operator in network.operators:
-        model.update(operator.kind.encode())
-        for _, value in sorted(vars(operator).items()):
-            given = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
-            model.update(given)
-    rows = np.ascontiguousarray(ensemble.rows, dtype=np.int64)
-    if ensemble.weights is not None:
-        rows = np.column_stack([rows, ensemble.weights])
-    if not ensemble.enumerated:
-        rows = rows[np.lexsort(rows.T[::-1])]
-    packages = ("numpy", "numba")
-    return {
-        "versions": {
-            "revsim": revsim.__version__,
-            "python": platform.python_version(),
-            **{name: _version(name) for name in packages},
-        },
-        "argv": [],
-        "seed": ensemble.seed,
-        "sha256": {
-            "model": model.hexdigest(),
-            "data": hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
-        },
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"
-
-
-def command_line() -> list[str]:
-    """The command line for a report's provenance, without the folder of the program."""
-    return ["revsim", *sys.argv[1:]]
 
 
 def run_to_files(

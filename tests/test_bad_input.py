@@ -305,9 +305,18 @@ COMMANDS: list[tuple[tuple[str, ...], str]] = [
     (("verify", "xor", "--policy", "lazy"), "unknown policy 'lazy'; choose one of conventional"),
     (("verify", "xor", "--input", "burn"), "unknown input choice 'burn'; choose one of destroy"),
     (("verify", "xor", "--threads", "0"), "threads must be 1 or more, got 0"),
-    (("verify", "xor", "--temperature", "0"), "the temperature must be above 0 K, got 0"),
-    (("verify", "xor", "--temperature", "-1"), "the temperature must be above 0 K, got -1"),
-    (("verify", "xor", "--temperature", "nan"), "the temperature must be above 0 K, got nan"),
+    (
+        ("verify", "xor", "--temperature", "0"),
+        "the temperature must be above 0 K and finite, got 0",
+    ),
+    (
+        ("verify", "xor", "--temperature", "-1"),
+        "the temperature must be above 0 K and finite, got -1",
+    ),
+    (
+        ("verify", "xor", "--temperature", "nan"),
+        "the temperature must be above 0 K and finite, got nan",
+    ),
     (("verify", "xor", "--temperature", "inf"), "the temperature must be"),
     (("verify", "xor", "--temperature", "warm"), "--temperature: invalid float value: 'warm'"),
     (("verify", "xor", "--units", "calories"), "--units: invalid choice: 'calories'"),

@@ -137,7 +137,10 @@ MISUSES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "an unknown policy": (verified(policy="lazy"), "unknown policy 'lazy'; choose one of"),
     "an unknown input choice": (verified(input="burn"), "unknown input choice 'burn'"),
-    "no kelvin": (verified(temperature_k=0), "the temperature must be above 0 K, got 0"),
+    "no kelvin": (
+        verified(temperature_k=0),
+        "the temperature must be above 0 K and finite, got 0",
+    ),
     "rows outside": (verified([[0, 2]]), "data: row 0, input 1 is 2, outside the declared 0..1"),
     "rows too narrow": (verified([[0]]), "data: shape (1, 1); network 'xor' takes [rows, 2]"),
     "an ensemble of another width": (
@@ -173,7 +176,10 @@ MISUSES: dict[str, tuple[Callable[[], object], str]] = {
         ),
         "unknown executor 'gpu'",
     ),
-    "heat below 0 K": (lambda: energy_j(1.0, -3.0), "the temperature must be above 0 K, got -3"),
+    "heat below 0 K": (
+        lambda: energy_j(1.0, -3.0),
+        "the temperature must be above 0 K and finite, got -3",
+    ),
     "an unknown unit": (lambda: in_unit(1.0, "calories"), "unknown unit 'calories'"),
     "a wire twice in a cx": (
         built(lambda b: b.cx(1, 1)),

@@ -225,7 +225,7 @@ class Circuit:
     layers: tuple[Layer, ...] = ()
     layer_of: tuple[str, ...] = ()
     policy: str = "as_written"
-    input_choice: str = "keep"
+    input_choice: str = "as_written"
     order: str = ""
     registers: tuple[Register, ...] = field(default=())
 

@@ -1,5 +1,7 @@
 """A network from plain arrays: weights, biases, shifts, one activation, input ranges."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,8 +70,9 @@ def from_arrays(
     "sign", "threshold" (with `thresholds`, default 0) or "none"; input_range: least and greatest
     input, numbers or [inputs]; activation_range: saturate activations to (low, high);
     output: "argmax" (the last layer gives logits and the class is the output), "none" (logits are
-    the output) or "activation" (the last layer is activated like the others); accumulator_bits
-    forces a width. Raises InputError on NaN, fractions, wrong shapes or sums that do not fit.
+    the output) or "activation" (the last layer is activated like the others); rounding of the
+    shifts: "half_up", "floor", "half_away" or "half_even"; accumulator_bits forces a width.
+    Raises InputError on NaN, fractions, wrong shapes or sums that do not fit.
 
     >>> net = from_arrays([[[1, 1], [1, 1]], [[1, -2]]], [[0, -1], [0]], output="none", name="xor")
     >>> net
@@ -78,7 +81,9 @@ def from_arrays(
     if activation not in ACTIVATIONS:
         raise InputError(f"unknown activation {activation!r}; choose one of {ACTIVATIONS}")
     if output not in OUTPUTS:
-        raise InputError(f"unknown output {output!r}; choose one of {OUTPUTS}")
+        known = output in ACTIVATIONS
+        hint = '; for that give activation= and output="activation"' if known else ""
+        raise InputError(f"unknown output {output!r}; choose one of {OUTPUTS}{hint}")
     if len(weights) == 0:
         raise InputError("weights: at least one layer is needed")
     for what, given in (("biases", biases), ("shifts", shifts), ("thresholds", thresholds)):
@@ -101,6 +106,8 @@ def from_arrays(
             if activation_range is not None and activation in ("relu", "none"):
                 operators.append(Clamp(int(activation_range[0]), int(activation_range[1])))
     inputs = integers(weights[0], "layer1: weights", 2).shape[1]
+    if not isinstance(input_range, Sequence | np.ndarray) or len(input_range) != 2:
+        raise InputError(f"input_range: expected (least, greatest), got {input_range!r}")
     low, high = (
         np.broadcast_to(integers(v, "input_range"), (inputs,)).astype(np.int64)
         if np.ndim(v) == 0 or np.shape(v) == (inputs,)

@@ -38,7 +38,7 @@ def negentropy_j_per_k(bits: float) -> float:
 def check_temperature(temperature_k: float) -> float:
     """The temperature, or an InputError where it is not a positive finite number of kelvin."""
     if not math.isfinite(temperature_k) or temperature_k <= 0:
-        raise InputError(f"the temperature must be above 0 K, got {temperature_k}")
+        raise InputError(f"the temperature must be above 0 K and finite, got {temperature_k}")
     return temperature_k
 
 

@@ -56,8 +56,10 @@ def count_circuit(circuit: Circuit) -> dict[str, Any]:
 def render_counts(counted: dict[str, Any]) -> str:
     """The counts as text, 80 columns wide."""
     console = Console(width=WIDTH, record=True, file=io.StringIO())
+    written = counted["policy"] == "as_written"
+    chosen = "" if written else f"; {counted['policy']}, {counted['input']}"
     table = plain_table(
-        f"{counted['circuit']}: native gates; {counted['policy']}, {counted['input']}",
+        f"{counted['circuit']}: native gates{chosen}",
         "layer",
         "Toffoli",
         "CNOT",

@@ -54,8 +54,17 @@ class Ensemble:
 
     @property
     def at_ceiling(self) -> bool:
-        """Whether joint entropies are capped by the number of rows (samples only)."""
-        return not self.enumerated and self.distinct > CEILING * len(self.rows)
+        """Whether joint entropies are capped by the number of rows (samples only).
+
+        What counts is the distribution: rows that all stand k times are as few as those that stand
+        once, so weights are first divided by their greatest common divisor.
+        """
+        if self.enumerated:
+            return False
+        _, place = np.unique(self.rows, axis=0, return_inverse=True)
+        standing = np.bincount(place.ravel(), self.weights).astype(np.int64)
+        standing = standing[standing > 0]
+        return len(standing) > CEILING * int((standing // np.gcd.reduce(standing)).sum())
 
 
 def checked(rows: Rows, weights: Any | None, what: str) -> tuple[Rows, Integers | None]:

@@ -95,7 +95,7 @@ def _circuit(state: State, name: str) -> Circuit:
         layers=tuple(state.layers),
         layer_of=tuple(scope.layers),
         policy=state.facts.get("policy", "as_written"),
-        input_choice=state.facts.get("input", "keep"),
+        input_choice=state.facts.get("input", "as_written"),
         order=state.facts.get("order", ""),
         registers=tuple(r for ident, r in state.registers.items() if ident in keep),
     )

@@ -71,7 +71,7 @@ def _header(circuit: Circuit) -> Iterator[str]:
     words = [f"name={quoted(circuit.name)}"]
     for key, value, default in (
         ("policy", circuit.policy, "as_written"),
-        ("input", circuit.input_choice, "keep"),
+        ("input", circuit.input_choice, "as_written"),
         ("order", circuit.order, ""),
     ):
         if value != default:

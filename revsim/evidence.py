@@ -1,0 +1,193 @@
+"""What a report holds beside its ledgers: checks of the circuit, flat tables, provenance."""
+
+import hashlib
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import revsim
+from revsim.circuit.definition import Circuit
+from revsim.circuit.validate import linear_layers
+from revsim.errors import InputError
+from revsim.ledger.ledgers import Ledgers, of_erasure, of_inner
+from revsim.ledger.reference import Neurons
+from revsim.network.arrays import integers as whole_rows
+from revsim.network.network import Network
+from revsim.network.reference import LayerValues
+from revsim.physics.landauer import CROSSING
+from revsim.report.report import Check, Table, neuron_columns
+from revsim.simulator.ensemble import Ensemble
+from revsim.simulator.run import Run, reversible_both_ways
+from revsim.simulator.tally import Tally
+
+INVERSE_STATES = 512
+
+
+def circuit_checks(
+    circuit: Circuit, run: Run, extra: Run, wrong: Sequence[str]
+) -> tuple[Check, ...]:
+    """The five circuit checks. `extra` is the run on directed inputs, `wrong` lists differences
+    from the reference."""
+    broken = [*run.tally.violations, *extra.tally.violations]
+    dirty = [str(v) for v in broken if v.check == "ancillas"]
+    roles = [str(v) for v in broken if v.check == "roles"]
+    rows = f"{len(run.ensemble.rows):,} rows, {len(extra.ensemble.rows)} directed inputs"
+    return (
+        _check("outputs", wrong, f"readable tensors equal the reference on {rows}"),
+        _check("ancillas", dirty, f"all wires released at 0 on {rows}"),
+        *_linear_checks(circuit),
+        _check("roles", roles, f"computes and uncomputes as promised on {rows}"),
+    )
+
+
+def _check(name: str, failures: Sequence[str], otherwise: str) -> Check:
+    return Check(name, not failures, failures[0] if failures else otherwise)
+
+
+def _linear_checks(circuit: Circuit) -> tuple[Check, Check]:
+    definitions = list({id(d): d for layer in circuit.layers for d in layer.linear}.values())
+    if not definitions:
+        why = "does not apply: a conventional netlist erases inside its layers"
+        return Check("linear_layers", None, why), Check("inverse", None, why)
+    erasing = [f"ERASE inside {name}" for name in linear_layers(circuit)]
+    one_way = [
+        f"{d.name} is not undone by its inverse" for d in definitions if not reversible_both_ways(d)
+    ]
+    count = f"{len(definitions)} definitions"
+    return (
+        _check("linear_layers", erasing, f"no ERASE in {count}"),
+        _check("inverse", one_way, f"{count} undone on {INVERSE_STATES} random full states"),
+    )
+
+
+def erasures_of(circuit: Circuit, tally: Tally) -> list[tuple[Any, ...]]:
+    """Rows of the erasures table for one run; the resets inside a netlist make one row each."""
+    where = (circuit.policy, circuit.input_choice)
+    out: list[tuple[Any, ...]] = []
+    for inner in tally.inner:
+        figures = _figures(of_inner(inner, tally.total))
+        out.append((*where, inner.layer, inner.cause, inner.definition, inner.definition, *figures))
+    for e in tally.erasures:
+        figures = _figures(of_erasure(e, tally.total))
+        out.append((*where, e.layer, e.cause, e.register, e.value_of, *figures))
+    return out
+
+
+def _figures(ledgers: Ledgers) -> tuple[float, ...]:
+    return (
+        int(ledgers.reset_count),
+        ledgers.per_bit,
+        ledgers.per_register,
+        ledgers.ones_flipped,
+    )
+
+
+def neuron_table(neurons: Sequence[Neurons]) -> Table:
+    """The neurons table: activity, 2p(1-p), entropies in bits, whether p > p*."""
+    rows = []
+    for layer in neurons:
+        for i, p in enumerate(layer.activity.tolist()):
+            entropies = float(layer.state_entropy[i]), float(layer.value_entropy[i])
+            rows.append((layer.layer, i, p, 2 * p * (1 - p), *entropies, p > CROSSING))
+    return Table(neuron_columns(), tuple(rows))
+
+
+def describe_network(network: Network) -> dict[str, Any]:
+    """A network in plain values."""
+    return {
+        "name": network.name,
+        "inputs": network.inputs,
+        "outputs": network.outputs,
+        "layers": [
+            {"name": x.name, "kind": x.kind, "macs": x.macs, "neurons": x.neurons}
+            for x in network.layers
+        ],
+        "macs": network.macs,
+        "source": network.source,
+        "licence": network.licence,
+    }
+
+
+def accuracy_of(
+    network: Network,
+    reference: Sequence[LayerValues],
+    labels: npt.ArrayLike | None,
+    test: npt.NDArray[Any] | None,
+) -> dict[str, Any] | None:
+    """Share of rows whose class is the label, and of the `test` rows among them; None without.
+
+    Raises InputError for labels of another shape or outside the classes.
+    """
+    if labels is None or not network.classifies:
+        return None
+    given = whole_rows(labels, "labels", 1)
+    predicted = reference[-1].y[:, 0]
+    if given.shape != predicted.shape:
+        raise InputError(f"labels: shape {given.shape}; expected [{len(predicted)}]")
+    classes = int(network.layers[-1].output_high[0]) + 1
+    bad = np.flatnonzero((given < 0) | (given >= classes))
+    if len(bad):
+        raise InputError(
+            f"labels: row {bad[0]} is {given[bad[0]]}; the network tells classes 0..{classes - 1}"
+        )
+    right = predicted == given
+    out: dict[str, Any] = {
+        "rows": len(right),
+        "right": int(right.sum()),
+        "share": float(right.mean()),
+    }
+    if test is not None:
+        out["held_out"] = {
+            "rows": len(test),
+            "right": int(right[test].sum()),
+            "share": float(right[test].mean()),
+        }
+    return out
+
+
+def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
+    """Versions and digests; the data's is that of its sorted rows: an ensemble has no order."""
+    model = hashlib.sha256()
+    model.update(network.input_low.tobytes() + network.input_high.tobytes())
+    for operator in network.operators:
+        model.update(operator.kind.encode())
+        for _, value in sorted(vars(operator).items()):
+            given = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+            model.update(given)
+    rows = np.ascontiguousarray(ensemble.rows, dtype=np.int64)
+    if ensemble.weights is not None:
+        rows = np.column_stack([rows, ensemble.weights])
+    if not ensemble.enumerated:
+        rows = rows[np.lexsort(rows.T[::-1])]
+    packages = ("numpy", "numba")
+    return {
+        "versions": {
+            "revsim": revsim.__version__,
+            "python": platform.python_version(),
+            **{name: _version(name) for name in packages},
+        },
+        "argv": [],
+        "seed": ensemble.seed,
+        "sha256": {
+            "model": model.hexdigest(),
+            "data": hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
+        },
+    }
+
+
+def _version(package: str) -> str:
+    """Installed version of a package, "absent" without it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def command_line() -> list[str]:
+    """The command line for a report's provenance, without the folder of the program."""
+    return ["revsim", *sys.argv[1:]]

@@ -1,0 +1,43 @@
+"""Every notebook runs from top to bottom, its own assertions included, and is stored bare."""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+SECONDS = 120
+
+
+def test_there_are_notebooks() -> None:
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_is_stored_without_outputs(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("nbclient", "nbformat", "ipykernel"):
+        pytest.importorskip(package)
+    with warnings.catch_warnings():  # of the messaging between kernel and client, not of revsim
+        warnings.simplefilter("ignore")
+        import nbformat
+        from nbclient import NotebookClient
+
+        monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+        notebook = nbformat.read(path, as_version=4)
+        where = {"metadata": {"path": str(FOLDER)}}
+        client = NotebookClient(notebook, kernel_name="python3", timeout=SECONDS, resources=where)
+        manager = client.create_kernel_manager()
+        manager.kernel_spec.argv[0] = sys.executable  # this environment, whatever is registered
+        client.execute()  # raises CellExecutionError where a cell fails
+    assert all(c["execution_count"] for c in notebook.cells if c["cell_type"] == "code")
