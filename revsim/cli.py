@@ -16,6 +16,9 @@ from typing import Any, NoReturn
 import revsim
 from revsim.errors import CheckError, InputError
 
+SYMBOLS = """\
+X not   + target   * control   o negative control   x swap   |0 erase
+index 0 is the least significant bit; a 0 behind a name: the wire starts at 0"""
 POLICY = "conventional, activation_reset (default), uncompute or bennett"
 EPILOG = """\
 MODEL is an .npz network or the name of a bundled one (digits, digits20, xor, toy);
@@ -80,7 +83,12 @@ def build_parser() -> argparse.ArgumentParser:
     _policy(verify, "all four, input destroyed, and bennett with it kept")
     _ensemble(verify)
     verify.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
-    verify.add_argument("--units", choices=("bits", "nats", "k_B", "J"), default="bits")
+    verify.add_argument(
+        "--units",
+        choices=("bits", "nats", "k_B", "J"),
+        default="bits",
+        help="of the erased-bits tables",
+    )
     verify.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     verify.add_argument("--neurons", metavar="FILE", help="also write the neurons table (.csv)")
     verify.add_argument("--erasures", metavar="FILE", help="also write the erasures table (.csv)")
@@ -269,7 +277,7 @@ def _draw(options: argparse.Namespace) -> int:
     from revsim.draw.text import draw_gates, draw_hierarchy
 
     circuit = _circuit(options, options.policy, None)
-    text = draw_hierarchy(circuit) if options.hierarchy else draw_gates(circuit)
+    text = draw_hierarchy(circuit) if options.hierarchy else f"{draw_gates(circuit)}\n\n{SYMBOLS}"
     if options.json:
         _print_json({"drawing": text.splitlines()})
     else:

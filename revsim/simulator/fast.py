@@ -4,6 +4,8 @@ Same meaning as `plain.run`, same arguments. Where a promise is broken it only n
 lanes; `simulate` then replays those lanes in plain NumPy to name the wire.
 """
 
+from __future__ import annotations
+
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -122,7 +124,8 @@ def _leaf(
     if program.tallies:
         joint = np.sum([p[1] for p in parts], axis=0).tolist()
         counters.joint.extend((both, left, right) for both, left, right in joint)
-    counters.suspects.update(int(w) for w in np.flatnonzero(suspect))
+    if suspect.any():
+        counters.suspects.update(np.flatnonzero(suspect).tolist())
 
 
 @lru_cache(maxsize=4)
