@@ -183,11 +183,11 @@ def _sample(name: str, chain: rs.Definition) -> Row:
     bits = np.random.default_rng(1).integers(0, 2, chain.wires)
     bits[chain.port_wires :] = 0
     wires = np.arange(chain.port_wires, dtype=np.int32)
-    counters = Counters(planes_of(None, 1, 8))
+    counters = Counters(planes_of(None, 1))
     seen: dict[str, Any] = {}
 
     def ours() -> None:
-        state = np.zeros((chain.port_wires, 8), dtype=np.uint64)
+        state = np.zeros((chain.port_wires, 1), dtype=np.uint64)
         state[:, 0] = bits[: chain.port_wires]
         fast.run(chain, state, wires, counters)
         seen["revsim"] = state[:, 0] & np.uint64(1)

@@ -29,7 +29,7 @@ from revsim.circuit.gates import COLUMNS, ERASE, EXTRA, FREE, MCX, OP, ROLE, TAL
 from revsim.circuit.program import flatten
 from revsim.circuit.registers import Register, Wires
 from revsim.errors import InputError
-from revsim.simulator.lanes import Words, pack, words_for
+from revsim.simulator.lanes import Words, pack, padded_words
 
 Bits = npt.NDArray[np.bool_]
 
@@ -179,7 +179,7 @@ class _Table:
             )
         rows = rows[np.random.default_rng(ORDER_SEED).permutation(len(rows))]
         wires = self.width + self.locals
-        words = -(-words_for(len(rows)) // 8) * 8  # kernels work on whole vectors of 8 words
+        words = padded_words(len(rows))
         start = np.zeros((wires, words), dtype=np.uint64)
         for k, wire in enumerate(given):
             start[wire] = pack(rows[:, k], words)

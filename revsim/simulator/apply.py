@@ -9,7 +9,7 @@ from revsim.circuit.definition import Definition
 from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
 from revsim.simulator.counters import Counters
-from revsim.simulator.lanes import planes_of, read, words_for, write
+from revsim.simulator.lanes import padded_words, planes_of, read, write
 
 
 def apply(
@@ -35,7 +35,7 @@ def apply(
         if name not in names:
             raise InputError(f"{definition.name!r} has no port {name!r}; it has {', '.join(names)}")
     rows = max((len(v) for v in arrays.values()), default=1)
-    words = -(-words_for(rows) // 8) * 8  # kernels work on whole vectors of 8 words
+    words = padded_words(rows)
     state = np.zeros((definition.port_wires, words), dtype=np.uint64)
     start = 0
     spans = {}

@@ -41,6 +41,7 @@ def code_of(program: Program) -> npt.NDArray[np.int32]:
     return code
 
 
+@lru_cache(maxsize=1024)
 def block_words(slots: int, words: int) -> int:
     """Words per block, one of `kernels.BLOCKS`: the least that holds `words`, as long as the frame
     fits the cache."""
@@ -86,6 +87,7 @@ def _leaf(
 ) -> None:
     program = program_of(definition, inverse)
     code = code_of(program)
+    wires = np.ascontiguousarray(wires)
     words = state.shape[1]
     block = block_words(program.slots, words // max(1, threads))
     cuts = _cuts(words, block, threads)
@@ -101,7 +103,7 @@ def _leaf(
             program.control_wires,
             program.control_polarity,
             state,
-            np.ascontiguousarray(wires),
+            wires,
             program.slots,
             first,
             last,
@@ -148,5 +150,5 @@ def _cuts(words: int, block: int, threads: int) -> list[tuple[int, int]]:
 def aligned(words: int) -> Words:
     """Uninitialised uint64 [words] on a 64-byte boundary, so that no vector straddles a line."""
     buffer = np.empty(words + 8, dtype=np.uint64)
-    offset = (-buffer.ctypes.data % 64) // 8
+    offset = (-buffer.__array_interface__["data"][0] % 64) // 8
     return buffer[offset : offset + words]

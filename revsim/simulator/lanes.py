@@ -18,6 +18,12 @@ def words_for(rows: int) -> int:
     return (rows + 63) // 64
 
 
+def padded_words(rows: int) -> int:
+    """Words that a run of `rows` lanes takes: one, or whole vectors of eight."""
+    words = words_for(rows)
+    return words if words <= 1 else -(-words // 8) * 8
+
+
 def pack(bits: npt.NDArray[np.bool_], words: int | None = None) -> Words:
     """Bits of one wire (bool [rows]) as uint64 [words], padded with 0."""
     padded = np.zeros((words_for(len(bits)) if words is None else words) * 64, dtype=np.bool_)

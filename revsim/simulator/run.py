@@ -34,7 +34,7 @@ from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
 from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble
-from revsim.simulator.lanes import Words, planes_of, weighted_ones, words_for, write
+from revsim.simulator.lanes import Words, padded_words, planes_of, weighted_ones, write
 from revsim.simulator.statistics import spectrum_of_values, spectrum_of_wires, values_of
 from revsim.simulator.tally import ErasureTally, GateTally, GroupTally, InnerTally, Spectrum, Tally
 
@@ -104,7 +104,7 @@ def simulate(
         raise InputError(f"threads must be 1 or more, got {threads}")
     started = time.perf_counter()
     rows = len(ensemble.rows)
-    words = -(-words_for(rows) // 8) * 8
+    words = padded_words(rows)
     if circuit.width * words * 8 > MEMORY_LIMIT:
         raise InputError(
             f"{rows} rows on {circuit.width} wires need {circuit.width * words * 8 >> 20} MiB; "
