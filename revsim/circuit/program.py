@@ -16,6 +16,8 @@ from revsim.circuit.registers import Wires
 
 LEAF_GATES = 1 << 18
 """Largest flattened leaf: about 6 MB of table."""
+CACHED_PROGRAMS = 512
+"""Programs that are remembered; a neuron of 64 inputs takes about half a megabyte."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +117,7 @@ def flatten(definition: Definition) -> Flat:
     return Flat(table, tuple(controls), wires, tallies)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=CACHED_PROGRAMS)
 def program_of(definition: Definition, inverse: bool = False) -> Program:
     """The program of a leaf, forward or inverse; memoised by identity of the definition.
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from revsim.circuit.definition import Definition, Gates, Loop
 from revsim.circuit.gates import ERASE, EXTRA, MCX, OP, ROLE, TALLY, A, C
-from revsim.circuit.program import Program, is_leaf, program_of
+from revsim.circuit.program import CACHED_PROGRAMS, Program, is_leaf, program_of
 from revsim.circuit.registers import Wires
 from revsim.simulator import kernels, plain
 from revsim.simulator.counters import Counters
@@ -25,7 +25,7 @@ CACHE_BYTES = 1 << 20
 """Size of a frame that still lives in the level-2 cache."""
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=CACHED_PROGRAMS)
 def code_of(program: Program) -> npt.NDArray[np.int32]:
     """The table in the form that the kernel reads: int32 [rows, 4] (see `kernels.run_blocks`)."""
     table = program.table
@@ -57,10 +57,14 @@ def run(
     counters: Counters,
     inverse: bool = False,
     threads: int = 1,
+    keep: bool = True,
 ) -> None:
-    """Run a definition on `wires` of `state` (uint64 [device wires, words]), in place."""
+    """Run a definition on `wires` of `state` (uint64 [device wires, words]), in place.
+
+    `keep` False: a leaf that is run once only, so its program is not remembered.
+    """
     if is_leaf(definition):
-        _leaf(definition, state, wires, counters, inverse, threads)
+        _leaf(definition, state, wires, counters, inverse, threads, keep)
         return
     frame = np.zeros((definition.wires, state.shape[1]), dtype=np.uint64)
     frame[: definition.port_wires] = state[wires]
@@ -84,9 +88,10 @@ def _leaf(
     counters: Counters,
     inverse: bool,
     threads: int,
+    keep: bool,
 ) -> None:
-    program = program_of(definition, inverse)
-    code = code_of(program)
+    program = (program_of if keep else program_of.__wrapped__)(definition, inverse)
+    code = (code_of if keep else code_of.__wrapped__)(program)
     wires = np.ascontiguousarray(wires)
     words = state.shape[1]
     block = block_words(program.slots, words // max(1, threads))

@@ -329,7 +329,7 @@ def reversible_both_ways(definition: Definition, seed: int = 0) -> bool:
         if HAVE_NUMBA:
             from revsim.simulator import fast
 
-            fast.run(flat, state, every, counters)
+            fast.run(flat, state, every, counters, keep=False)
         else:
             plain.run(flat, state, every, counters)
     return bool((state == before).all())
