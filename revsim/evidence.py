@@ -52,7 +52,7 @@ def _check(name: str, failures: Sequence[str], otherwise: str) -> Check:
 def _linear_checks(circuit: Circuit) -> tuple[Check, Check]:
     definitions = list({id(d): d for layer in circuit.layers for d in layer.linear}.values())
     if not definitions:
-        why = "does not apply: a conventional netlist erases inside its layers"
+        why = "does not apply: no linear definitions (netlists erase inside their layers)"
         return Check("linear_layers", None, why), Check("inverse", None, why)
     erasing = [f"ERASE inside {name}" for name in linear_layers(circuit)]
     one_way = [
@@ -61,7 +61,7 @@ def _linear_checks(circuit: Circuit) -> tuple[Check, Check]:
     count = f"{len(definitions)} definitions"
     return (
         _check("linear_layers", erasing, f"no ERASE in {count}"),
-        _check("inverse", one_way, f"{count} undone on {INVERSE_STATES} random full states"),
+        _check("inverse", one_way, f"{count} undone on {INVERSE_STATES} random states"),
     )
 
 

@@ -213,7 +213,9 @@ def _run_report(
             identities.circuit_end(run.tally, H_X if keeps else H_Y),
             identities.bennett(rows, circuit.policy == "bennett", keeps, H_X - H_Y),
             identities.floor(rows, keeps, H_X - H_Y),
-            identities.layer_sum(layers, H_X, H_Y),
+            identities.layer_sum(
+                layers, H_X, H_Y, None if keeps or circuit.policy == "bennett" else rows
+            ),
             identities.neuron_reset(neurons),
         ),
         comparison=compare(rows, activity(neurons), ceiling, keeps),

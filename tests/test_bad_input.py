@@ -336,7 +336,7 @@ COMMANDS: list[tuple[tuple[str, ...], str]] = [
     ((*RUN, "flat.npy"), "flat.npy: shape (2,); 'xor' takes [rows, 2]"),
     ((*RUN, "half.npy"), "half.npy: [0, 0] is 0.5; quantise to integers first"),
     ((*RUN, "norows.npy"), "'norows.npy': there are no rows"),
-    ((*RUN, "outside.npy"), "row 1: register 'input[1]' is 5, its bits hold 0..1"),
+    ((*RUN, "outside.npy"), "row 1: register 'input[1]' is 5, it takes 0..1"),
     ((*RUN, "labels.npz"), "labels.npz: is not a readable .npy file"),
     ((*RUN, "good.npy", "--policy", "lazy"), "unknown policy 'lazy'"),
     ((*RUN, "good.npy", "--tensors", "no/t.npz"), "no/t.npz: there is no folder 'no'"),

@@ -210,7 +210,7 @@ CircuitItem = Gates | Call | Loop | Alloc | Free | Erase | Mark
 
 @dataclass(frozen=True, eq=False)
 class Circuit:
-    """A body on `width` wires with named inputs and outputs.
+    """A body on `width` wires with named inputs and outputs; `ranges` are declared inputs' ends.
 
     At the start every wire but the inputs holds 0; at the end every wire that is neither an input,
     an output nor declared `left_over` must hold 0. `layer_of` gives the layer name of each body
@@ -228,6 +228,7 @@ class Circuit:
     input_choice: str = "as_written"
     order: str = ""
     registers: tuple[Register, ...] = field(default=())
+    ranges: tuple[tuple[int, int], ...] = ()
 
     def definitions(self) -> tuple[Definition, ...]:
         """Every definition that is called, callees first, each once."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.definition import Call, Controls, Definition, Gates, Loop, Table
-from revsim.circuit.gates import EXTRA, MCX, OP, TALLY
+from revsim.circuit.gates import ERASE, EXTRA, MCX, OP, TALLY
 from revsim.circuit.kernels import assign_slots
 from revsim.circuit.registers import Wires
 
@@ -135,7 +135,7 @@ def program_of(definition: Definition, inverse: bool = False) -> Program:
     table, renamed, released, slots = assign_slots(
         np.ascontiguousarray(gates.table), starts, listed, definition.port_wires, flat.wires
     )
-    erased = int((table[:, OP] == 6).sum())
+    erased = int((table[:, OP] == ERASE).sum())
     return Program(
         definition,
         inverse,

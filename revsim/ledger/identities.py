@@ -72,12 +72,22 @@ def floor(rows: Sequence[LedgerRow], keeps_input: bool, loss: float) -> Identity
     return Identity("floor", "T5", "every ledger >= H(X given Y)", residual)
 
 
-def layer_sum(layers: Sequence[LayerEntropies], H_X: float, H_Y: float) -> Identity:
-    """T6: losses of layers add up to H(X) - H(Y); neurons taken one by one lose no less."""
+def layer_sum(
+    layers: Sequence[LayerEntropies], H_X: float, H_Y: float, rows: Sequence[LedgerRow] | None
+) -> Identity:
+    """T6: losses of layers add up to H(X) - H(Y); neurons taken one by one lose no less.
+
+    `rows`, where the policy works layer by layer and destroys the input: then given_kept of each
+    layer is its H(in) - H(out), so that an erasure booked on a wrong layer shows.
+    """
     total = sum(layer.H_in - layer.H_out for layer in layers)
     chained = max((abs(a.H_out - b.H_in) for a, b in pairwise(layers)), default=0.0)
     separate = max((layer.H_z - layer.H_out - layer.separate_loss for layer in layers), default=0.0)
-    residual = max(abs(total - (H_X - H_Y)), chained, separate, 0.0)
+    booked = 0.0
+    for layer in layers if rows is not None else ():
+        given = total_of(r for r in rows or () if r.layer == layer.name).given_kept
+        booked = max(booked, abs(given - (layer.H_in - layer.H_out)))
+    residual = max(abs(total - (H_X - H_Y)), chained, separate, booked, 0.0)
     return Identity("layer_sum", "T6", "layer losses add up to H(X) - H(Y)", residual)
 
 

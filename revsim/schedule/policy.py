@@ -6,7 +6,7 @@ order in words, which reports print.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -58,7 +58,8 @@ def compile_network(
         for layer in layers
     ]
     circuit = device.circuit(network.name, outputs, described, policy, input, chosen.order)
-    return validate(circuit)
+    ends = zip(network.input_low.tolist(), network.input_high.tolist(), strict=True)
+    return validate(replace(circuit, ranges=tuple(ends)))
 
 
 def _erase_input(device: Device, layer: LoweredLayer, x: Sequence[Register]) -> None:

@@ -57,10 +57,14 @@ class Ensemble:
         """Whether joint entropies are capped by the number of rows (samples only).
 
         What counts is the distribution: rows that all stand k times are as few as those that stand
-        once, so weights are first divided by their greatest common divisor.
+        once, so weights are first divided by their greatest common divisor; with unequal weights
+        the rows count as 2^H(X).
         """
         if self.enumerated:
             return False
+        if self.weights is not None and len(np.unique(self.weights[self.weights > 0])) > 1:
+            p = self.weights[self.weights > 0] / self.total
+            return bool(-(p * np.log2(p)).sum() > np.log2(CEILING * max(self.distinct, 1)))
         _, place = np.unique(self.rows, axis=0, return_inverse=True)
         standing = np.bincount(place.ravel(), self.weights).astype(np.int64)
         standing = standing[standing > 0]
@@ -75,6 +79,11 @@ def checked(rows: Rows, weights: Any | None, what: str) -> tuple[Rows, Integers 
             if rows.ndim == 2
             else f"{what}: shape {rows.shape}; expected [rows, inputs]"
         )
+    if rows.dtype.kind not in "iub":
+        if rows.dtype.kind != "f" or not bool(np.isfinite(rows).all()):
+            raise InputError(f"{what}: rows must be finite integers, got {rows.dtype}")
+        if bool((rows != np.floor(rows)).any()):
+            raise InputError(f"{what}: rows contain fractions; quantise to integers first")
     if weights is None:
         return rows, None
     given = np.asarray(weights)

@@ -22,12 +22,11 @@ from revsim.circuit.definition import (
     Gates,
     Loop,
     Mark,
-    Port,
 )
-from revsim.circuit.gates import CCX, CX, OP, ROLE, TALLY
+from revsim.circuit.gates import CCX, CX, OP, TALLY
 from revsim.circuit.kernels import HAVE_NUMBA
 from revsim.circuit.measures import counts_of_item
-from revsim.circuit.program import flatten, program_of
+from revsim.circuit.program import program_of
 from revsim.circuit.registers import Register, Wires
 from revsim.circuit.validate import validate
 from revsim.errors import CheckError, InputError
@@ -44,7 +43,8 @@ OnMark = Callable[[str, int, Integers], None]
 
 MEMORY_LIMIT = 4 << 30
 """Bytes that the state of the device may take for all rows at once."""
-INPUT_GROUP = ("", "")
+INTEGER_BITS = 63
+"""Widest register that is read or written as an integer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,14 @@ def simulate(
         evaluations += counts_of_item(item).gates
     final = device.spectrum()
     if device.suspects:
-        device.violations += _replay(circuit, ensemble, sorted(device.suspects)[0])
+        word = sorted(device.suspects)[0]
+        named = _replay(circuit, ensemble, word)
+        unnamed = Violation(
+            "ancillas", "", circuit.name, "a wire that only one executor", 64 * word
+        )
+        device.violations += named or [unnamed]
+    if circuit.ranges:  # compiled from a network
+        device.violations += _left_behind(circuit, ensemble, device)
     if strict and device.violations:
         raise CheckError(str(device.violations[0]))
     outputs = np.zeros((rows, len(circuit.outputs)), dtype=np.int64)
@@ -159,12 +166,19 @@ def _load(circuit: Circuit, ensemble: Ensemble, words: int) -> _Device:
     state = np.zeros((circuit.width, words), dtype=np.uint64)
     for k, register in enumerate(circuit.inputs):
         column = ensemble.rows[:, k].astype(np.int64)
+        if len(register.wires) > INTEGER_BITS:
+            raise InputError(
+                f"register {register.name!r} has {len(register.wires)} wires; inputs take at most "
+                f"{INTEGER_BITS}: split it"
+            )
         low, high = register.encoding.low, register.encoding.high
+        if circuit.ranges:  # declared by the network, perhaps narrower than the bits
+            low, high = max(low, circuit.ranges[k][0]), min(high, circuit.ranges[k][1])
         bad = np.flatnonzero((column < low) | (column > high))
         if len(bad):
             raise InputError(
                 f"ensemble {ensemble.name!r}, row {bad[0]}: register {register.name!r} is "
-                f"{column[bad[0]]}, its bits hold {low}..{high}"
+                f"{column[bad[0]]}, it takes {low}..{high}"
             )
         write(state, register.wires, register.encoding.encode(column))
     planes = planes_of(ensemble.weights, rows, words)
@@ -288,6 +302,11 @@ def _free(circuit: Circuit, device: _Device, item: Free, layer: str) -> None:
 
 
 def _decode(device: _Device, register: Register) -> Integers:
+    if len(register.wires) > INTEGER_BITS:
+        raise InputError(
+            f"register {register.name!r} has {len(register.wires)} wires; integers of more than "
+            f"{INTEGER_BITS} bits cannot be read: split it"
+        )
     return register.encoding.decode(values_of(device.state, register.wires, device.rows))
 
 
@@ -302,6 +321,26 @@ def _names_of(circuit: Circuit) -> Definition:
     return Definition(circuit.name, (), circuit.width, (), runs, ("erase",))
 
 
+def _left_behind(circuit: Circuit, ensemble: Ensemble, device: _Device) -> list[Violation]:
+    """What a compiled network must leave: its outputs, its input where kept, zeros elsewhere."""
+    counters = Counters(device.planes)
+    stays = {int(w) for r in circuit.outputs for w in r.wires}
+    if circuit.input_choice != "destroy":
+        for k, register in enumerate(circuit.inputs):
+            stays.update(int(w) for w in register.wires)
+            changed = np.flatnonzero(_decode(device, register) != ensemble.rows[:, k])
+            if len(changed):
+                name = f"{register.name} (kept input, changed)"
+                counters.violations.append(
+                    Violation("ancillas", "", circuit.name, name, int(changed[0]))
+                )
+    for wire in range(circuit.width):
+        if wire not in stays:
+            name = f"device wire {wire} at the end"
+            counters.must_be_zero(device.state[wire], "ancillas", circuit.name, name)
+    return counters.violations
+
+
 def _replay(circuit: Circuit, ensemble: Ensemble, word: int) -> Sequence[Violation]:
     """Run the 64 rows of one word in plain NumPy, to name the wires that break a promise."""
     rows = slice(64 * word, 64 * (word + 1))
@@ -312,34 +351,27 @@ def _replay(circuit: Circuit, ensemble: Ensemble, word: int) -> Sequence[Violati
 
 
 def reversible_both_ways(definition: Definition, seed: int = 0) -> bool:
-    """Whether a definition followed by its inverse is the identity on random full states.
+    """Whether a definition and then its inverse leave everything as it was, on 512 random states.
 
-    All wires of its program start random, locals included, so this tests the gate list itself:
-    512 random states, one per lane. A definition that erases is not a bijection.
+    Ports start random (those promised to be 0 at 0), every promise about locals and roles is held
+    to on the way there and back. A definition that erases is not a bijection.
     """
     if definition.erases:
         return False
-    stream = np.random.default_rng(seed)
-    states = [_flat_state(definition, inverse) for inverse in (False, True)]
-    state = stream.integers(0, 1 << 64, size=(states[0].wires, 8), dtype=np.uint64)
+    state = np.random.default_rng(seed).integers(
+        0, 1 << 64, size=(definition.port_wires, 8), dtype=np.uint64
+    )
+    zero = np.repeat([p.zero_in for p in definition.ports], [p.width for p in definition.ports])
+    state[zero] = 0
     before = state.copy()
-    counters = Counters(np.zeros((1, 8), dtype=np.uint64))
-    for flat in states:
-        every: Wires = np.arange(flat.wires, dtype=np.int32)
+    counters = Counters(planes_of(None, 512))
+    every: Wires = np.arange(definition.port_wires, dtype=np.int32)
+    for inverse in (False, True):
         if HAVE_NUMBA:
             from revsim.simulator import fast
 
-            fast.run(flat, state, every, counters, keep=False)
+            fast.run(definition, state, every, counters, inverse, keep=not inverse)
         else:
-            plain.run(flat, state, every, counters)
-    return bool((state == before).all())
-
-
-def _flat_state(definition: Definition, inverse: bool) -> Definition:
-    """The flattened definition with every wire a port and every role in place."""
-    flat = flatten(definition)
-    gates = Gates(flat.table, flat.controls)
-    table = (gates.inverse() if inverse else gates).table.copy()
-    table[:, ROLE] = 0
-    body = (Gates(table, flat.controls),)
-    return Definition(f"{definition.name} on all wires", (Port("all", flat.wires),), 0, body)
+            plain.run(definition, state, every, counters, inverse)
+    clean = not counters.suspects and not counters.violations
+    return clean and bool((state == before).all())
