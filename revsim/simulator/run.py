@@ -242,6 +242,7 @@ def _step(
     elif isinstance(item, Erase):
         _erase(device, item)
     elif isinstance(item, Alloc):
+        _must_be_zero(circuit, device, item.register, layer)
         device.live.update(int(w) for w in item.register.wires)
     elif isinstance(item, Free):
         _free(circuit, device, item, layer)
@@ -291,12 +292,17 @@ def _erase(device: _Device, item: Erase) -> None:
     device.state[wires] = 0
 
 
-def _free(circuit: Circuit, device: _Device, item: Free, layer: str) -> None:
+def _must_be_zero(circuit: Circuit, device: _Device, register: Register, layer: str) -> None:
+    """A register that comes into use, or goes out of it, must hold 0 on every lane."""
     counters = Counters(device.planes, layer)
-    for k, wire in enumerate(item.register.wires):
-        name = f"{item.register.name}[{k}]"
+    for k, wire in enumerate(register.wires):
+        name = f"{register.name}[{k}]"
         counters.must_be_zero(device.state[wire], "ancillas", circuit.name, name)
     device.violations += counters.violations
+
+
+def _free(circuit: Circuit, device: _Device, item: Free, layer: str) -> None:
+    _must_be_zero(circuit, device, item.register, layer)
     if device.allocates:
         device.live.difference_update(int(w) for w in item.register.wires)
 
