@@ -84,10 +84,6 @@ class Builder:
         self._fresh[first : self._wires] = zero
         return np.arange(first, self._wires, dtype=np.int32)
 
-    def is_fresh(self, wire: int) -> bool:
-        """Whether a wire is known to hold 0 because nothing has been written on it yet."""
-        return bool(self._fresh[wire])
-
     # --- gates ------------------------------------------------------------------------------
     # Wires may be single numbers or arrays; wires out of range or used twice in one gate are found
     # when the definition is built, all at once.

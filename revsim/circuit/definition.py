@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from revsim.circuit.gates import ERASE, INVERSE_ROLE, MCX, OP, ROLE
+from revsim.circuit.gates import ERASE, INVERSE_ROLE, OP, ROLE
 from revsim.circuit.gates import A as COLUMN_A
 from revsim.circuit.gates import C as COLUMN_C
 from revsim.circuit.registers import Register, Wires
@@ -252,8 +252,3 @@ class Circuit:
             f"{self.width} device wires, {len(self.body)} items, "
             f"{len(self.definitions())} definitions)"
         )
-
-
-def uses_mcx(table: Table) -> bool:
-    """Whether a gate table has rows with a control list."""
-    return bool((table[:, OP] == MCX).any())

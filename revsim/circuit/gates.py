@@ -33,7 +33,7 @@ class Gate:
     """One row of the gate table.
 
     `controls` and `targets` are the numbers of wires read and written (-1: any number).
-    `toffoli` and `cnot` are the gate's price in Toffolis and CNOTs where it is not native.
+    `reversible` is false for ERASE alone; `counted` is false for rows that are no gates.
     `symbol` is drawn on the target wire, `qasm` is the spelling of the OpenQASM 3 text form.
     """
 

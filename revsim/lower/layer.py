@@ -29,8 +29,7 @@ class LoweredLayer:
     """One layer of a network as reversible parts.
 
     `inputs`, `z`, `outputs`: encodings per value. `sums`: one weighted sum per neuron, empty where
-    the layer has no linear part (then z is its input). `stages`: per neuron, in order. `classes`:
-    number of logits that a closing argmax compares, 0 without one.
+    the layer has no linear part (then z is its input). `stages`: per neuron, in order.
     """
 
     source: NetworkLayer
