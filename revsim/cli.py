@@ -112,6 +112,15 @@ def build_parser() -> argparse.ArgumentParser:
     draw.add_argument("--policy", metavar="P", help=POLICY)
     draw.add_argument("--hierarchy", action="store_true", help="the tree of definitions")
 
+    experiment = _verb(
+        verbs, "experiment", _experiment, "one question asked of revsim: table, figure, outcome"
+    )
+    experiment.add_argument(
+        "name", nargs="?", default="list", metavar="NAME", help="list (default), all, or a name"
+    )
+    experiment.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
+    experiment.add_argument("--folder", metavar="F", help="of all: write NAME.json and NAME.png")
+
     _verb(verbs, "warmup", _warmup, "compile the kernels once, so that the next run starts fast")
     return parser
 
@@ -282,6 +291,64 @@ def _draw(options: argparse.Namespace) -> int:
         _print_json({"drawing": text.splitlines()})
     else:
         print(text)
+    return 0
+
+
+def _experiment(options: argparse.Namespace) -> int:
+    from revsim.experiments.experiment import as_dict, figure_of
+    from revsim.experiments.registry import NAMES, experiment
+    from revsim.experiments.text import render, render_list
+
+    chosen = [experiment(name) for name in (NAMES if options.name in ("list", "all") else ())]
+    if options.name == "list":
+        if options.json:
+            _print_json([{"number": e.number, "name": e.name, "title": e.title} for e in chosen])
+        else:
+            print(render_list(chosen), end="")
+        return 0
+    if options.name == "all":
+        return _all_experiments(options, chosen)
+    if options.folder is not None:
+        raise InputError("--folder is for `revsim experiment all`; here give --plot FILE")
+    _writable(options.plot)
+    found = experiment(options.name)
+    with _progress(f"running experiment {found.name}"):
+        outcome = found.run()
+    if options.plot is not None:
+        from revsim.report.plots import save
+
+        save(figure_of(found, outcome), options.plot)
+    if options.json:
+        _print_json(as_dict(found, outcome))
+    else:
+        print(render(found, outcome, color=sys.stdout.isatty()), end="")
+    return 0
+
+
+def _all_experiments(options: argparse.Namespace, chosen: Sequence[Any]) -> int:
+    from revsim.experiments.experiment import as_dict, figure_of
+    from revsim.experiments.text import render_outcome
+    from revsim.files import write_whole
+    from revsim.report.plots import save
+
+    if options.plot is not None:
+        raise InputError("--plot is for one experiment; for all of them give --folder F")
+    if options.folder is not None and not Path(options.folder).is_dir():
+        raise InputError(f"{options.folder}: there is no such folder")
+    everything = []
+    for found in chosen:
+        with _progress(f"running experiment {found.name}"):
+            outcome = found.run()
+        everything.append(as_dict(found, outcome))
+        if options.folder is not None:
+            folder = Path(options.folder)
+            text = json.dumps(everything[-1], indent=1, allow_nan=False)
+            write_whole(folder / f"{found.name}.json", f"{text}\n".encode())
+            save(figure_of(found, outcome), folder / f"{found.name}.png")
+        if not options.json:
+            print(render_outcome(found, outcome), end="", flush=True)
+    if options.json:
+        _print_json(everything)
     return 0
 
 
