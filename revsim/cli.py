@@ -89,6 +89,9 @@ def build_parser() -> argparse.ArgumentParser:
         default="bits",
         help="of the erased-bits tables",
     )
+    verify.add_argument(
+        "--switching", action="store_true", help="also count the flips of every wire, slower"
+    )
     verify.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     verify.add_argument("--neurons", metavar="FILE", help="also write the neurons table (.csv)")
     verify.add_argument("--erasures", metavar="FILE", help="also write the erasures table (.csv)")
@@ -206,6 +209,7 @@ def _verify(options: argparse.Namespace) -> int:
             input=options.input,
             temperature_k=options.temperature,
             threads=options.threads,
+            switching=options.switching,
             provenance={"argv": command_line()},
         )
     if options.plot is not None:

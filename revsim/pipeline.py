@@ -22,7 +22,7 @@ from revsim.evidence import (
 )
 from revsim.ledger import identities
 from revsim.ledger.comparison import activity, compare
-from revsim.ledger.ledgers import ledger_rows
+from revsim.ledger.ledgers import ledger_rows, switching_of
 from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
@@ -85,13 +85,15 @@ def verify(
     input: str | None = None,
     temperature_k: float = 300.0,
     threads: int | None = None,
+    switching: bool = False,
     provenance: dict[str, Any] | None = None,
 ) -> Report:
     """Compile a network, run every gate on every row, and hold it to checks, identities, the paper.
 
     ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
     input: None runs all four policies with the input destroyed and bennett with it kept.
-    temperature_k in kelvin. Raises InputError on anything that does not fit.
+    temperature_k in kelvin. switching: count the flips of every wire too (half as long again to
+    twice as long). Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
     >>> report.holds, round(report.runs[0].total.given_kept, 6)
@@ -130,7 +132,15 @@ def verify(
     for chosen, choice in runs:
         circuit = compile_network(network, chosen, choice)
         report, rows = _run_report(
-            circuit, ensemble, reference, layers, neurons, (directed, expected), threads, ceiling
+            circuit,
+            ensemble,
+            reference,
+            layers,
+            neurons,
+            (directed, expected),
+            threads,
+            ceiling,
+            switching,
         )
         reports.append(report)
         erased += rows
@@ -173,6 +183,7 @@ def _run_report(
     directed: tuple[npt.NDArray[np.int64], npt.NDArray[Any]],
     threads: int | None,
     ceiling: bool,
+    switching: bool,
 ) -> tuple[RunReport, list[tuple[Any, ...]]]:
     wrong: list[str] = []
 
@@ -187,7 +198,9 @@ def _run_report(
                 f"{name}[{element}] is {values[row]} in row {row}, the reference has {known[row]}"
             )
 
-    run = simulate(circuit, ensemble, threads=threads, on_mark=on_mark, strict=False)
+    run = simulate(
+        circuit, ensemble, threads=threads, on_mark=on_mark, strict=False, switching=switching
+    )
     if not wrong and bool((run.outputs != reference[-1].y).any()):
         row = int(np.argwhere(run.outputs != reference[-1].y)[0][0])
         wrong.append(f"the output differs from the reference in row {row}")
@@ -223,6 +236,7 @@ def _run_report(
         gates=gates,
         width=circuit_width(circuit),
         gate_evaluations=run.tally.gate_evaluations,
+        switching=switching_of(run.tally),
     )
     return report, erasures_of(circuit, run.tally)
 

@@ -94,7 +94,7 @@ def test_verify_json_has_the_promised_layout(revsim_json):
 def check_run(run: dict[str, Any]) -> None:
     assert set(run) == {
         *("policy", "input", "kept", "order", "circuit_checks", "identities", "comparison"),
-        *("layers", "total", "energy"),
+        *("layers", "total", "energy", "switching"),
     }
     ids = [check["id"] for check in run["circuit_checks"]]
     assert ids == ["outputs", "ancillas", "linear_layers", "inverse", "roles"]
@@ -122,6 +122,15 @@ def check_run(run: dict[str, Any]) -> None:
     assert set(run["energy"]) == {"temperature_k", "joules", "negentropy_j_per_k"}
     bits, joules = run["total"]["per_bit"], run["energy"]["joules"]["per_bit"]
     assert joules == pytest.approx(bits * 2.870978885e-21)
+
+
+def test_switching_is_counted_on_request(revsim_json, revsim_says):
+    asked = ("verify", "toy", "--policy", "uncompute")
+    assert revsim_json(*asked)["runs"][0]["switching"] is None
+    counted = revsim_json(*asked, "--switching")["runs"][0]["switching"]
+    assert counted["total"] == pytest.approx(sum(counted["layers"].values())) > 0
+    assert set(counted["layers"]) == {"layer1", "layer2"}
+    assert "flips of wires" in revsim_says(*asked, "--switching")
 
 
 def test_verify_json_of_trained_networks_counts_labels(revsim_json):

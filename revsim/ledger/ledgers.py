@@ -144,6 +144,18 @@ def _tidy(ledgers: Ledgers) -> Ledgers:
     return replace(ledgers, given_kept=0.0) if abs(given) < 1e-12 else ledgers
 
 
+def switching_of(tally: Tally) -> dict[str, float] | None:
+    """Expected flips of all wires per inference, by layer; None where they were not counted.
+
+    Every gate that changes its target counts one flip per wire it changes, a reset counts its
+    ones; loading the input does not count. A number of flips for device models, never an energy
+    and no bound. The sum over layers is that of the whole circuit.
+    """
+    if tally.toggles is None:
+        return None
+    return {layer: flips / tally.total for layer, flips in tally.toggles.items()}
+
+
 def total_of(rows: Iterable[LedgerRow]) -> Ledgers:
     """Sum of ledger rows."""
     out = Ledgers()

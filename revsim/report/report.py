@@ -31,7 +31,10 @@ class Check:
 
 @dataclass(frozen=True)
 class RunReport:
-    """One policy with one input choice on the whole ensemble."""
+    """One policy with one input choice on the whole ensemble.
+
+    `switching`: expected flips of all wires per inference, by layer; None where not counted.
+    """
 
     policy: str
     input: str
@@ -44,6 +47,7 @@ class RunReport:
     gates: Mapping[str, Counts]
     width: int
     gate_evaluations: int
+    switching: Mapping[str, float] | None = None
 
     @property
     def total(self) -> Ledgers:
@@ -182,6 +186,9 @@ class Report:
                 "gates": gate_counts(run.counts),
                 "width": run.width,
             },
+            "switching": None
+            if run.switching is None
+            else {"total": sum(run.switching.values()), "layers": dict(run.switching)},
             "energy": self._energy(run.total),
         }
 

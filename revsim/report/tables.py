@@ -147,6 +147,10 @@ def _energy_lines(report: Report) -> Iterable[RenderableType]:
                 f"gate_local (A4), each gate as a process of its own, fan-out free: "
                 f"{number(run.total.gate_local)} bits"
             )
+    for run in report.runs:
+        if run.switching is not None:
+            flips = number(sum(run.switching.values()))
+            yield Text(f"switching, {_name(run)}: {flips} flips of wires (no bits, no bound)")
     yield Text("")
     table = plain_table(
         f"Least heat at {kelvin:g} K: {bit:.6g} zJ per bit (k_B T ln 2)",

@@ -73,6 +73,16 @@ class _Device:
     gates: list[GateTally] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     suspects: set[int] = field(default_factory=set)
+    toggles: dict[str, int] | None = None
+
+    def counters(self, layer: str) -> Counters:
+        """Counters of one item of the body."""
+        return Counters(self.planes, layer, toggles=None if self.toggles is None else 0)
+
+    def flipped(self, layer: str, toggles: int | None) -> None:
+        """Book the flips of one item on its layer."""
+        if self.toggles is not None and toggles is not None:
+            self.toggles[layer] = self.toggles.get(layer, 0) + toggles
 
     def spectrum(self) -> Spectrum:
         wires = np.array(sorted(self.live), dtype=np.int32)
@@ -87,13 +97,16 @@ def simulate(
     threads: int | None = None,
     on_mark: OnMark | None = None,
     strict: bool = True,
+    switching: bool = False,
 ) -> Run:
     """Run every gate of `circuit` on every row of `ensemble`.
 
     executor: "numba", or "numpy" (the readable judge, much slower; same result bit for bit), which
     is also what runs by default where numba is absent.
     strict: raise CheckError at a wire that is released while not 0 or at a broken role; otherwise
-    list them in `tally.violations`. Raises InputError where rows do not fit the input registers.
+    list them in `tally.violations`. switching: count the flips of every wire as well
+    (`tally.toggles`), which takes up to twice as long. Raises InputError where rows do not fit the
+    input registers.
     """
     validate(circuit)
     if executor is None:
@@ -111,6 +124,7 @@ def simulate(
             f"the limit is {MEMORY_LIMIT >> 20} MiB: use fewer rows"
         )
     device = _load(circuit, ensemble, words)
+    device.toggles = {} if switching else None
     threads = (os.cpu_count() or 1) if threads is None else threads
     initial = device.spectrum()
     groups = _groups(circuit)
@@ -150,6 +164,7 @@ def simulate(
         final,
         tuple(device.violations),
         evaluations * rows,
+        None if device.toggles is None else dict(device.toggles),
         time.perf_counter() - started,
     )
     return Run(circuit, ensemble, outputs, tally)
@@ -236,9 +251,10 @@ def _step(
         for call in item.calls() if isinstance(item, Loop) else (item,):
             _call(device, call, layer, executor, threads)
     elif isinstance(item, Gates):
-        counters = Counters(device.planes, layer)
+        counters = device.counters(layer)
         plain.run_gates(item, device.state, counters, _names_of(circuit))
         device.violations += counters.violations
+        device.flipped(layer, counters.toggles)
     elif isinstance(item, Erase):
         _erase(device, item)
     elif isinstance(item, Alloc):
@@ -252,7 +268,7 @@ def _step(
 
 
 def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) -> None:
-    counters = Counters(device.planes, layer)
+    counters = device.counters(layer)
     if executor == "numba":
         from revsim.simulator import fast
 
@@ -261,6 +277,7 @@ def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) 
         plain.run(call.definition, device.state, call.wires, counters, call.inverse)
     device.violations += counters.violations
     device.suspects |= counters.suspects
+    device.flipped(layer, counters.toggles)
     for cause in dict.fromkeys(c for c, _ in counters.ones):
         ones = np.array([n for c, n in counters.ones if c == cause], dtype=np.int64)
         device.inner.append(InnerTally(layer, cause, call.definition.name, ones))
@@ -289,6 +306,7 @@ def _erase(device: _Device, item: Erase) -> None:
     device.erasures.append(
         ErasureTally(item.layer, item.cause, item.register.name, item.value_of, ones, joint)
     )
+    device.flipped(item.layer, int(ones.sum()))
     device.state[wires] = 0
 
 

@@ -1,5 +1,6 @@
 """What a simulation leaves behind: exact integer counts, from which every ledger is computed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,7 +92,11 @@ class GateTally:
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """All counts of one run over an ensemble of total weight `total`."""
+    """All counts of one run over an ensemble of total weight `total`.
+
+    `toggles`: by layer, the weight of all flips of wires while gates and erasures execute; None
+    where they were not counted.
+    """
 
     total: int
     rows: int
@@ -103,4 +108,5 @@ class Tally:
     final: Spectrum
     violations: tuple[Violation, ...] = ()
     gate_evaluations: int = 0
+    toggles: Mapping[str, int] | None = None
     seconds: float = field(default=0.0, compare=False)
