@@ -21,7 +21,15 @@ from revsim.schedule.policy import POLICIES
 from revsim.schedule.policy import compile_network as original
 
 CIRCUITS = sorted((Path(__file__).resolve().parents[1] / "circuits").glob("*.qasm"))
-LEDGERS = {"reset_count", "per_bit", "per_register", "given_kept", "gate_local", "ones_flipped"}
+LEDGERS = {
+    "ones_flipped",
+    "reset_count",
+    "per_bit",
+    "per_register",
+    "per_group",
+    "given_kept",
+    "gate_local",
+}
 GATES = {"toffoli", "cnot", "not", "fredkin", "swap", "mcx", "erase", "gates"}
 ALL_RUNS = [*((policy, "destroy") for policy in POLICIES), ("bennett", "keep")]
 

@@ -13,7 +13,7 @@ from revsim.errors import InputError
 from revsim.files import write_whole
 from revsim.ledger.comparison import Activity, Comparison
 from revsim.ledger.identities import Identity
-from revsim.ledger.ledgers import LEDGERS, LedgerRow, Ledgers, total_of
+from revsim.ledger.ledgers import LADDER, LedgerRow, Ledgers, total_of
 from revsim.ledger.reference import LayerEntropies
 from revsim.physics.landauer import energy_j, negentropy_j_per_k
 
@@ -193,7 +193,7 @@ class Report:
         }
 
     def _energy(self, total: Ledgers) -> dict[str, Any]:
-        bits = {name: getattr(total, name) for name, _ in LEDGERS[:4]}
+        bits = {name: getattr(total, name) for name in LADDER}
         bits["active_neurons"] = self.activity.active_neurons
         bits["changed_neurons"] = self.activity.changed_neurons
         return {
