@@ -28,6 +28,7 @@ from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
+from revsim.network.operators import Relu
 from revsim.network.reference import LayerValues, check_rows, run_reference
 from revsim.physics.landauer import check_temperature
 from revsim.proof.directed import directed_rows
@@ -117,7 +118,15 @@ def verify(
     accuracy = accuracy_of(network, reference, labels, test)
     weights = ensemble.weights
     layers = tuple(
-        layer_entropies(layer.name, layer.kind, values.x, values.z, values.y, weights)
+        layer_entropies(
+            layer.name,
+            layer.kind,
+            values.x,
+            values.z,
+            values.y,
+            weights,
+            relu=any(isinstance(a, Relu) for a in layer.activations),
+        )
         for layer, values in zip(network.layers, reference, strict=True)
     )
     neurons = tuple(
