@@ -19,7 +19,7 @@ from revsim.errors import CheckError, InputError
 SYMBOLS = """\
 X not   + target   * control   o negative control   x swap   |0 erase
 index 0 is the least significant bit; a 0 behind a name: the wire starts at 0"""
-POLICY = "conventional, activation_reset (default), uncompute or bennett"
+POLICY = "conventional, activation_reset (default), uncompute, bennett or neuron_reset"
 EPILOG = """\
 MODEL is an .npz network or the name of a bundled one (digits, digits20, xor, toy);
 CIRCUIT is a .qasm file in revsim's text form. Registers print high bit first; index 0
@@ -80,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     verify = _verb(verbs, "verify", _verify, "compile, run every gate on every row, check, compare")
     verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
-    _policy(verify, "all four, input destroyed, and bennett with it kept")
+    _policy(verify, "the first four, input destroyed, and bennett with it kept")
     _ensemble(verify)
     verify.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
     verify.add_argument(
@@ -139,7 +139,8 @@ def _policy(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--policy",
         metavar="P",
-        help=f"conventional, activation_reset, uncompute, bennett (default: {default})",
+        help="conventional, activation_reset, uncompute, bennett, neuron_reset "
+        f"(default: {default})",
     )
     parser.add_argument("--input", metavar="I", help="destroy, keep or return the input")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +24,25 @@ from revsim.ledger import identities
 from revsim.ledger.comparison import activity, compare
 from revsim.ledger.ledgers import ledger_rows, switching_of
 from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
+from revsim.ledger.states import neuron_states
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
-from revsim.network.reference import LayerValues, check_rows, run_reference
+from revsim.network.reference import check_rows, run_reference
 from revsim.physics.landauer import check_temperature
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Report, RunReport, erasure_table
-from revsim.schedule.policy import POLICIES, compile_network
+from revsim.schedule.policy import compile_network
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
 
 ENUMERATE_BY_DEFAULT = 1 << 20
-DEFAULT_RUNS = (*((policy, "destroy") for policy in POLICIES), ("bennett", "keep"))
+DEFAULT_POLICIES = ("conventional", "activation_reset", "uncompute", "bennett")
+DEFAULT_RUNS = (*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett", "keep"))
 """What `verify` runs without a policy."""
+WHOLE = ("bennett", "neuron_reset")
+"""Policies that run all layers before they erase: they book no loss layer by layer."""
 
 
 def load(model: str | Path) -> Network:
@@ -125,6 +129,13 @@ def verify(
         for layer, values in zip(network.layers, reference, strict=True)
         if layer.neurons
     )
+    tensors = {
+        f"{layer.name}.{tensor}": value
+        for layer, values in zip(network.layers, reference, strict=True)
+        for tensor, value in zip(
+            ("z", "y", "state"), (values.z, values.y, layer.active(values.y)), strict=True
+        )
+    }
     directed = directed_rows(network)
     expected = run_reference(network, directed)[-1].y
     reports = []
@@ -134,7 +145,7 @@ def verify(
         report, rows = _run_report(
             circuit,
             ensemble,
-            reference,
+            tensors,
             layers,
             neurons,
             (directed, expected),
@@ -170,14 +181,14 @@ def _runs(policy: str | None, input: str | None) -> Sequence[tuple[str, str]]:
     if policy is None and input is None:
         return DEFAULT_RUNS
     if policy is None:
-        return [(name, input or "destroy") for name in POLICIES]
+        return [(name, input or "destroy") for name in DEFAULT_POLICIES]
     return [(policy, input or "destroy")]
 
 
 def _run_report(
     circuit: Circuit,
     ensemble: Ensemble,
-    reference: Sequence[LayerValues],
+    tensors: Mapping[str, npt.NDArray[Any]],
     layers: Sequence[LayerEntropies],
     neurons: Sequence[Neurons],
     directed: tuple[npt.NDArray[np.int64], npt.NDArray[Any]],
@@ -186,11 +197,13 @@ def _run_report(
     switching: bool,
 ) -> tuple[RunReport, list[tuple[Any, ...]]]:
     wrong: list[str] = []
+    states: dict[str, list[npt.NDArray[np.int64]]] = {}
 
     def on_mark(name: str, element: int, values: npt.NDArray[np.int64]) -> None:
-        layer, tensor = name.rsplit(".", 1)
-        number = next(i for i, entry in enumerate(layers) if entry.name == layer)
-        known = getattr(reference[number], tensor)[:, element]
+        known = tensors[name][:, element]
+        layer, _, tensor = name.rpartition(".")
+        if tensor == "state":
+            states.setdefault(layer, []).append(values)
         different = np.flatnonzero(known != values)
         if len(different):
             row = int(different[0])
@@ -201,8 +214,9 @@ def _run_report(
     run = simulate(
         circuit, ensemble, threads=threads, on_mark=on_mark, strict=False, switching=switching
     )
-    if not wrong and bool((run.outputs != reference[-1].y).any()):
-        row = int(np.argwhere(run.outputs != reference[-1].y)[0][0])
+    known = tensors[f"{layers[-1].name}.y"]
+    if not wrong and bool((run.outputs != known).any()):
+        row = int(np.argwhere(run.outputs != known)[0][0])
         wrong.append(f"the output differs from the reference in row {row}")
     extra = simulate(circuit, data_set(directed[0]), threads=1, strict=False)
     if bool((extra.outputs != directed[1]).any()):
@@ -227,9 +241,10 @@ def _run_report(
             identities.bennett(rows, circuit.policy == "bennett", keeps, H_X - H_Y),
             identities.floor(rows, keeps, H_X - H_Y),
             identities.layer_sum(
-                layers, H_X, H_Y, None if keeps or circuit.policy == "bennett" else rows
+                layers, H_X, H_Y, None if keeps or circuit.policy in WHOLE else rows
             ),
             identities.neuron_reset(neurons),
+            neuron_states(rows, neurons, states, ensemble.weights),
         ),
         comparison=compare(rows, activity(neurons), ceiling, keeps),
         rows=rows,
