@@ -32,12 +32,14 @@ from revsim.network.reference import LayerValues, check_rows, run_reference
 from revsim.physics.landauer import check_temperature
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Report, RunReport, erasure_table
-from revsim.schedule.policy import POLICIES, compile_network
+from revsim.schedule.policy import compile_network, policy_named
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
 
 ENUMERATE_BY_DEFAULT = 1 << 20
-DEFAULT_RUNS = (*((policy, "destroy") for policy in POLICIES), ("bennett", "keep"))
+COMPARED = ("conventional", "activation_reset", "uncompute", "bennett")
+"""The policies that `verify` runs without one; pebble is bennett with a budget, and asked for."""
+DEFAULT_RUNS = (*((policy, "destroy") for policy in COMPARED), ("bennett", "keep"))
 """What `verify` runs without a policy."""
 
 
@@ -160,7 +162,7 @@ def _runs(policy: str | None, input: str | None) -> Sequence[tuple[str, str]]:
     if policy is None and input is None:
         return DEFAULT_RUNS
     if policy is None:
-        return [(name, input or "destroy") for name in POLICIES]
+        return [(name, input or "destroy") for name in COMPARED]
     return [(policy, input or "destroy")]
 
 
@@ -197,6 +199,7 @@ def _run_report(
         wrong.append(f"the output differs from the reference on directed input {row}")
     rows = ledger_rows(run.tally)
     keeps = circuit.input_choice != "destroy"
+    clean = policy_named(circuit.policy).clean
     H_X, H_Y = layers[0].H_in, layers[-1].H_out
     gates: dict[str, Counts] = {}
     for item, layer in zip(circuit.body, circuit.layer_of, strict=True):
@@ -211,11 +214,9 @@ def _run_report(
             identities.telescoping(rows, run.tally),
             identities.ladder(rows),
             identities.circuit_end(run.tally, H_X if keeps else H_Y),
-            identities.bennett(rows, circuit.policy == "bennett", keeps, H_X - H_Y),
+            identities.bennett(rows, clean, keeps, H_X - H_Y),
             identities.floor(rows, keeps, H_X - H_Y),
-            identities.layer_sum(
-                layers, H_X, H_Y, None if keeps or circuit.policy == "bennett" else rows
-            ),
+            identities.layer_sum(layers, H_X, H_Y, None if keeps or clean else rows),
             identities.neuron_reset(neurons),
         ),
         comparison=compare(rows, activity(neurons), ceiling, keeps),

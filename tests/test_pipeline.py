@@ -89,7 +89,7 @@ def test_every_policy_loses_exactly_what_its_input_choice_demands(name, policy, 
     ensemble = ensemble_of(net)
     report = rs.verify(net, ensemble, policy=policy, input=choice, threads=1)
     check_report(report, choice != "destroy")
-    nothing_reset = policy == "bennett" and choice != "destroy"
+    nothing_reset = POLICIES[policy].clean and choice != "destroy"
     assert (report.runs[0].total.reset_count == 0) == nothing_reset
 
 
@@ -105,7 +105,10 @@ def test_every_readable_tensor_equals_the_reference(name, policy):
 def test_all_digits_pass_under_every_default_run_and_most_are_recognised():
     report = rs.verify("digits")
     assert [(run.policy, run.input) for run in report.runs] == [
-        *((policy, "destroy") for policy in POLICIES),
+        ("conventional", "destroy"),
+        ("activation_reset", "destroy"),
+        ("uncompute", "destroy"),
+        ("bennett", "destroy"),
         ("bennett", "keep"),
     ]
     assert report.holds
