@@ -2,7 +2,6 @@
 
 import heapq
 from functools import cache
-from itertools import pairwise
 from math import inf
 
 import numpy as np
@@ -14,8 +13,8 @@ import revsim as rs
 from revsim.circuit.definition import Erase
 from revsim.circuit.measures import circuit_counts, circuit_width
 from revsim.errors import InputError
+from revsim.experiments.pebbling import deep_network
 from revsim.ledger.ledgers import ledger_rows, total_of
-from revsim.network.arrays import from_arrays
 from revsim.network.bundled import BUNDLED
 from revsim.network.network import Network
 from revsim.pipeline import default_ensemble
@@ -161,15 +160,16 @@ def test_no_layers_and_no_blocks_are_refused() -> None:
 # --- compiled circuits ----------------------------------------------------------------------------
 
 
-@cache
-def deep(layers: int, seed: int = 0) -> Network:
-    """A narrow network of unequal layers whose signals do not die out."""
-    random = np.random.default_rng([seed, layers])
-    widths = [3, *random.integers(2, 4, layers - 1).tolist(), 2]
-    weights = [random.integers(-2, 3, (b, a)) for a, b in pairwise(widths)]
-    biases = [random.integers(0, 3, len(w)) for w in weights]
-    shifts = [1] * layers
-    return from_arrays(weights, biases, shifts=shifts, input_range=(0, 3), name=f"deep {layers}")
+deep = cache(deep_network)
+
+
+def test_deep_networks_tell_their_inputs_apart_to_the_last_layer() -> None:
+    net = deep(32)
+    values = rs.run_reference(net, default_ensemble(net)[0].rows)
+    states = [len(np.unique(layer.y, axis=0)) for layer in values]
+    assert states == sorted(states, reverse=True) and states[-1] >= 4
+    early = rs.run_reference(deep(8), default_ensemble(net)[0].rows)
+    np.testing.assert_array_equal(early[-1].y, values[7].y)
 
 
 def cases() -> list[tuple[str, str]]:
