@@ -19,7 +19,10 @@ from revsim.errors import CheckError, InputError
 SYMBOLS = """\
 X not   + target   * control   o negative control   x swap   |0 erase
 index 0 is the least significant bit; a 0 behind a name: the wire starts at 0"""
-POLICY = "conventional, activation_reset (default), uncompute, bennett or neuron_reset"
+POLICY = (
+    "conventional, activation_reset (default), uncompute, bennett, pebble:K (K layer registers), "
+    "pebble:Ww (W wires), pebble or neuron_reset"
+)
 EPILOG = """\
 MODEL is an .npz network or the name of a bundled one (digits, digits20, xor, toy);
 CIRCUIT is a .qasm file in revsim's text form. Registers print high bit first; index 0
@@ -139,8 +142,8 @@ def _policy(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--policy",
         metavar="P",
-        help="conventional, activation_reset, uncompute, bennett, neuron_reset "
-        f"(default: {default})",
+        help="conventional, activation_reset, uncompute, bennett, pebble:K (K layer registers), "
+        f"pebble:Ww (W wires), pebble or neuron_reset (default: {default})",
     )
     parser.add_argument("--input", metavar="I", help="destroy, keep or return the input")
 

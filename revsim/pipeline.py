@@ -33,16 +33,15 @@ from revsim.network.reference import check_rows, run_reference
 from revsim.physics.landauer import check_temperature
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Report, RunReport, erasure_table
-from revsim.schedule.policy import compile_network
+from revsim.schedule.policy import compile_network, policy_named
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
 
 ENUMERATE_BY_DEFAULT = 1 << 20
 DEFAULT_POLICIES = ("conventional", "activation_reset", "uncompute", "bennett")
+"""The policies that `verify` runs without one; the others are asked for by name."""
 DEFAULT_RUNS = (*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett", "keep"))
 """What `verify` runs without a policy."""
-WHOLE = ("bennett", "neuron_reset")
-"""Policies that run all layers before they erase: they book no loss layer by layer."""
 
 
 def load(model: str | Path) -> Network:
@@ -224,6 +223,7 @@ def _run_report(
         wrong.append(f"the output differs from the reference on directed input {row}")
     rows = ledger_rows(run.tally)
     keeps = circuit.input_choice != "destroy"
+    chosen = policy_named(circuit.policy)
     H_X, H_Y = layers[0].H_in, layers[-1].H_out
     gates: dict[str, Counts] = {}
     for item, layer in zip(circuit.body, circuit.layer_of, strict=True):
@@ -238,10 +238,10 @@ def _run_report(
             identities.telescoping(rows, run.tally),
             identities.ladder(rows),
             identities.circuit_end(run.tally, H_X if keeps else H_Y),
-            identities.bennett(rows, circuit.policy == "bennett", keeps, H_X - H_Y),
+            identities.bennett(rows, chosen.clean, keeps, H_X - H_Y),
             identities.floor(rows, keeps, H_X - H_Y),
             identities.layer_sum(
-                layers, H_X, H_Y, None if keeps or circuit.policy in WHOLE else rows
+                layers, H_X, H_Y, rows if chosen.layerwise and not keeps else None
             ),
             identities.neuron_reset(neurons),
             neuron_states(rows, neurons, states, ensemble.weights),
