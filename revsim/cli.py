@@ -89,6 +89,14 @@ def build_parser() -> argparse.ArgumentParser:
         default="bits",
         help="of the erased-bits tables",
     )
+    verify.add_argument(
+        "--population",
+        nargs="?",
+        const="miller_madow",
+        metavar="ESTIMATOR",
+        help="take the rows for a sample and add estimates and intervals for its population: "
+        "plug_in, miller_madow (default), chao_shen, grassberger, nsb",
+    )
     verify.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     verify.add_argument("--neurons", metavar="FILE", help="also write the neurons table (.csv)")
     verify.add_argument("--erasures", metavar="FILE", help="also write the erasures table (.csv)")
@@ -206,6 +214,7 @@ def _verify(options: argparse.Namespace) -> int:
             input=options.input,
             temperature_k=options.temperature,
             threads=options.threads,
+            population=options.population,
             provenance={"argv": command_line()},
         )
     if options.plot is not None:

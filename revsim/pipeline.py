@@ -32,6 +32,7 @@ from revsim.network.reference import LayerValues, check_rows, run_reference
 from revsim.physics.landauer import check_temperature
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Report, RunReport, erasure_table
+from revsim.sampling import Sample
 from revsim.schedule.policy import POLICIES, compile_network
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
@@ -85,13 +86,16 @@ def verify(
     input: str | None = None,
     temperature_k: float = 300.0,
     threads: int | None = None,
+    population: str | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Report:
     """Compile a network, run every gate on every row, and hold it to checks, identities, the paper.
 
     ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
     input: None runs all four policies with the input destroyed and bennett with it kept.
-    temperature_k in kelvin. Raises InputError on anything that does not fit.
+    temperature_k in kelvin. population: the name of an estimator (ledger/estimators.py); the rows
+    are then a sample, and the report adds estimates and intervals for its population.
+    Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
     >>> report.holds, round(report.runs[0].total.given_kept, 6)
@@ -111,6 +115,7 @@ def verify(
     runs = _runs(policy, input)
     distinct = ensemble.distinct
     ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
+    sample = None if population is None else Sample.of(network, ensemble, population)
     reference = run_reference(network, ensemble.rows)
     accuracy = accuracy_of(network, reference, labels, test)
     weights = ensemble.weights
@@ -130,7 +135,15 @@ def verify(
     for chosen, choice in runs:
         circuit = compile_network(network, chosen, choice)
         report, rows = _run_report(
-            circuit, ensemble, reference, layers, neurons, (directed, expected), threads, ceiling
+            circuit,
+            ensemble,
+            reference,
+            layers,
+            neurons,
+            (directed, expected),
+            threads,
+            ceiling,
+            sample,
         )
         reports.append(report)
         erased += rows
@@ -152,6 +165,7 @@ def verify(
         temperature_k=temperature_k,
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
+        population=None if sample is None else sample.claims(reference),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},
     )
 
@@ -173,6 +187,7 @@ def _run_report(
     directed: tuple[npt.NDArray[np.int64], npt.NDArray[Any]],
     threads: int | None,
     ceiling: bool,
+    sample: Sample | None,
 ) -> tuple[RunReport, list[tuple[Any, ...]]]:
     wrong: list[str] = []
 
@@ -187,7 +202,12 @@ def _run_report(
                 f"{name}[{element}] is {values[row]} in row {row}, the reference has {known[row]}"
             )
 
-    run = simulate(circuit, ensemble, threads=threads, on_mark=on_mark, strict=False)
+    on_erase = None if sample is None else sample.watch(circuit)
+    run = simulate(
+        circuit, ensemble, threads=threads, on_mark=on_mark, on_erase=on_erase, strict=False
+    )
+    if sample is not None:
+        sample.saw(run)
     if not wrong and bool((run.outputs != reference[-1].y).any()):
         row = int(np.argwhere(run.outputs != reference[-1].y)[0][0])
         wrong.append(f"the output differs from the reference in row {row}")

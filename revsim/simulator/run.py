@@ -33,13 +33,15 @@ from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
 from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble
-from revsim.simulator.lanes import Words, padded_words, planes_of, weighted_ones, write
+from revsim.simulator.lanes import Words, padded_words, planes_of, unpack, weighted_ones, write
 from revsim.simulator.statistics import spectrum_of_values, spectrum_of_wires, values_of
 from revsim.simulator.tally import ErasureTally, GateTally, GroupTally, InnerTally, Spectrum, Tally
 
 Integers = npt.NDArray[np.int64]
 OnMark = Callable[[str, int, Integers], None]
 """Called with (tensor name, element index, int64 [rows]) wherever a tensor can be read."""
+OnErase = Callable[[Erase, npt.NDArray[np.bool_]], None]
+"""Called with each ERASE of a register and what it throws away, bool [wires, rows]."""
 
 MEMORY_LIMIT = 4 << 30
 """Bytes that the state of the device may take for all rows at once."""
@@ -86,6 +88,7 @@ def simulate(
     executor: str | None = None,
     threads: int | None = None,
     on_mark: OnMark | None = None,
+    on_erase: OnErase | None = None,
     strict: bool = True,
 ) -> Run:
     """Run every gate of `circuit` on every row of `ensemble`.
@@ -120,6 +123,8 @@ def simulate(
         group = groups.get(position)
         if group is not None and group.first == position:
             before = device.spectrum()
+        if on_erase is not None and isinstance(item, Erase):
+            on_erase(item, unpack(device.state[item.register.wires], rows))
         _step(circuit, device, item, layer, executor, threads, on_mark)
         if group is not None and group.last == position:
             device.groups.append(GroupTally(*group.key, before, device.spectrum()))
