@@ -95,6 +95,14 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--switching", action="store_true", help="also count the flips of every wire, slower"
     )
+    verify.add_argument(
+        "--population",
+        nargs="?",
+        const="miller_madow",
+        metavar="ESTIMATOR",
+        help="take the rows for a sample and add estimates and intervals for its population: "
+        "plug_in, miller_madow (default), chao_shen, grassberger, nsb",
+    )
     verify.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     verify.add_argument("--neurons", metavar="FILE", help="also write the neurons table (.csv)")
     verify.add_argument("--erasures", metavar="FILE", help="also write the erasures table (.csv)")
@@ -214,6 +222,7 @@ def _verify(options: argparse.Namespace) -> int:
             temperature_k=options.temperature,
             threads=options.threads,
             switching=options.switching,
+            population=options.population,
             provenance={"argv": command_line()},
         )
     if options.plot is not None:

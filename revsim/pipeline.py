@@ -33,6 +33,7 @@ from revsim.network.reference import check_rows, run_reference
 from revsim.physics.landauer import check_temperature
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Report, RunReport, erasure_table
+from revsim.sampling import Sample
 from revsim.schedule.policy import compile_network, policy_named
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
@@ -89,6 +90,7 @@ def verify(
     temperature_k: float = 300.0,
     threads: int | None = None,
     switching: bool = False,
+    population: str | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Report:
     """Compile a network, run every gate on every row, and hold it to checks, identities, the paper.
@@ -96,7 +98,9 @@ def verify(
     ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
     input: None runs all four policies with the input destroyed and bennett with it kept.
     temperature_k in kelvin. switching: count the flips of every wire too (half as long again to
-    twice as long). Raises InputError on anything that does not fit.
+    twice as long). population: the name of an estimator (ledger/estimators.py); the rows are then
+    a sample, and the report adds estimates and intervals for its population.
+    Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
     >>> report.holds, round(report.runs[0].total.given_kept, 6)
@@ -116,6 +120,7 @@ def verify(
     runs = _runs(policy, input)
     distinct = ensemble.distinct
     ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
+    sample = None if population is None else Sample.of(network, ensemble, population)
     reference = run_reference(network, ensemble.rows)
     accuracy = accuracy_of(network, reference, labels, test)
     weights = ensemble.weights
@@ -151,6 +156,7 @@ def verify(
             threads,
             ceiling,
             switching,
+            sample,
         )
         reports.append(report)
         erased += rows
@@ -172,6 +178,7 @@ def verify(
         temperature_k=temperature_k,
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
+        population=None if sample is None else sample.claims(reference),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},
     )
 
@@ -194,6 +201,7 @@ def _run_report(
     threads: int | None,
     ceiling: bool,
     switching: bool,
+    sample: Sample | None,
 ) -> tuple[RunReport, list[tuple[Any, ...]]]:
     wrong: list[str] = []
     states: dict[str, list[npt.NDArray[np.int64]]] = {}
@@ -210,9 +218,18 @@ def _run_report(
                 f"{name}[{element}] is {values[row]} in row {row}, the reference has {known[row]}"
             )
 
+    on_erase = None if sample is None else sample.watch(circuit)
     run = simulate(
-        circuit, ensemble, threads=threads, on_mark=on_mark, strict=False, switching=switching
+        circuit,
+        ensemble,
+        threads=threads,
+        on_mark=on_mark,
+        on_erase=on_erase,
+        strict=False,
+        switching=switching,
     )
+    if sample is not None:
+        sample.saw(run)
     known = tensors[f"{layers[-1].name}.y"]
     if not wrong and bool((run.outputs != known).any()):
         row = int(np.argwhere(run.outputs != known)[0][0])

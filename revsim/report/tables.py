@@ -57,6 +57,8 @@ def render_html(report: Report) -> str:
 
 def renderable(report: Report, units: str = "bits") -> RenderableType:
     """Everything in reading order."""
+    from revsim.report.population import population_lines  # which builds on this module
+
     return Group(
         *_heading(report),
         _ledger_table(report, units),
@@ -68,6 +70,7 @@ def renderable(report: Report, units: str = "bits") -> RenderableType:
         *_legend(report),
         *_failures(report),
         *_comparison(report),
+        *population_lines(report.population),
     )
 
 
