@@ -241,8 +241,6 @@ def operation_energy(
         ramp_j=0.0 if loaded else moves * ramp,
         leak_j=cells * not_negative(cell.leakage_w, "leakage power") * held,
         residue_j=moves / 2 * residue if chosen.semi_adiabatic else 0.0,
-        resonator_j=0.0
-        if stored_j is None or quality is None
-        else resonator_loss(stored_j, quality),
+        resonator_j=resonator,
         erase_j=energy_j(not_negative(erased_bits, "number of erased bits"), temperature_k),
     )
