@@ -60,7 +60,7 @@ def _pair(p: npt.ArrayLike, q: npt.ArrayLike) -> tuple[Floats, Floats]:
 
 
 def gate_mismatch(p: npt.ArrayLike, q: npt.ArrayLike, outputs: Sequence[int]) -> float:
-    """D(p||q) - D(Pp||Pq) in bits for a gate that maps input state k to `outputs[k]`: never below 0.
+    """D(p||q) - D(Pp||Pq) in bits for a gate that sends input state k to `outputs[k]`.
 
     Infinite wherever D(p||q) is: a state that q never holds has no tuned path back.
 

@@ -14,6 +14,7 @@ from revsim.files import write_whole
 from revsim.ledger.comparison import Activity, Comparison
 from revsim.ledger.identities import Identity
 from revsim.ledger.ledgers import LADDER, LedgerRow, Ledgers, total_of
+from revsim.ledger.population import Population
 from revsim.ledger.reference import LayerEntropies
 from revsim.physics.landauer import energy_j, negentropy_j_per_k
 
@@ -127,6 +128,8 @@ class Report:
     neurons: Table
     erasures: Table
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    population: Population | None = None
+    """Claims about the population of which the rows are a sample; asked for."""
 
     @property
     def holds(self) -> bool:
@@ -145,6 +148,7 @@ class Report:
             "H_X": self.H_X,
             "H_Y": self.H_Y,
             "runs": [self._run(run) for run in self.runs],
+            **({} if self.population is None else {"population": self.population.as_dict()}),
         }
 
     def _run(self, run: RunReport) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from revsim.simulator import plain
 from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble
 from revsim.simulator.groups import groups_of
-from revsim.simulator.lanes import Words, padded_words, planes_of, weighted_ones, write
+from revsim.simulator.lanes import Words, padded_words, planes_of, unpack, weighted_ones, write
 from revsim.simulator.statistics import (
     distribution_of_wires,
     spectrum_of_values,
@@ -48,6 +48,8 @@ from revsim.simulator.tally import ErasureTally, GateTally, GroupTally, InnerTal
 Integers = npt.NDArray[np.int64]
 OnMark = Callable[[str, int, Integers], None]
 """Called with (tensor name, element index, int64 [rows]) wherever a tensor can be read."""
+OnErase = Callable[[Erase, npt.NDArray[np.bool_]], None]
+"""Called with each ERASE of a register and what it throws away, bool [wires, rows]."""
 
 MEMORY_LIMIT = 4 << 30
 """Bytes that the state of the device may take for all rows at once."""
@@ -118,6 +120,7 @@ def simulate(
     executor: str | None = None,
     threads: int | None = None,
     on_mark: OnMark | None = None,
+    on_erase: OnErase | None = None,
     strict: bool = True,
     switching: bool = False,
     values: bool = False,
@@ -162,6 +165,8 @@ def simulate(
             before, stood, joint = device.spectrum(), device.standing(), []
         if group is not None and position in group.batches:
             joint.append(device.spectrum(group.batches[position]))
+        if on_erase is not None and isinstance(item, Erase):
+            on_erase(item, unpack(device.state[item.register.wires], rows))
         _step(circuit, device, item, layer, executor, threads, on_mark)
         if group is not None and group.last == position:
             lost = _pointwise(stood, device.standing())
