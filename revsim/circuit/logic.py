@@ -26,7 +26,7 @@ LIMIT = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class Logic:
-    """`gates` int32 [gates, 4]: kind, then three literals (the third NONE where two are read).
+    """`gates` int32 [gates, 4]: kind, then three literals (of two-input gates the third is NONE).
 
     `outputs`: literals that are used in the end; whatever else is never read is thrown away.
     """
@@ -80,7 +80,7 @@ def logic(
 def _check(where: str, literals: Sequence[int], made: int) -> None:
     for literal in literals:
         signal = ~literal if literal < 0 else literal
-        if signal >= made:
+        if signal >= made and signal != NONE:
             raise InputError(f"{where} reads signal {signal}, which is not made before it")
 
 
@@ -196,27 +196,25 @@ class _Reader:
     def rows(self, table: npt.NDArray[np.int32]) -> None:
         for row in table.tolist():
             a, b, target = (self.literal(row[k]) for k in (A, B, C))
-            made = target
+            written = row[C] in self.standing
+            if row[OP] == TALLY:
+                continue
             if row[OP] == X:
                 made = ~target
             elif row[OP] == ERASE:
                 made = NONE
+            elif row[OP] == CX and not written:  # a copy, or the first half of an XOR
+                made = a
             elif row[OP] == CX:
                 made = self._gate("xor", target, a)
-            elif row[OP] == CCX and target == NONE:
+            elif row[OP] == CCX and not written:
                 made = self._gate("and", a, b)
-            elif row[OP] != TALLY:
+            else:
                 raise InputError(
                     f"{self.name!r} is no netlist of AND and XOR gates; only those have gate losses"
                 )
-            if row[OP] != TALLY:
-                self.standing[row[C]] = made
+            self.standing[row[C]] = made
 
     def _gate(self, kind: str, p: int, q: int) -> int:
-        for constant, other in ((p, q), (q, p)):
-            if constant == NONE:
-                return other if kind == "xor" else NONE
-            if constant == ~NONE:
-                return ~other if kind == "xor" else other
         self.gates.append((kind, p, q))
         return self.inputs + len(self.gates) - 1

@@ -156,15 +156,13 @@ def mismatch(
         found.setdefault((one.layer, one.cause), []).append((bits, joint))
     gates = None
     if met.gates:
-        costs = [
-            _gates(a, b, met.total, tuned.total, pseudocount)
-            for a, b in zip(met.gates, tuned.gates, strict=True)
-        ]
-        gates = float(sum(cost.sum() for cost in costs))
-        for tally, cost in zip(met.gates, costs, strict=True):
+        gates = 0.0
+        for tally, prior in zip(met.gates, tuned.gates, strict=True):
+            drops = _gates(tally, prior, met.total, tuned.total, pseudocount)
+            gates += float(drops.sum())
             layer = tally.layer
             note(
-                np.flatnonzero(np.isinf(cost)).tolist(),
+                np.flatnonzero(np.isinf(drops)).tolist(),
                 lambda k, layer=layer: (  # type: ignore[misc]
                     f"gate {k} of layer {layer} meets inputs in {data} that {tuned_to} never has"
                 ),
@@ -230,6 +228,4 @@ def _gates(
 def _cells(tally: GateTally, total: int) -> Floats:
     """Weights of the input states 0..3 of each gate, first input counting fastest."""
     both, first, second = (tally.joint[:, k].astype(np.float64) for k in range(3))
-    return np.stack(
-        [total - first - second + both, first - both, second - both, both], axis=1
-    )
+    return np.stack([total - first - second + both, first - both, second - both, both], axis=1)

@@ -44,7 +44,17 @@ def pointwise_rows(tally: Tally) -> dict[tuple[str, str], Floats]:
 
 def pointwise_total(tally: Tally) -> Floats:
     """Bits that the whole run throws away of each row: float64 [rows]."""
-    return np.sum([np.zeros(tally.rows), *pointwise_rows(tally).values()], axis=0)
+    total = np.zeros(tally.rows)
+    for values in pointwise_rows(tally).values():
+        total += values
+    return total
+
+
+def pointwise_spread(tally: Tally, weights: Integers | None) -> Spread | None:
+    """Spread of the whole run's pointwise ledger; None where the run did not record it."""
+    if any(group.pointwise is None for group in tally.groups):
+        return None
+    return spread(pointwise_total(tally), weights)
 
 
 def spread(values: Floats, weights: Integers | None = None) -> Spread:

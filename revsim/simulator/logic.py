@@ -32,14 +32,21 @@ def run_logic(logic: Logic, inputs: Words) -> Words:
     state = np.zeros((logic.signals + 1, inputs.shape[1]), dtype=np.uint64)
     state[: logic.inputs] = inputs
     for k, (kind, *literals) in enumerate(logic.gates.tolist(), start=logic.inputs):
-        a, b, *more = (~state[~p] if p < 0 else state[p] for p in literals if p != NONE)
+        a, b, c = (_value(state, p) for p in literals)
         if kind == XOR:
             np.bitwise_xor(a, b, out=state[k])
         else:
             np.bitwise_and(a, b, out=state[k])
             if kind == MAJORITY:
-                state[k] |= (a | b) & more[0]
+                state[k] |= (a | b) & c
     return state
+
+
+def _value(state: Words, literal: int) -> Words:
+    if literal < 0:
+        return np.bitwise_not(_value(state, ~literal))
+    chosen: Words = state[-1 if literal == NONE else literal]
+    return chosen
 
 
 def gate_cells(logic: Logic, state: Words, planes: Words) -> Integers:
@@ -51,7 +58,7 @@ def gate_cells(logic: Logic, state: Words, planes: Words) -> Integers:
     read = logic.gates[:, 1:]
     signal = np.where(read < 0, ~read, read)
     place = np.where(signal == NONE, logic.signals, signal)
-    three = signal[:, 2] != NONE
+    three = logic.gates[:, 0] == MAJORITY
     a, b, c = place[:, 0], place[:, 1], place[three, 2]
     sums = np.zeros((len(read), 8), dtype=np.int64)
     for p, plane in enumerate(planes):
