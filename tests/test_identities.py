@@ -246,7 +246,7 @@ def random_network(seed: int) -> Network:
         [random.integers(-3, 4, shape[0]) for shape in shapes],
         activation="relu",
         input_range=(-int(random.integers(0, 3)), int(random.integers(1, 4))),
-        output=("logits", "argmax")[int(random.integers(2))] if outputs > 1 else "logits",
+        output=("none", "argmax")[int(random.integers(2))] if outputs > 1 else "none",
         name=f"random {seed}",
     )
     other = (Relu(), Clamp(-2, 2), Threshold(np.full(hidden, 1)))[int(random.integers(3))]

@@ -135,23 +135,28 @@ def mismatch(
         infinite += len(places)
         reasons.extend(f"infinite: {words(k)}" for k in places[: SHOWN - len(reasons)])
 
-    def where(ones: npt.NDArray[np.int64], prior: npt.NDArray[np.int64], place: str) -> float:
+    def where(
+        ones: npt.NDArray[np.int64], prior: npt.NDArray[np.int64], name: str, layer: str
+    ) -> float:
         costs = _bits(ones, prior, met.total, tuned.total, pseudocount)
         note(
             np.flatnonzero(np.isinf(costs)).tolist(),
-            lambda k: f"{place} bit {k} is {int(prior[k] == 0)} in {data} but never in {tuned_to}",
+            lambda k: (
+                f"{name} bit {k} of layer {layer} is {int(prior[k] == 0)} in {data} "
+                f"but never in {tuned_to}"
+            ),
         )
         return float(costs.sum())
 
     for here, there in zip(met.inner, tuned.inner, strict=True):
-        cost = where(here.ones, there.ones, f"{here.definition} of layer {here.layer}, reset")
+        cost = where(here.ones, there.ones, f"resets of {here.definition}", here.layer)
         found.setdefault((here.layer, here.cause), []).append((cost, cost))
     for one, other in zip(met.erasures, tuned.erasures, strict=True):
-        place = f"register {one.register} of layer {one.layer}"
-        bits = where(one.ones, other.ones, place)
+        name = f"register {one.register}"
+        bits = where(one.ones, other.ones, name, one.layer)
         joint = _joint(one.values, other.values, met.total, tuned.total, len(one.ones), pseudocount)
         if math.isinf(joint) and not math.isinf(bits):
-            words = f"{place} holds values in {data} that it never holds in {tuned_to}"
+            words = f"{name} of layer {one.layer} holds values in {data}, never in {tuned_to}"
             note([0], lambda _, words=words: words)  # type: ignore[misc]
         found.setdefault((one.layer, one.cause), []).append((bits, joint))
     gates = None

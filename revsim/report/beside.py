@@ -1,6 +1,7 @@
 """What stands beside the four ledgers: groups, single rows, other priors, the headline heat."""
 
 from collections.abc import Iterable
+from textwrap import fill
 
 from rich.console import RenderableType
 from rich.table import Table as RichTable
@@ -9,7 +10,7 @@ from rich.text import Text
 from revsim.ledger.ledgers import SCOPES
 from revsim.physics.landauer import energy_j, in_unit
 from revsim.report.report import Report
-from revsim.report.tables import number, plain_table, run_name
+from revsim.report.tables import WIDTH, number, plain_table, run_name
 
 HEADS = {
     "bit": "tuned bit by bit",
@@ -89,8 +90,10 @@ def mismatch_lines(report: Report, units: str) -> Iterable[RenderableType]:
         )
     yield table
     for run, found in runs:
+        if found.infinite:
+            yield Text(f"  {run_name(run)}: {found.infinite:,} infinite")
         for reason in found.reasons:
-            yield Text(f"  {run_name(run)}: {reason}")
+            yield Text(fill(reason, WIDTH, initial_indent="    ", subsequent_indent="      "))
         if found.infinite > len(found.reasons):
-            yield Text(f"  {run_name(run)}: and {found.infinite - len(found.reasons):,} more")
+            yield Text(f"    and {found.infinite - len(found.reasons):,} more")
     yield Text("")
