@@ -16,8 +16,15 @@ def all_inputs(inputs: int) -> Words:
     """Every input once, signal 0 counting fastest: uint64 [inputs, words], at most 24 inputs."""
     if not 0 < inputs <= 24:
         raise InputError(f"all inputs of {inputs} signals: between 1 and 24 can be enumerated")
-    rows = np.arange(1 << inputs)
-    return np.stack([pack((rows >> k) & 1 == 1) for k in range(inputs)])
+    within = np.arange(min(1 << inputs, 64), dtype=np.uint64)
+    words = np.arange(max(1, (1 << inputs) >> 6), dtype=np.uint64)
+    state = np.empty((inputs, len(words)), dtype=np.uint64)
+    for k in range(inputs):
+        if k < 6:
+            state[k] = pack(within >> np.uint64(k) & np.uint64(1) == 1)[0]
+        else:
+            state[k] = -(words >> np.uint64(k - 6) & np.uint64(1))  # all ones where it is 1
+    return state
 
 
 def run_logic(logic: Logic, inputs: Words) -> Words:
