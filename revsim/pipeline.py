@@ -115,11 +115,15 @@ def verify(
     accuracy = accuracy_of(network, reference, labels, test)
     weights = ensemble.weights
     layers = tuple(
-        layer_entropies(layer.name, layer.kind, values.x, values.z, values.y, weights)
+        layer_entropies(
+            layer.name, layer.kind, values.x, values.z, values.y, weights, layer.choice is None
+        )
         for layer, values in zip(network.layers, reference, strict=True)
     )
     neurons = tuple(
-        neuron_statistics(layer.name, values.y, layer.active(values.y), weights)
+        neuron_statistics(
+            layer.name, values.y, layer.active(values.y), weights, layer.neuron_columns
+        )
         for layer, values in zip(network.layers, reference, strict=True)
         if layer.neurons
     )
