@@ -122,12 +122,13 @@ def neuron_statistics(
     weights: Integers | None,
     columns: Integers | None = None,
 ) -> Neurons:
-    """Activity and entropies of the neurons of one layer: y integers [rows, n], active bool.
+    """Activity and entropies of the neurons of one layer: y integers [rows, n].
 
-    `columns`: those of the n outputs that are neurons; None where all are.
+    `columns`: those of the n outputs that are neurons, None where all are; `active`: bool [rows,
+    neurons].
     """
     columns = np.arange(y.shape[1]) if columns is None else columns
-    y, active = y[:, columns], active[:, columns]
+    y = y[:, columns]
     if weights is None:
         ones, total = active.sum(axis=0, dtype=np.int64), len(y)
     else:

@@ -87,8 +87,11 @@ class NetworkLayer:
         return 0 if self.linear is None else self.linear.macs
 
     def active(self, outputs: Integers) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        """Which neurons are active: requantised value above 0; sign and threshold: output 1."""
-        return outputs > 0
+        """Which neurons are active, bool [rows, neurons], from outputs [rows, n] of the layer.
+
+        Requantised value above 0; sign and threshold: output 1.
+        """
+        return outputs[:, self.neuron_columns] > 0
 
 
 @dataclass(frozen=True, eq=False)
