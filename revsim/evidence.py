@@ -24,6 +24,7 @@ from revsim.ledger.mismatch import mismatch
 from revsim.ledger.reference import Neurons
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.network import Network
+from revsim.network.operators import parameters
 from revsim.network.reference import LayerValues
 from revsim.physics.landauer import CROSSING
 from revsim.report.report import Check, RunReport, Table, neuron_columns
@@ -135,7 +136,8 @@ def neuron_table(neurons: Sequence[Neurons]) -> Table:
     for layer in neurons:
         for i, p in enumerate(layer.activity.tolist()):
             entropies = float(layer.state_entropy[i]), float(layer.value_entropy[i])
-            rows.append((layer.layer, i, p, 2 * p * (1 - p), *entropies, p > CROSSING))
+            where = layer.layer, int(layer.columns[i])
+            rows.append((*where, p, 2 * p * (1 - p), *entropies, p > CROSSING))
     return Table(neuron_columns(), tuple(rows))
 
 
@@ -197,10 +199,9 @@ def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
     model = hashlib.sha256()
     model.update(network.input_low.tobytes() + network.input_high.tobytes())
     for operator in network.operators:
-        model.update(operator.kind.encode())
-        for _, value in sorted(vars(operator).items()):
-            given = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
-            model.update(given)
+        model.update(parameters(operator))
+    if network.state:
+        model.update(repr((network.state, network.initial)).encode())
     rows = np.ascontiguousarray(ensemble.rows, dtype=np.int64)
     if ensemble.weights is not None:
         rows = np.column_stack([rows, ensemble.weights])

@@ -33,7 +33,6 @@ from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
-from revsim.network.operators import Relu
 from revsim.network.reference import check_rows, run_reference
 from revsim.physics.landauer import check_temperature
 from revsim.proof.directed import directed_rows
@@ -148,12 +147,15 @@ def verify(
             values.z,
             values.y,
             weights,
-            relu=any(isinstance(a, Relu) for a in layer.activations),
+            relu=any("relu" in a.kind for a in layer.activations),
+            one_by_one=layer.choice is None,
         )
         for layer, values in zip(network.layers, reference, strict=True)
     )
     neurons = tuple(
-        neuron_statistics(layer.name, values.y, layer.active(values.y), weights)
+        neuron_statistics(
+            layer.name, values.y, layer.active(values.y), weights, layer.neuron_columns
+        )
         for layer, values in zip(network.layers, reference, strict=True)
         if layer.neurons
     )

@@ -12,11 +12,12 @@ import numpy as np
 from revsim.errors import InputError
 from revsim.network.arrays import from_arrays
 from revsim.network.files import load_npz, read_npz
+from revsim.network.handmade import HANDMADE
 from revsim.network.network import Network
 from revsim.network.operators import Dense, Integers, Relu, Threshold
 
 TRAINED: Final = ("digits", "digits20")
-BUNDLED: Final = (*TRAINED, "xor", "toy")
+BUNDLED: Final = (*TRAINED, "xor", "toy", *HANDMADE)
 
 
 def bundled(name: str) -> Network:
@@ -32,6 +33,8 @@ def bundled(name: str) -> Network:
         return _xor()
     if name == "toy":
         return _toy()
+    if name in HANDMADE:
+        return HANDMADE[name]()
     with resources.as_file(resources.files("revsim") / "data" / f"{name}.npz") as path:
         return load_npz(path)
 
