@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from revsim.ledger.comparison import activity, compare
 from revsim.ledger.ledgers import ledger_rows
 from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
 from revsim.ledger.states import neuron_states
+from revsim.ledger.streams import stream_identity
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
@@ -36,6 +38,7 @@ from revsim.report.report import Report, RunReport, erasure_table
 from revsim.schedule.policy import compile_network
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
+from revsim.streaming import check_stream, stream_report
 
 ENUMERATE_BY_DEFAULT = 1 << 20
 DEFAULT_POLICIES = ("conventional", "activation_reset", "uncompute", "bennett")
@@ -89,13 +92,15 @@ def verify(
     input: str | None = None,
     temperature_k: float = 300.0,
     threads: int | None = None,
+    stream: bool = False,
     provenance: dict[str, Any] | None = None,
 ) -> Report:
     """Compile a network, run every gate on every row, and hold it to checks, identities, the paper.
 
     ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
     input: None runs all four policies with the input destroyed and bennett with it kept.
-    temperature_k in kelvin. Raises InputError on anything that does not fit.
+    temperature_k in kelvin. stream: the rows are consecutive inputs of a device that keeps its
+    neurons' states. Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
     >>> report.holds, round(report.runs[0].total.given_kept, 6)
@@ -112,6 +117,8 @@ def verify(
             labels, test = own, held_out(network.name)
     elif not isinstance(ensemble, Ensemble):
         ensemble = data_set(check_rows(network, np.asarray(ensemble)))
+    if stream:
+        check_stream(ensemble)
     runs = _runs(policy, input)
     distinct = ensemble.distinct
     ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
@@ -134,6 +141,7 @@ def verify(
             ("z", "y", "state"), (values.z, values.y, layer.active(values.y)), strict=True
         )
     }
+    streamed = stream_report(network, ensemble, reference, threads) if stream else None
     directed = directed_rows(network)
     expected = run_reference(network, directed)[-1].y
     reports = []
@@ -143,6 +151,9 @@ def verify(
         report, rows = _run_report(
             circuit, ensemble, tensors, layers, neurons, (directed, expected), threads, ceiling
         )
+        if streamed is not None:
+            also = stream_identity(streamed.stream)
+            report = replace(report, identities=(*report.identities, also))
         reports.append(report)
         erased += rows
     return Report(
@@ -164,6 +175,7 @@ def verify(
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},
+        stream=streamed,
     )
 
 

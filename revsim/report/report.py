@@ -15,6 +15,7 @@ from revsim.ledger.comparison import Activity, Comparison
 from revsim.ledger.identities import Identity
 from revsim.ledger.ledgers import LEDGERS, LedgerRow, Ledgers, total_of
 from revsim.ledger.reference import LayerEntropies
+from revsim.ledger.stream_device import StreamReport
 from revsim.physics.landauer import energy_j, negentropy_j_per_k
 
 SCHEMA = "revsim verify 1"
@@ -123,11 +124,12 @@ class Report:
     neurons: Table
     erasures: Table
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    stream: StreamReport | None = None
 
     @property
     def holds(self) -> bool:
         """Whether every circuit check and every identity that applies holds."""
-        return all(run.holds for run in self.runs)
+        return all(run.holds for run in self.runs) and (self.stream is None or self.stream.holds)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values, in the layout of `--json`."""
@@ -141,6 +143,7 @@ class Report:
             "H_X": self.H_X,
             "H_Y": self.H_Y,
             "runs": [self._run(run) for run in self.runs],
+            **({} if self.stream is None else {"stream": self.stream.as_dict()}),
         }
 
     def _run(self, run: RunReport) -> dict[str, Any]:

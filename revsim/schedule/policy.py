@@ -48,20 +48,27 @@ def compile_network(
     device = Device(layers[0].inputs)
     chosen = POLICIES[policy]
     outputs = chosen.build(device, layers, input)
-    described = [
+    described = describe(layers, chosen.linear)
+    circuit = device.circuit(network.name, outputs, described, policy, input, chosen.order)
+    ends = zip(network.input_low.tolist(), network.input_high.tolist(), strict=True)
+    return validate(replace(circuit, ranges=tuple(ends)))
+
+
+def describe(
+    layers: Sequence[LoweredLayer], linear: Callable[[LoweredLayer], tuple[Definition, ...]]
+) -> list[Layer]:
+    """What a circuit says of its layers; `linear` gives the definitions that must not erase."""
+    return [
         Layer(
             layer.name,
             layer.source.kind,
             layer.source.macs,
-            chosen.linear(layer),
+            linear(layer),
             layer.source.neurons,
             layer.linear_toffolis,
         )
         for layer in layers
     ]
-    circuit = device.circuit(network.name, outputs, described, policy, input, chosen.order)
-    ends = zip(network.input_low.tolist(), network.input_high.tolist(), strict=True)
-    return validate(replace(circuit, ranges=tuple(ends)))
 
 
 def _erase_input(device: Device, layer: LoweredLayer, x: Sequence[Register]) -> None:
@@ -240,11 +247,15 @@ def _bennett(device: Device, layers: Sequence[LoweredLayer], input: str) -> tupl
 
 
 def states_of(
-    device: Device, layer: LoweredLayer, y: Sequence[Register], states: Sequence[Register]
+    device: Device,
+    y: Sequence[Register],
+    states: Sequence[Register],
+    inverse: bool = False,
 ) -> None:
-    """states[j] ^= neuron j is active, for every neuron of a layer whose output is y."""
+    """states[j] ^= neuron j is active, for the neurons of a layer whose output is y; or back."""
     for register, state in zip(y, states, strict=True):
-        device.call(state_definition(register.encoding), register.wires, state.wires)
+        found = state_definition(register.encoding)
+        device.call(found, register.wires, state.wires, inverse=inverse)
 
 
 def erase_states(
@@ -267,7 +278,7 @@ def _neuron_reset(
         count = layer.source.neurons
         states.append([device.alloc(f"{layer.name}.state[{j}]", BIT) for j in range(count)])
         if count:
-            states_of(device, layer, y, states[-1])
+            states_of(device, y, states[-1])
             device.mark(f"{layer.name}.state", states[-1])
     outputs = copy_out(device, held[-1])
     backward(device, layers, held)
