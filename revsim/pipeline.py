@@ -41,8 +41,8 @@ from revsim.simulator.run import simulate
 from revsim.streaming import check_stream, stream_report
 
 ENUMERATE_BY_DEFAULT = 1 << 20
-DEFAULT_POLICIES = ("conventional", "activation_reset", "uncompute", "bennett")
-DEFAULT_RUNS = (*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett", "keep"))
+COMPARED = ("conventional", "activation_reset", "uncompute", "bennett")
+DEFAULT_RUNS = (*((policy, "destroy") for policy in COMPARED), ("bennett", "keep"))
 """What `verify` runs without a policy."""
 WHOLE = ("bennett", "neuron_reset")
 """Policies that run all layers before they erase: they book no loss layer by layer."""
@@ -183,7 +183,7 @@ def _runs(policy: str | None, input: str | None) -> Sequence[tuple[str, str]]:
     if policy is None and input is None:
         return DEFAULT_RUNS
     if policy is None:
-        return [(name, input or "destroy") for name in DEFAULT_POLICIES]
+        return [(name, input or "destroy") for name in COMPARED]
     return [(policy, input or "destroy")]
 
 

@@ -17,14 +17,14 @@ from revsim.circuit.definition import Call, Circuit, Definition, Erase, Free
 from revsim.cli import main
 from revsim.network.bundled import BUNDLED, bundled, bundled_data
 from revsim.network.reference import run_reference
-from revsim.pipeline import DEFAULT_POLICIES
+from revsim.pipeline import COMPARED
 from revsim.schedule.policy import POLICIES
 from revsim.schedule.policy import compile_network as original
 
 CIRCUITS = sorted((Path(__file__).resolve().parents[1] / "circuits").glob("*.qasm"))
 LEDGERS = {"reset_count", "per_bit", "per_register", "given_kept", "gate_local", "ones_flipped"}
 GATES = {"toffoli", "cnot", "not", "fredkin", "swap", "mcx", "erase", "gates"}
-ALL_RUNS = [*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett", "keep")]
+ALL_RUNS = [*((policy, "destroy") for policy in COMPARED), ("bennett", "keep")]
 
 
 @pytest.fixture
