@@ -23,7 +23,7 @@ from revsim.evidence import (
 )
 from revsim.ledger import identities
 from revsim.ledger.comparison import activity, compare
-from revsim.ledger.ledgers import ledger_rows
+from revsim.ledger.ledgers import ledger_rows, switching_of
 from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
 from revsim.ledger.states import neuron_states
 from revsim.ledger.streams import stream_identity
@@ -35,17 +35,17 @@ from revsim.network.reference import check_rows, run_reference
 from revsim.physics.landauer import check_temperature
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Report, RunReport, erasure_table
-from revsim.schedule.policy import compile_network
+from revsim.sampling import Sample
+from revsim.schedule.policy import compile_network, policy_named
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
 from revsim.streaming import check_stream, stream_report
 
 ENUMERATE_BY_DEFAULT = 1 << 20
-COMPARED = ("conventional", "activation_reset", "uncompute", "bennett")
-DEFAULT_RUNS = (*((policy, "destroy") for policy in COMPARED), ("bennett", "keep"))
+DEFAULT_POLICIES = ("conventional", "activation_reset", "uncompute", "bennett")
+"""The policies that `verify` runs without one; the others are asked for by name."""
+DEFAULT_RUNS = (*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett", "keep"))
 """What `verify` runs without a policy."""
-WHOLE = ("bennett", "neuron_reset")
-"""Policies that run all layers before they erase: they book no loss layer by layer."""
 
 
 def load(model: str | Path) -> Network:
@@ -93,14 +93,19 @@ def verify(
     temperature_k: float = 300.0,
     threads: int | None = None,
     stream: bool = False,
+    switching: bool = False,
+    population: str | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Report:
     """Compile a network, run every gate on every row, and hold it to checks, identities, the paper.
 
     ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
     input: None runs all four policies with the input destroyed and bennett with it kept.
-    temperature_k in kelvin. stream: the rows are consecutive inputs of a device that keeps its
-    neurons' states. Raises InputError on anything that does not fit.
+    temperature_k in kelvin. switching: count the flips of every wire too (half as long again to
+    twice as long). population: the name of an estimator (ledger/estimators.py); the rows are then
+    a sample, and the report adds estimates and intervals for its population.
+    stream: the rows are consecutive inputs of a device that keeps its neurons' states.
+    Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
     >>> report.holds, round(report.runs[0].total.given_kept, 6)
@@ -122,6 +127,7 @@ def verify(
     runs = _runs(policy, input)
     distinct = ensemble.distinct
     ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
+    sample = None if population is None else Sample.of(network, ensemble, population)
     reference = run_reference(network, ensemble.rows)
     accuracy = accuracy_of(network, reference, labels, test)
     weights = ensemble.weights
@@ -149,7 +155,16 @@ def verify(
     for chosen, choice in runs:
         circuit = compile_network(network, chosen, choice)
         report, rows = _run_report(
-            circuit, ensemble, tensors, layers, neurons, (directed, expected), threads, ceiling
+            circuit,
+            ensemble,
+            tensors,
+            layers,
+            neurons,
+            (directed, expected),
+            threads,
+            ceiling,
+            switching,
+            sample,
         )
         if streamed is not None:
             also = stream_identity(streamed.stream)
@@ -174,6 +189,7 @@ def verify(
         temperature_k=temperature_k,
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
+        population=None if sample is None else sample.claims(reference),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},
         stream=streamed,
     )
@@ -183,7 +199,7 @@ def _runs(policy: str | None, input: str | None) -> Sequence[tuple[str, str]]:
     if policy is None and input is None:
         return DEFAULT_RUNS
     if policy is None:
-        return [(name, input or "destroy") for name in COMPARED]
+        return [(name, input or "destroy") for name in DEFAULT_POLICIES]
     return [(policy, input or "destroy")]
 
 
@@ -196,6 +212,8 @@ def _run_report(
     directed: tuple[npt.NDArray[np.int64], npt.NDArray[Any]],
     threads: int | None,
     ceiling: bool,
+    switching: bool,
+    sample: Sample | None,
 ) -> tuple[RunReport, list[tuple[Any, ...]]]:
     wrong: list[str] = []
     states: dict[str, list[npt.NDArray[np.int64]]] = {}
@@ -212,7 +230,18 @@ def _run_report(
                 f"{name}[{element}] is {values[row]} in row {row}, the reference has {known[row]}"
             )
 
-    run = simulate(circuit, ensemble, threads=threads, on_mark=on_mark, strict=False)
+    on_erase = None if sample is None else sample.watch(circuit)
+    run = simulate(
+        circuit,
+        ensemble,
+        threads=threads,
+        on_mark=on_mark,
+        on_erase=on_erase,
+        strict=False,
+        switching=switching,
+    )
+    if sample is not None:
+        sample.saw(run)
     known = tensors[f"{layers[-1].name}.y"]
     if not wrong and bool((run.outputs != known).any()):
         row = int(np.argwhere(run.outputs != known)[0][0])
@@ -223,6 +252,7 @@ def _run_report(
         wrong.append(f"the output differs from the reference on directed input {row}")
     rows = ledger_rows(run.tally)
     keeps = circuit.input_choice != "destroy"
+    chosen = policy_named(circuit.policy)
     H_X, H_Y = layers[0].H_in, layers[-1].H_out
     gates: dict[str, Counts] = {}
     for item, layer in zip(circuit.body, circuit.layer_of, strict=True):
@@ -237,10 +267,10 @@ def _run_report(
             identities.telescoping(rows, run.tally),
             identities.ladder(rows),
             identities.circuit_end(run.tally, H_X if keeps else H_Y),
-            identities.bennett(rows, circuit.policy == "bennett", keeps, H_X - H_Y),
+            identities.bennett(rows, chosen.clean, keeps, H_X - H_Y),
             identities.floor(rows, keeps, H_X - H_Y),
             identities.layer_sum(
-                layers, H_X, H_Y, None if keeps or circuit.policy in WHOLE else rows
+                layers, H_X, H_Y, rows if chosen.layerwise and not keeps else None
             ),
             identities.neuron_reset(neurons),
             neuron_states(rows, neurons, states, ensemble.weights),
@@ -250,6 +280,7 @@ def _run_report(
         gates=gates,
         width=circuit_width(circuit),
         gate_evaluations=run.tally.gate_evaluations,
+        switching=switching_of(run.tally),
     )
     return report, erasures_of(circuit, run.tally)
 

@@ -57,6 +57,8 @@ def render_html(report: Report) -> str:
 
 def renderable(report: Report, units: str = "bits") -> RenderableType:
     """Everything in reading order."""
+    from revsim.report.population import population_lines  # which builds on this module
+
     return Group(
         *_heading(report),
         _ledger_table(report, units),
@@ -69,6 +71,7 @@ def renderable(report: Report, units: str = "bits") -> RenderableType:
         *_failures(report),
         *_comparison(report),
         *_stream(report),
+        *population_lines(report.population),
     )
 
 
@@ -156,6 +159,10 @@ def _energy_lines(report: Report) -> Iterable[RenderableType]:
                 f"gate_local (A4), each gate as a process of its own, fan-out free: "
                 f"{number(run.total.gate_local)} bits"
             )
+    for run in report.runs:
+        if run.switching is not None:
+            flips = number(sum(run.switching.values()))
+            yield Text(f"switching, {_name(run)}: {flips} flips of wires (no bits, no bound)")
     yield Text("")
     table = plain_table(
         f"Least heat at {kelvin:g} K: {bit:.6g} zJ per bit (k_B T ln 2)",
