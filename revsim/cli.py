@@ -85,6 +85,11 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
     _policy(verify, "the first four, input destroyed, and bennett with it kept")
     _ensemble(verify)
+    verify.add_argument(
+        "--stream",
+        action="store_true",
+        help="rows are consecutive inputs of a device that keeps its neurons' states",
+    )
     verify.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
     verify.add_argument(
         "--units",
@@ -235,6 +240,7 @@ def _verify(options: argparse.Namespace) -> int:
             input=options.input,
             temperature_k=options.temperature,
             threads=options.threads,
+            stream=options.stream,
             switching=options.switching,
             scope=options.scope,
             tuned_to=tuned_to,

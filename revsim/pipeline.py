@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from revsim.ledger.ledgers import check_scope, ledger_rows, switching_of
 from revsim.ledger.pointwise import pointwise_spread
 from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
 from revsim.ledger.states import neuron_states
+from revsim.ledger.streams import stream_identity
 from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
@@ -41,6 +43,7 @@ from revsim.sampling import Sample
 from revsim.schedule.policy import compile_network, policy_named
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
+from revsim.streaming import check_stream, stream_report
 
 ENUMERATE_BY_DEFAULT = 1 << 20
 POINTWISE_ROWS = 1 << 16
@@ -95,6 +98,7 @@ def verify(
     input: str | None = None,
     temperature_k: float = 300.0,
     threads: int | None = None,
+    stream: bool = False,
     switching: bool = False,
     scope: str = "bit",
     tuned_to: Ensemble | npt.ArrayLike | None = None,
@@ -112,6 +116,7 @@ def verify(
     whose resets and gates are tuned to this other ensemble, `pseudocount` rows added to each value.
     population: the name of an estimator (ledger/estimators.py); the rows are then
     a sample, and the report adds estimates and intervals for its population.
+    stream: the rows are consecutive inputs of a device that keeps its neurons' states.
     Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
@@ -132,6 +137,8 @@ def verify(
         ensemble = data_set(check_rows(network, np.asarray(ensemble)))
     if tuned_to is not None and not isinstance(tuned_to, Ensemble):
         tuned_to = data_set(check_rows(network, np.asarray(tuned_to)), name="tuned_to")
+    if stream:
+        check_stream(ensemble)
     runs = _runs(policy, input)
     distinct = ensemble.distinct
     ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
@@ -166,6 +173,7 @@ def verify(
             ("z", "y", "state"), (values.z, values.y, layer.active(values.y)), strict=True
         )
     }
+    streamed = stream_report(network, ensemble, reference, threads) if stream else None
     directed = directed_rows(network)
     expected = run_reference(network, directed)[-1].y
     reports = []
@@ -186,6 +194,9 @@ def verify(
         )
         if tuned_to is not None:
             report = tuned_report(report, circuit, ensemble, tuned_to, pseudocount, threads)
+        if streamed is not None:
+            also = stream_identity(streamed.stream)
+            report = replace(report, identities=(*report.identities, also))
         reports.append(report)
         erased += rows
     return Report(
@@ -210,6 +221,7 @@ def verify(
         erasures=erasure_table(erased),
         population=None if sample is None else sample.claims(reference),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},
+        stream=streamed,
     )
 
 

@@ -20,6 +20,7 @@ from revsim.ledger.mismatch import Mismatch
 from revsim.ledger.pointwise import Spread
 from revsim.ledger.population import Population
 from revsim.ledger.reference import LayerEntropies
+from revsim.ledger.stream_device import StreamReport
 from revsim.ledger.verdicts import Condition, in_words
 from revsim.physics.landauer import energy_j, negentropy_j_per_k
 
@@ -141,13 +142,14 @@ class Report:
     scope: str = "bit"
     """What a reset may look at; the ledger that follows is the headline (`SCOPES`)."""
     conditions: tuple[Condition, ...] = ()
+    stream: StreamReport | None = None
     population: Population | None = None
     """Claims about the population of which the rows are a sample; asked for."""
 
     @property
     def holds(self) -> bool:
         """Whether every circuit check and every identity that applies holds."""
-        return all(run.holds for run in self.runs)
+        return all(run.holds for run in self.runs) and (self.stream is None or self.stream.holds)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values, in the layout of `--json`."""
@@ -165,6 +167,7 @@ class Report:
             "H_X": self.H_X,
             "H_Y": self.H_Y,
             "runs": [self._run(run) for run in self.runs],
+            **({} if self.stream is None else {"stream": self.stream.as_dict()}),
             **({} if self.population is None else {"population": self.population.as_dict()}),
         }
 

@@ -86,8 +86,17 @@ def renderable(report: Report, units: str = "bits") -> RenderableType:
         *_legend(report),
         *_failures(report),
         *_comparison(report),
+        *_stream(report),
         *population_lines(report.population),
     )
+
+
+def _stream(report: Report) -> Iterable[RenderableType]:
+    if report.stream is None:
+        return ()
+    from revsim.report.streams import stream_section
+
+    return stream_section(report.stream)
 
 
 def plain_table(title: str, *columns: str, left: int = 1) -> RichTable:
@@ -339,11 +348,12 @@ def _comparison(report: Report) -> Iterable[RenderableType]:
 
 def _pair(run: RunReport, quantity: str) -> list[str | Text]:
     found = [c for c in run.comparison if c.quantity == quantity]
-    verdicts = [Text(_verdict(c), style=STYLES[c.holds]) for c in found]
+    verdicts = [Text(verdict(c), style=STYLES[c.holds]) for c in found]
     return [number(found[0].quantity_bits), *verdicts]
 
 
-def _verdict(c: Comparison) -> str:
+def verdict(c: Comparison) -> str:
+    """Whether a quantity reaches a reading, and by how much."""
     if c.margin is None:
         return "-"
     return f"{MARKS[c.holds]} ({'+' if c.margin >= 0 else '-'}{number(abs(c.margin))})"
