@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
     _policy(verify, "all four, input destroyed, and bennett with it kept")
     _ensemble(verify)
-    verify.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
+    _temperature(verify)
     verify.add_argument(
         "--units",
         choices=("bits", "nats", "k_B", "J"),
@@ -112,6 +112,14 @@ def build_parser() -> argparse.ArgumentParser:
     draw.add_argument("--policy", metavar="P", help=POLICY)
     draw.add_argument("--hierarchy", action="store_true", help="the tree of definitions")
 
+    energy = _verb(verbs, "energy", _energy, "from one erased bit to a memory access, in joules")
+    energy.add_argument("model", nargs="?", metavar="MODEL", help="also its inferences, as rungs")
+    _ensemble(energy)
+    energy.add_argument("--bits", type=float, default=1.0, metavar="B", help="erased (default: 1)")
+    _temperature(energy)
+    energy.add_argument("--recalled", action="store_true", help="with values that were not re-read")
+    energy.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
+
     experiment = _verb(
         verbs, "experiment", _experiment, "one question asked of revsim: table, figure, outcome"
     )
@@ -139,6 +147,18 @@ def _policy(parser: argparse.ArgumentParser, default: str) -> None:
         help=f"conventional, activation_reset, uncompute, bennett (default: {default})",
     )
     parser.add_argument("--input", metavar="I", help="destroy, keep or return the input")
+
+
+def _temperature(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--temperature", type=float, default=300.0, metavar="K", help="of the device, in kelvin"
+    )
+    parser.add_argument(
+        "--efficiency",
+        type=float,
+        metavar="E",
+        help="of a refrigerator from there to 300 K, as a fraction of Carnot: adds wall energy",
+    )
 
 
 def _ensemble(parser: argparse.ArgumentParser) -> None:
@@ -186,10 +206,10 @@ def _writable(*paths: str | None) -> None:
 def _verify(options: argparse.Namespace) -> int:
     from revsim.evidence import command_line
     from revsim.inputs import make_ensemble
-    from revsim.physics.landauer import check_temperature
+    from revsim.physics.cooling import check_refrigerator
     from revsim.pipeline import load, verify
 
-    check_temperature(options.temperature)
+    check_refrigerator(options.temperature, options.efficiency)
     _writable(options.plot, options.neurons, options.erasures)
     if options.plot is not None:
         from revsim.report.plots import kind_of
@@ -205,6 +225,7 @@ def _verify(options: argparse.Namespace) -> int:
             policy=options.policy,
             input=options.input,
             temperature_k=options.temperature,
+            efficiency=options.efficiency,
             threads=options.threads,
             provenance={"argv": command_line()},
         )
@@ -292,6 +313,39 @@ def _draw(options: argparse.Namespace) -> int:
     else:
         print(text)
     return 0
+
+
+def _energy(options: argparse.Namespace) -> int:
+    from revsim.report.ladder import Erased, all_rungs, as_dict, network_rungs, plot_ladder, render
+    from revsim.report.plots import kind_of, save
+
+    erased = Erased(options.bits, options.temperature, options.efficiency)
+    _writable(options.plot)
+    if options.plot is not None:
+        kind_of(options.plot)
+    more = () if options.model is None else network_rungs(_erasing(options), options.temperature)
+    rungs = all_rungs(erased, options.recalled, more)
+    if options.plot is not None:
+        save(plot_ladder(rungs, options.temperature), options.plot)
+    if options.json:
+        _print_json(as_dict(erased, rungs))
+    else:
+        print(render(erased, rungs), end="")
+    return 0
+
+
+def _erasing(options: argparse.Namespace) -> list[Any]:
+    """A network in the paper's picture and with all layers uncomputed, its input destroyed."""
+    from revsim.inputs import make_ensemble
+    from revsim.pipeline import load, verify
+
+    network = load(options.model)
+    ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
+    with _progress(f"running every gate of {network.name}"):
+        return [
+            verify(network, ensemble, policy=policy, threads=options.threads)
+            for policy in ("activation_reset", "bennett")
+        ]
 
 
 def _experiment(options: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
 from revsim.network.reference import LayerValues, check_rows, run_reference
-from revsim.physics.landauer import check_temperature
+from revsim.physics.cooling import check_refrigerator
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Report, RunReport, erasure_table
 from revsim.schedule.policy import POLICIES, compile_network
@@ -84,6 +84,7 @@ def verify(
     policy: str | None = None,
     input: str | None = None,
     temperature_k: float = 300.0,
+    efficiency: float | None = None,
     threads: int | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Report:
@@ -91,13 +92,15 @@ def verify(
 
     ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
     input: None runs all four policies with the input destroyed and bennett with it kept.
-    temperature_k in kelvin. Raises InputError on anything that does not fit.
+    temperature_k: the device's, in kelvin; efficiency: of a refrigerator that holds it there in a
+    room of 300 K, as a fraction of Carnot (None: no wall energy). Raises InputError on what does
+    not fit.
 
     >>> report = verify("xor", policy="uncompute")
     >>> report.holds, round(report.runs[0].total.given_kept, 6)
     (True, 1.0)
     """
-    check_temperature(temperature_k)
+    check_refrigerator(temperature_k, efficiency)
     network = load(network) if isinstance(network, str | Path) else network
     if not isinstance(network, Network):
         raise InputError(f"verify takes a Network, a file or a name, not {type(network).__name__}")
@@ -150,6 +153,7 @@ def verify(
         H_Y=layers[-1].H_out,
         runs=tuple(reports),
         temperature_k=temperature_k,
+        efficiency=efficiency,
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},

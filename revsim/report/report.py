@@ -15,6 +15,7 @@ from revsim.ledger.comparison import Activity, Comparison
 from revsim.ledger.identities import Identity
 from revsim.ledger.ledgers import LEDGERS, LedgerRow, Ledgers, total_of
 from revsim.ledger.reference import LayerEntropies
+from revsim.physics.cooling import WALL_K, wall_energy
 from revsim.physics.landauer import energy_j, negentropy_j_per_k
 
 SCHEMA = "revsim verify 1"
@@ -122,6 +123,7 @@ class Report:
     temperature_k: float
     neurons: Table
     erasures: Table
+    efficiency: float | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -189,11 +191,17 @@ class Report:
         bits = {name: getattr(total, name) for name, _ in LEDGERS[:4]}
         bits["active_neurons"] = self.activity.active_neurons
         bits["changed_neurons"] = self.activity.changed_neurons
-        return {
+        joules = {k: energy_j(v, self.temperature_k) for k, v in bits.items()}
+        out: dict[str, Any] = {
             "temperature_k": self.temperature_k,
-            "joules": {k: energy_j(v, self.temperature_k) for k, v in bits.items()},
+            "joules": joules,
             "negentropy_j_per_k": {k: negentropy_j_per_k(v) for k, v in bits.items()},
         }
+        if self.efficiency is not None:
+            lift = self.temperature_k, self.efficiency
+            out["wall_k"], out["efficiency"] = WALL_K, self.efficiency
+            out["wall_joules"] = {k: wall_energy(v, *lift) for k, v in joules.items()}
+        return out
 
     def to_json(self, path: str | Path | None = None) -> str:
         """JSON text (sorted as in the layout, numbers in full), also written to `path` if given."""
