@@ -36,13 +36,10 @@ def run() -> Outcome:
     spread = max(v[-1] / v[0] for v in joules.values())
     first = negentropy["per_bit"]
     sentence = (
-        f"One inference of {NETWORK} takes {first[0]:.4e} J/K of negentropy per_bit, "
-        f"{negentropy['given_kept'][0]:.4e} J/K given_kept, "
-        f"{'equal to the last digit' if identical else 'NOT equal'} at "
-        f"{', '.join(f'{t:g}' for t in TEMPERATURES_K)} K, while its heat differs {spread:.1f} "
-        f"times between the coldest and the warmest: joules need a temperature beside them, "
-        f"negentropy does not. Neither says which of the ledgers is meant, and they differ "
-        f"{first[0] / negentropy['given_kept'][0]:.0f} times."
+        f"One inference of {NETWORK} takes {first[0]:.3e} J/K of negentropy per_bit, "
+        f"{'the same' if identical else 'NOT the same'} to the last digit at "
+        f"{', '.join(f'{t:g}' for t in TEMPERATURES_K)} K, while its heat differs {spread:.0f}-fold; "
+        f"which ledger is meant still matters {first[0] / negentropy['given_kept'][0]:.0f}-fold."
     )
     return Outcome(
         holds=bool(identical and off < 1e-12),
