@@ -126,6 +126,20 @@ def build_parser() -> argparse.ArgumentParser:
     draw.add_argument("--policy", metavar="P", help=POLICY)
     draw.add_argument("--hierarchy", action="store_true", help="the tree of definitions")
 
+    adiabatic = _verb(
+        verbs, "adiabatic", _adiabatic, "what adiabatic logic families make of a circuit"
+    )
+    adiabatic.add_argument("model", metavar="MODEL|CIRCUIT")
+    _policy(adiabatic, "activation_reset")
+    adiabatic.add_argument("--family", metavar="F", help="list what the circuit breaks in it")
+    adiabatic.add_argument("--tick", type=float, default=1e-8, metavar="S", help="of one ramp")
+    adiabatic.add_argument("--leakage", type=float, default=1e-12, metavar="W", help="of a cell")
+    adiabatic.add_argument(
+        "--switching",
+        action="store_true",
+        help="of a network: erased bits, and flips in a retractile cascade, from a simulation",
+    )
+
     energy = _verb(verbs, "energy", _energy, "from one erased bit to a memory access, in joules")
     energy.add_argument("model", nargs="?", metavar="MODEL", help="also its inferences, as rungs")
     _ensemble(energy)
@@ -329,6 +343,34 @@ def _draw(options: argparse.Namespace) -> int:
         _print_json({"drawing": text.splitlines()})
     else:
         print(text)
+    return 0
+
+
+def _adiabatic(options: argparse.Namespace) -> int:
+    from revsim.physics.families import Cell, family_of
+    from revsim.report.families import examine_families, render_families
+
+    if options.family is not None:
+        family_of(options.family)
+    circuit = _circuit(options, options.policy, options.input)
+    bits, flips = 0.0, None
+    if options.switching:
+        if not circuit.layers:
+            raise InputError("--switching is for networks: a circuit has no data of its own")
+        from revsim.pipeline import verify
+
+        chosen = circuit.policy, circuit.input_choice
+        with _progress(f"running every gate of {circuit.name}"):
+            run = verify(options.model, policy=chosen[0], input=chosen[1], switching=True).runs[0]
+        bits, flips = run.total.per_bit, sum((run.switching or {}).values())
+    with _progress(f"examining every gate of {circuit.name}"):
+        found = examine_families(
+            circuit, Cell(leakage_w=options.leakage), options.tick, bits, flips
+        )
+    if options.json:
+        _print_json(found)
+    else:
+        print(render_families(found, options.family), end="")
     return 0
 
 

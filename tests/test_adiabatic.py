@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from revsim.circuit.adiabatic import DEMANDS, check_family
+from revsim.circuit.adiabatic import DEMANDS, check_family, examine
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Call, Circuit, Definition, Erase
 from revsim.circuit.registers import Register
@@ -171,3 +171,15 @@ def test_unknown_families_are_refused(family: str) -> None:
 def test_violations_speak_of_the_users_wires() -> None:
     first = check_family(load(CIRCUITS / "half_adder_in_place.qasm"), "retractile")[0]
     assert first.rule == "C1" and "not known to be 0" in first.what and "gate" in first.what
+
+
+def test_levels_and_nodes() -> None:
+    def and_and_back(b: Builder, x: np.ndarray, y: np.ndarray) -> None:
+        t = b.local("t")
+        b.ccx(x[:1], x[1:], t)
+        b.cx(t, y)
+        b.undo(0, 1)
+
+    found = examine(built(and_and_back, 2, 1))
+    # t is read and taken back in one level, from the values of the level before; only t and y rise
+    assert (found.levels, found.nodes) == (2, 2)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from revsim.cli import main
+from revsim.physics.adiabatic import ramp_energy
 from revsim.physics.cooling import wall_energy
+from revsim.physics.families import FAMILIES
 from revsim.physics.landauer import energy_j, negentropy_j_per_k
 from revsim.physics.reference import NOT_FOUND
 from revsim.pipeline import verify
@@ -96,5 +98,63 @@ def test_bad_input_is_one_message(
     arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*arguments]) == 2
+    message = capsys.readouterr().err
+    assert words in message and len(message.splitlines()) == 1
+
+
+CIRCUITS = Path(__file__).resolve().parents[1] / "circuits"
+
+
+def test_a_circuit_family_by_family(capsys: pytest.CaptureFixture[str]) -> None:
+    circuit = str(CIRCUITS / "half_adder_erasing.qasm")
+    printed = said(capsys, "adiabatic", circuit, "--family", "2lal")
+    assert max(map(len, printed.splitlines())) <= WIDTH and "…" not in printed
+    assert "erases" in printed and "no bijection" in printed
+    found = json.loads(said(capsys, "adiabatic", circuit, "--tick", "1e-7", "--json"))
+    families = {f["name"]: f for f in found["families"]}
+    assert families.keys() == FAMILIES.keys()
+    assert families["2lal"]["broken"]["C3"] == 2 and "C3" not in families["retractile"]["broken"]
+    cells = found["width"] * found["levels"]
+    for name, interval in (("2lal", 4e-7), ("s2lal", 8e-7)):
+        energy = families[name]["energy"]
+        assert families[name]["interval_s"] == pytest.approx(interval)
+        assert families[name]["cells"] == cells
+        assert energy["ramp_j"] == pytest.approx(2 * cells * ramp_energy(1e4, 1e-15, 1, 1e-7))
+        assert energy["leak_j"] == pytest.approx(cells * 1e-12 * interval)
+    assert families["aqfp"]["energy"] is None
+
+
+def test_flips_and_erased_bits_of_a_network_are_simulated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("--policy", "activation_reset", "--switching", "--json")
+    found = json.loads(said(capsys, "adiabatic", "xor", *options))
+    run = verify("xor", policy="activation_reset", switching=True).runs[0]
+    assert run.switching is not None
+    energy = found["families"][0]["energy"]
+    assert found["families"][0]["name"] == "retractile"
+    flips = sum(run.switching.values())
+    assert energy["ramp_j"] == pytest.approx(flips * ramp_energy(1e4, 1e-15, 1, 1e-8))
+    assert all(
+        f["energy"]["erase_j"] == pytest.approx(energy_j(run.total.per_bit))
+        for f in found["families"]
+        if f["energy"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--tick", "0"), "ramp time"),
+        (("--leakage", "-1"), "leakage power"),
+        (("--family", "scrl"), "no sourced phase table"),
+        (("--family", "ttl"), "retractile, 2lal"),
+        (("--switching",), "is for networks"),
+    ],
+)
+def test_bad_input_to_adiabatic_is_one_message(
+    options: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["adiabatic", str(CIRCUITS / "relu8.qasm"), *options]) == 2
     message = capsys.readouterr().err
     assert words in message and len(message.splitlines()) == 1

@@ -35,11 +35,12 @@ def run() -> Outcome:
     )
     spread = max(v[-1] / v[0] for v in joules.values())
     first = negentropy["per_bit"]
+    kelvins = ", ".join(f"{t:g}" for t in TEMPERATURES_K)
+    ratio = first[0] / negentropy["given_kept"][0]
     sentence = (
         f"One inference of {NETWORK} takes {first[0]:.3e} J/K of negentropy per_bit, "
-        f"{'the same' if identical else 'NOT the same'} to the last digit at "
-        f"{', '.join(f'{t:g}' for t in TEMPERATURES_K)} K, while its heat differs {spread:.0f}-fold; "
-        f"which ledger is meant still matters {first[0] / negentropy['given_kept'][0]:.0f}-fold."
+        f"{'the same' if identical else 'NOT the same'} to the last digit at {kelvins} K, while "
+        f"its heat differs {spread:.0f}-fold; which ledger is meant still matters {ratio:.0f}-fold."
     )
     return Outcome(
         holds=bool(identical and off < 1e-12),

@@ -11,7 +11,7 @@ from typing import Final
 from revsim.physics import brain
 from revsim.physics.adiabatic import abrupt_energy, ramp_energy
 from revsim.physics.cooling import wall_energy
-from revsim.physics.families import Cell
+from revsim.physics.families import ROUND_CELL
 from revsim.physics.landauer import energy_j
 from revsim.physics.reference import reference
 from revsim.physics.superconducting import JUNCTION_J, TEMPERATURE_K
@@ -78,7 +78,7 @@ def _limits(temperature_k: float) -> list[Rung]:
 
 
 def _models() -> list[Rung]:
-    cell = Cell()
+    cell = ROUND_CELL
     aqfp = reference("AQFP junction at 4.2 K")
     ramp = ramp_energy(cell.resistance_ohm, cell.capacitance_f, cell.voltage_v, RAMP_S)
     abrupt = abrupt_energy(cell.capacitance_f, cell.voltage_v)
