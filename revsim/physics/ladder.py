@@ -82,6 +82,7 @@ def _models() -> list[Rung]:
     aqfp = reference("AQFP junction at 4.2 K")
     ramp = ramp_energy(cell.resistance_ohm, cell.capacitance_f, cell.voltage_v, RAMP_S)
     abrupt = abrupt_energy(cell.capacitance_f, cell.voltage_v)
+    node = f"{cell.capacitance_f * 1e15:g} fF node"
     example = f"{cell.resistance_ohm:.0e} ohm, {cell.capacitance_f:.0e} F, {cell.voltage_v:g} V"
     junction, transition = "junction and cycle", "transition"
     helium = wall_energy(JUNCTION_J, TEMPERATURE_K, 0.155)
@@ -105,7 +106,7 @@ def _models() -> list[Rung]:
             aqfp.status,
         ),
         Rung(
-            f"adiabatic ramp of {RAMP_S * 1e9:g} ns",
+            f"{node}, ramp of {RAMP_S * 1e9:g} ns",
             ramp,
             "adiabatic",
             transition,
@@ -114,7 +115,7 @@ def _models() -> list[Rung]:
             "derived",
         ),
         Rung(
-            "the same node, switched abruptly",
+            f"{node}, switched abruptly",
             abrupt,
             "CMOS",
             transition,
