@@ -14,6 +14,7 @@ from revsim.errors import InputError
 from revsim.formats.qasm3 import load
 from revsim.pipeline import load as load_network
 from revsim.schedule.policy import compile_network
+from revsim.simulator.apply import apply
 
 CIRCUITS = Path(__file__).resolve().parents[1] / "circuits"
 REVERSIBLE = ("2lal", "s2lal", "q2lal")
@@ -183,3 +184,70 @@ def test_levels_and_nodes() -> None:
     found = examine(built(and_and_back, 2, 1))
     # t is read and taken back in one level, from the values of the level before; only t and y rise
     assert (found.levels, found.nodes) == (2, 2)
+
+
+def random_gates(seed: int) -> tuple[Definition, list[tuple[str, tuple[int, ...]]]]:
+    """Gates on three inputs and three fresh wires; later ones often repeat earlier ones."""
+    random = np.random.default_rng(seed)
+    b = Builder("random")
+    wires = np.concatenate([b.port("x", 3), b.port("t", 3, zero=True)])
+    listed: list[tuple[str, tuple[int, ...]]] = []
+    for _ in range(int(random.integers(2, 14))):
+        if listed and random.random() < 0.55:
+            name, used = listed[int(random.integers(len(listed)))]
+        else:
+            name = str(random.choice(["cx", "ccx", "cswap", "swap", "x"]))
+            arity = {"cx": 2, "ccx": 3, "cswap": 3, "swap": 2, "x": 1}[name]
+            used = tuple(int(w) for w in random.choice(wires, arity, replace=False))
+        listed.append((name, used))
+        getattr(b, name)(*used)
+    return b.build(), listed
+
+
+def moved(name: str, used: tuple[int, ...], state: np.ndarray) -> None:
+    """One gate on bits [wires, rows], written anew."""
+    *controls, last = used
+    if name in ("swap", "cswap"):
+        *controls, first, last = used
+        chosen = state[controls].all(axis=0) if controls else np.ones(state.shape[1], dtype=bool)
+        state[np.ix_([first, last], np.flatnonzero(chosen))] = state[
+            np.ix_([last, first], np.flatnonzero(chosen))
+        ]
+    else:
+        state[last] ^= state[controls].all(axis=0) if controls else True
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_what_passes_as_known_zero_is_zero_on_every_input(seed: int) -> None:
+    definition, listed = random_gates(seed)
+    broken = {v.gate for v in examine(definition).violations if v.rule == "C1"}
+    state = np.zeros((6, 8), dtype=bool)
+    state[:3] = np.array([[row >> k & 1 for row in range(8)] for k in range(3)], dtype=bool)
+    for gate, (name, used) in enumerate(listed):
+        before = state.copy()
+        moved(name, used, state)
+        if name in ("swap", "x") or gate in broken:
+            continue
+        for wire in used[-2:] if name == "cswap" else used[-1:]:
+            changed = (before[wire] != state[wire]).any()
+            assert not (changed and before[wire].any() and state[wire].any()), (gate, name, used)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_without_c2_every_local_ends_at_zero(seed: int) -> None:
+    """The same gates on locals: either C2 is reported or the simulator finds them clean."""
+    _, listed = random_gates(seed)
+    b = Builder("locals")
+    b.port("x", 3)
+    b.local("t", 3)
+    for name, used in listed + (listed[::-1] if seed % 2 else []):
+        getattr(b, name)(*used)
+    definition = b.build()
+    if not any(v.rule == "C2" for v in examine(definition).violations):
+        apply(definition, {"x": np.arange(8)})  # raises where a local is left behind
+
+
+def test_a_bennett_circuit_makes_each_value_once() -> None:
+    """Half of its gates take back what the other half wrote, but for the copy of the output."""
+    circuit = load(CIRCUITS / "half_adder_bennett.qasm")
+    assert examine(circuit).nodes == 3 + 2  # three gates forward, two copies

@@ -66,9 +66,9 @@ class Violation:
 class Examined:
     """A circuit as adiabatic logic would see it.
 
-    `levels`: ticks from input to output. `nodes`: wires raised from 0 by a gate; what a gate takes
-    back is not counted, since on a retractile cascade the falling clock does it. `violations` of
-    all rules, whatever the family.
+    `levels`: ticks from input to output. `nodes`: values that gates make; a gate that takes back
+    what another wrote makes none, since on a retractile cascade the falling clock does it.
+    `violations` of all rules, whatever the family.
     """
 
     levels: int
@@ -189,13 +189,15 @@ def _violations(circuit: Circuit, walk: _Walk) -> Iterator[Violation]:
         yield from _levels(walk, gate, name, step)
         before = [walk.state(w) for w in step.targets]
         zero = [b == _ZERO or step.role == Role.COMPUTE for b in before]
+        known = walk.unknowns
         _write(walk, step, zero)
         for wire, old, was_zero in zip(step.targets, before, zero, strict=True):
             if walk.state(wire) == old:
                 continue
             walk.writer[wire] = gate
             back = walk.state(wire) == _ZERO
-            walk.nodes += not back
+            base, terms = walk.state(wire)
+            walk.nodes += base > known or len(terms) > len(old[1])
             if not (was_zero or back or step.opcode == X):
                 yield Violation("C1", gate, f"{name} writes {walk.names(wire)}, not known to be 0")
             if step.opcode != X:
