@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="rows are consecutive inputs of a device that keeps its neurons' states",
     )
-    verify.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
+    _temperature(verify)
     verify.add_argument(
         "--units",
         choices=("bits", "nats", "k_B", "J"),
@@ -142,6 +142,28 @@ def build_parser() -> argparse.ArgumentParser:
     draw.add_argument("--policy", metavar="P", help=POLICY)
     draw.add_argument("--hierarchy", action="store_true", help="the tree of definitions")
 
+    adiabatic = _verb(
+        verbs, "adiabatic", _adiabatic, "what adiabatic logic families make of a circuit"
+    )
+    adiabatic.add_argument("model", metavar="MODEL|CIRCUIT")
+    _policy(adiabatic, "activation_reset")
+    adiabatic.add_argument("--family", metavar="F", help="list what the circuit breaks in it")
+    adiabatic.add_argument("--tick", type=float, default=1e-8, metavar="S", help="of one ramp")
+    adiabatic.add_argument("--leakage", type=float, default=1e-12, metavar="W", help="of a cell")
+    adiabatic.add_argument(
+        "--switching",
+        action="store_true",
+        help="of a network: erased bits, and flips in a retractile cascade, from a simulation",
+    )
+
+    energy = _verb(verbs, "energy", _energy, "from one erased bit to a memory access, in joules")
+    energy.add_argument("model", nargs="?", metavar="MODEL", help="also its inferences, as rungs")
+    _ensemble(energy)
+    energy.add_argument("--bits", type=float, default=1.0, metavar="B", help="erased (default: 1)")
+    _temperature(energy)
+    energy.add_argument("--recalled", action="store_true", help="with values that were not re-read")
+    energy.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
+
     experiment = _verb(
         verbs, "experiment", _experiment, "one question asked of revsim: table, figure, outcome"
     )
@@ -170,6 +192,18 @@ def _policy(parser: argparse.ArgumentParser, default: str) -> None:
         f"pebble:Ww (W wires), pebble or neuron_reset (default: {default})",
     )
     parser.add_argument("--input", metavar="I", help="destroy, keep or return the input")
+
+
+def _temperature(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--temperature", type=float, default=300.0, metavar="K", help="of the device, in kelvin"
+    )
+    parser.add_argument(
+        "--efficiency",
+        type=float,
+        metavar="E",
+        help="of a refrigerator from there to 300 K, as a fraction of Carnot: adds wall energy",
+    )
 
 
 def _ensemble(parser: argparse.ArgumentParser) -> None:
@@ -218,10 +252,10 @@ def _verify(options: argparse.Namespace) -> int:
     from revsim.evidence import command_line
     from revsim.inputs import make_ensemble, make_prior
     from revsim.ledger.ledgers import check_scope
-    from revsim.physics.landauer import check_temperature
+    from revsim.physics.cooling import check_refrigerator
     from revsim.pipeline import load, verify
 
-    check_temperature(options.temperature)
+    check_refrigerator(options.temperature, options.efficiency)
     check_scope(options.scope)
     _writable(options.plot, options.neurons, options.erasures)
     if options.plot is not None:
@@ -239,6 +273,7 @@ def _verify(options: argparse.Namespace) -> int:
             policy=options.policy,
             input=options.input,
             temperature_k=options.temperature,
+            efficiency=options.efficiency,
             threads=options.threads,
             stream=options.stream,
             switching=options.switching,
@@ -331,6 +366,67 @@ def _draw(options: argparse.Namespace) -> int:
     else:
         print(text)
     return 0
+
+
+def _adiabatic(options: argparse.Namespace) -> int:
+    from revsim.physics.families import Cell, family_of
+    from revsim.report.families import examine_families, render_families
+
+    if options.family is not None:
+        family_of(options.family)
+    circuit = _circuit(options, options.policy, options.input)
+    bits, flips = 0.0, None
+    if options.switching:
+        if not circuit.layers:
+            raise InputError("--switching is for networks: a circuit has no data of its own")
+        from revsim.pipeline import verify
+
+        chosen = circuit.policy, circuit.input_choice
+        with _progress(f"running every gate of {circuit.name}"):
+            run = verify(options.model, policy=chosen[0], input=chosen[1], switching=True).runs[0]
+        bits, flips = run.total.per_bit, sum((run.switching or {}).values())
+    with _progress(f"examining every gate of {circuit.name}"):
+        found = examine_families(
+            circuit, Cell(leakage_w=options.leakage), options.tick, bits, flips
+        )
+    if options.json:
+        _print_json(found)
+    else:
+        print(render_families(found, options.family), end="")
+    return 0
+
+
+def _energy(options: argparse.Namespace) -> int:
+    from revsim.report.ladder import Erased, all_rungs, as_dict, network_rungs, plot_ladder, render
+    from revsim.report.plots import kind_of, save
+
+    erased = Erased(options.bits, options.temperature, options.efficiency)
+    _writable(options.plot)
+    if options.plot is not None:
+        kind_of(options.plot)
+    more = () if options.model is None else network_rungs(_erasing(options), options.temperature)
+    rungs = all_rungs(erased, options.recalled, more)
+    if options.plot is not None:
+        save(plot_ladder(rungs, options.temperature), options.plot)
+    if options.json:
+        _print_json(as_dict(erased, rungs))
+    else:
+        print(render(erased, rungs), end="")
+    return 0
+
+
+def _erasing(options: argparse.Namespace) -> list[Any]:
+    """A network in the paper's picture and with all layers uncomputed, its input destroyed."""
+    from revsim.inputs import make_ensemble
+    from revsim.pipeline import load, verify
+
+    network = load(options.model)
+    ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
+    with _progress(f"running every gate of {network.name}"):
+        return [
+            verify(network, ensemble, policy=policy, threads=options.threads)
+            for policy in ("activation_reset", "bennett")
+        ]
 
 
 def _experiment(options: argparse.Namespace) -> int:

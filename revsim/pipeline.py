@@ -36,7 +36,7 @@ from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
 from revsim.network.reference import check_rows, run_reference
-from revsim.physics.landauer import check_temperature
+from revsim.physics.cooling import check_refrigerator
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Report, RunReport, erasure_table
 from revsim.sampling import Sample
@@ -97,6 +97,7 @@ def verify(
     policy: str | None = None,
     input: str | None = None,
     temperature_k: float = 300.0,
+    efficiency: float | None = None,
     threads: int | None = None,
     stream: bool = False,
     switching: bool = False,
@@ -110,20 +111,21 @@ def verify(
 
     ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
     input: None runs all four policies with the input destroyed and bennett with it kept.
-    temperature_k in kelvin. switching: count the flips of every wire too (half as long again to
-    twice as long). scope: what a reset may look at, bit, register, layer or kept; the ledger that
-    follows heads the energy table (ledger/ledgers.py: SCOPES). tuned_to: also what a device pays
-    whose resets and gates are tuned to this other ensemble, `pseudocount` rows added to each value.
-    population: the name of an estimator (ledger/estimators.py); the rows are then
-    a sample, and the report adds estimates and intervals for its population.
-    stream: the rows are consecutive inputs of a device that keeps its neurons' states.
+    temperature_k: the device's, in kelvin; efficiency: of a refrigerator that holds it there in a
+    room of 300 K, as a fraction of Carnot (None: no wall energy). stream: the rows are consecutive
+    inputs of a device that keeps its neurons' states. switching: count the flips of every wire too
+    (half as long again to twice as long). scope: what a reset may look at, bit, register, layer or
+    kept; the ledger that follows heads the energy table (ledger/ledgers.py: SCOPES). tuned_to: also
+    what a device pays whose resets and gates are tuned to this other ensemble, `pseudocount` rows
+    added to each value. population: the name of an estimator (ledger/estimators.py); the rows are
+    then a sample, and the report adds estimates and intervals for its population.
     Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
     >>> report.holds, round(report.runs[0].total.given_kept, 6)
     (True, 1.0)
     """
-    check_temperature(temperature_k)
+    check_refrigerator(temperature_k, efficiency)
     check_scope(scope)
     network = load(network) if isinstance(network, str | Path) else network
     if not isinstance(network, Network):
@@ -217,6 +219,7 @@ def verify(
         temperature_k=temperature_k,
         scope=scope,
         conditions=conditions(neurons),
+        efficiency=efficiency,
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
         population=None if sample is None else sample.claims(reference),
