@@ -4,7 +4,17 @@
 15
 """
 
-from revsim.blocks import add, clamp, columns, compare, maximum, popcount, requantise, select
+from revsim.blocks import (
+    add,
+    clamp,
+    columns,
+    compare,
+    linear_in_place,
+    maximum,
+    popcount,
+    requantise,
+    select,
+)
 from revsim.blocks.block import Block
 from revsim.errors import InputError
 
@@ -13,6 +23,7 @@ BLOCKS: tuple[Block, ...] = (
     *compare.BLOCKS,
     *popcount.BLOCKS,
     *columns.BLOCKS,
+    *linear_in_place.BLOCKS,
     *select.BLOCKS,
     *clamp.BLOCKS,
     *maximum.BLOCKS,
