@@ -1,6 +1,8 @@
 """Linear maps in place: every small matrix, by exhaustion; what cannot be done is refused."""
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Port
 from revsim.circuit.measures import counts
 from revsim.errors import InputError
+from revsim.experiments.registry import experiment
 from revsim.simulator.apply import apply
 
 
@@ -116,3 +119,17 @@ def test_bad_maps_are_refused_in_words() -> None:
         multiply_in_place(b, x, 6, y)
     with pytest.raises(InputError, match="takes widths"):
         factors([[1]], 63)
+
+
+def test_the_experiment_finds_the_known_losses_and_says_where_overflow_loses() -> None:
+    known = json.loads(Path(__file__).with_name("oracle_cases.json").read_text())["cases"]
+    value = {case["id"]: case["value"] for case in known}
+    outcome = experiment("linear").run()
+    assert outcome.holds
+    for name, case in (("det 1", 51), ("det -2", 52), ("rank 1", 53), ("det -2_integers", 54)):
+        assert outcome.numbers[f"lost_{name}"] == pytest.approx(value[case], abs=1e-9)
+    done = {(row[0], row[1]): row for row in outcome.tables["Every input once"].rows}
+    assert all(
+        row[5] == 0 for (_, way), row in done.items() if way in ("in place", "beside, x kept")
+    )
+    assert ("det -2", "in place") not in done and ("det 51", "in place") in done
