@@ -24,7 +24,7 @@ basis fredkin: bits on two rails; Fredkins keep the number of ones. NOTs supply
 constant ones and take them back, CNOTs split inputs into rails and join them"""
 POLICY = (
     "conventional, activation_reset (default), uncompute, bennett, pebble:K (K layer registers), "
-    "pebble:Ww (W wires) or pebble"
+    "pebble:Ww (W wires), pebble or neuron_reset"
 )
 EPILOG = """\
 MODEL is an .npz network or the name of a bundled one (digits, digits20, xor, toy);
@@ -86,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     verify = _verb(verbs, "verify", _verify, "compile, run every gate on every row, check, compare")
     verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
-    _policy(verify, "all four, input destroyed, and bennett with it kept")
+    _policy(verify, "the first four, input destroyed, and bennett with it kept")
     _ensemble(verify)
     verify.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
     verify.add_argument(
@@ -94,6 +94,17 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("bits", "nats", "k_B", "J"),
         default="bits",
         help="of the erased-bits tables",
+    )
+    verify.add_argument(
+        "--switching", action="store_true", help="also count the flips of every wire, slower"
+    )
+    verify.add_argument(
+        "--population",
+        nargs="?",
+        const="miller_madow",
+        metavar="ESTIMATOR",
+        help="take the rows for a sample and add estimates and intervals for its population: "
+        "plug_in, miller_madow (default), chao_shen, grassberger, nsb",
     )
     verify.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     verify.add_argument("--neurons", metavar="FILE", help="also write the neurons table (.csv)")
@@ -145,7 +156,7 @@ def _policy(parser: argparse.ArgumentParser, default: str) -> None:
         "--policy",
         metavar="P",
         help="conventional, activation_reset, uncompute, bennett, pebble:K (K layer registers), "
-        f"pebble:Ww (W wires) or pebble (default: {default})",
+        f"pebble:Ww (W wires), pebble or neuron_reset (default: {default})",
     )
     parser.add_argument("--input", metavar="I", help="destroy, keep or return the input")
 
@@ -224,6 +235,8 @@ def _verify(options: argparse.Namespace) -> int:
             input=options.input,
             temperature_k=options.temperature,
             threads=options.threads,
+            switching=options.switching,
+            population=options.population,
             provenance={"argv": command_line()},
         )
     if options.plot is not None:

@@ -20,6 +20,7 @@ from revsim.circuit.validate import validate
 from revsim.errors import InputError
 from revsim.lower.layer import LoweredLayer, lower
 from revsim.lower.netlist import argmax_netlist, neuron_netlist
+from revsim.lower.state import BIT, state_definition
 from revsim.network.network import Network
 from revsim.schedule.device import Device
 from revsim.schedule.pebbling import Chain, Move, Segment, front, schedule
@@ -32,10 +33,11 @@ def compile_network(
 ) -> Circuit:
     """Compile a network to a circuit under a policy.
 
-    policy: conventional, activation_reset, uncompute, bennett, or pebble:K (within K layer
-    registers), pebble:Ww (within W wires), pebble (as few registers as work); input: destroy
-    (erased at its last use), keep (stays on the device) or return (stays, then exported: kept all
-    the same). Raises InputError for names that are not known and budgets that are too small.
+    policy: conventional, activation_reset, uncompute, bennett, pebble:K (within K layer
+    registers), pebble:Ww (within W wires), pebble (as few registers as work) or neuron_reset;
+    input: destroy (erased at its last use), keep (stays on the device) or return (stays, then
+    exported: kept all the same). Raises InputError for names that are not known and budgets that
+    are too small.
 
     >>> from revsim.network.arrays import from_arrays
     >>> compile_network(from_arrays([[[1, 1]]]), "bennett", "keep").policy
@@ -195,24 +197,89 @@ def _uncompute(device: Device, layers: Sequence[LoweredLayer], input: str) -> tu
 # --- bennett ------------------------------------------------------------------------------------
 
 
-def _bennett(device: Device, layers: Sequence[LoweredLayer], input: str) -> tuple[Register, ...]:
-    held: list[Sequence[Register]] = [device.inputs]
+def forward(
+    device: Device, layers: Sequence[LoweredLayer], x: Sequence[Register]
+) -> list[Sequence[Register]]:
+    """All layers forward, each output held: the network's input x, then every layer's output."""
+    held: list[Sequence[Register]] = [x]
     for layer in layers:
         device.layer = layer.name
         y = _outputs_of(device, layer)
         _compute_clean(device, layer, held[-1], y, inverse=False)
         device.mark(f"{layer.name}.y", y)
         held.append(y)
-    outputs = [device.alloc(f"output[{j}]", e) for j, e in enumerate(layers[-1].outputs)]
-    for source, target in zip(held[-1], outputs, strict=True):
+    return held
+
+
+def copy_out(device: Device, held: Sequence[Register]) -> list[Register]:
+    """A copy of the network's output."""
+    outputs = [device.alloc(f"output[{j}]", r.encoding) for j, r in enumerate(held)]
+    for source, target in zip(held, outputs, strict=True):
         device.call(_copier(source.encoding), source.wires, target.wires)
+    return outputs
+
+
+def backward(
+    device: Device, layers: Sequence[LoweredLayer], held: Sequence[Sequence[Register]]
+) -> None:
+    """All layers backward: what `forward` made is undone and released."""
     for layer, x, made in reversed(list(zip(layers, held[:-1], held[1:], strict=True))):
         device.layer = layer.name
         _compute_clean(device, layer, x, made, inverse=True)
         for register in made:
             device.free(register.name, register.wires)
+
+
+def _bennett(device: Device, layers: Sequence[LoweredLayer], input: str) -> tuple[Register, ...]:
+    held = forward(device, layers, device.inputs)
+    outputs = copy_out(device, held[-1])
+    backward(device, layers, held)
     if input == "destroy":
         _erase_input(device, layers[0], device.inputs)
+    return tuple(outputs)
+
+
+# --- neuron_reset: the paper's own device ---------------------------------------------------------
+
+
+def states_of(
+    device: Device, layer: LoweredLayer, y: Sequence[Register], states: Sequence[Register]
+) -> None:
+    """states[j] ^= neuron j is active, for every neuron of a layer whose output is y."""
+    for register, state in zip(y, states, strict=True):
+        device.call(state_definition(register.encoding), register.wires, state.wires)
+
+
+def erase_states(
+    device: Device, layer: LoweredLayer, states: Sequence[Register], cause: str
+) -> None:
+    """One-bit registers of a layer's neurons, each erased by itself; the wires stay in use."""
+    device.layer = layer.name
+    for j, state in enumerate(states):
+        name = f"{layer.name}.{cause}[{j}]"
+        device.erase(name, state.wires, cause, f"{cause} of neuron {j} of {layer.name}")
+
+
+def _neuron_reset(
+    device: Device, layers: Sequence[LoweredLayer], input: str
+) -> tuple[Register, ...]:
+    held = forward(device, layers, device.inputs)
+    states: list[list[Register]] = []
+    for layer, y in zip(layers, held[1:], strict=True):
+        device.layer = layer.name
+        count = layer.source.neurons
+        states.append([device.alloc(f"{layer.name}.state[{j}]", BIT) for j in range(count)])
+        if count:
+            states_of(device, layer, y, states[-1])
+            device.mark(f"{layer.name}.state", states[-1])
+    outputs = copy_out(device, held[-1])
+    backward(device, layers, held)
+    if input == "destroy":
+        _erase_input(device, layers[0], device.inputs)
+    for layer, registers in zip(layers, states, strict=True):
+        erase_states(device, layer, registers, "neuron_state")
+        for state in registers:
+            device.free(state.name, state.wires)
     return tuple(outputs)
 
 
@@ -329,7 +396,8 @@ def _conventional(
 class Policy:
     """A policy: how it builds a body, which definitions must erase nothing, its order in words.
 
-    `clean`: nothing but the input is ever erased, and that last of all.
+    `clean`: nothing but the input is ever erased, and that last of all; `layerwise`: each layer
+    erases what it loses before the next one runs.
     """
 
     name: str
@@ -338,6 +406,7 @@ class Policy:
     linear: Callable[[LoweredLayer], tuple[Definition, ...]]
     order: str
     clean: bool = False
+    layerwise: bool = True
 
 
 def policy_named(policy: str) -> Policy:
@@ -394,6 +463,7 @@ POLICIES: Final[dict[str, Policy]] = {
             lambda layer: layer.copies,
             "all layers forward, copy, all layers backward; the input is erased last, if at all",
             clean=True,
+            layerwise=False,
         ),
         Policy(
             "pebble",
@@ -402,6 +472,16 @@ POLICIES: Final[dict[str, Policy]] = {
             lambda layer: layer.copies,
             "the moves of an optimal pebbling; the input is erased last, if at all",
             clean=True,
+            layerwise=False,
+        ),
+        Policy(
+            "neuron_reset",
+            "the paper's own device: one-bit neuron states, each reset looking at nothing else",
+            _neuron_reset,
+            lambda layer: layer.copies,
+            "all layers forward, copy the output and each neuron's state (active or not), all "
+            "layers backward, erase the input, then the states one by one",
+            layerwise=False,
         ),
     )
 }
