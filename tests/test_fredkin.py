@@ -100,7 +100,7 @@ def on_two_rails(definition: Definition, values: dict[str, np.ndarray]) -> dict[
         out[port.name] = value
         out[f"{port.name}_not"] = value ^ ((1 << port.width) - 1)
     lent = ones_of(conservative(definition))
-    return out | ({"ones": np.full(rows, (1 << lent) - 1)} if lent else {})
+    return out | ({"constant_ones": np.full(rows, (1 << lent) - 1)} if lent else {})
 
 
 def agrees(definition: Definition, values: dict[str, np.ndarray]) -> None:

@@ -11,7 +11,7 @@ rails they do: bit x travels as the pair (x, 1 - x), so that
     k controls            2k - 1, a negative control reads the other rail
 
 There is no garbage: every constant, 0 or 1, is given back as it came. Constants 0 are locals,
-constants 1 come in through a port `ones`. `two_rails.py` rewrites whole circuits.
+constants 1 come in through a port `constant_ones`. `two_rails.py` rewrites whole circuits.
 """
 
 from functools import lru_cache
@@ -32,9 +32,9 @@ Swap = tuple[int, int, int]
 def conservative(definition: Definition) -> Definition:
     """The same definition on two rails, in CSWAPs alone.
 
-    Ports: those of the definition, the complements of each (`x_not`), and `ones`, wires that arrive
-    as 1 and leave as 1 (absent where none is needed). Calls stay calls, loops are counted out.
-    Raises InputError where the definition erases.
+    Ports: those of the definition, the complements of each (`x_not`), and `constant_ones`, which
+    arrive as 1 and leave as 1 (absent where none is needed). Calls stay calls, loops are counted
+    out. Raises InputError where the definition erases.
 
     >>> from revsim.circuit.builder import Builder
     >>> from revsim.circuit.measures import counts
@@ -62,7 +62,7 @@ def conservative(definition: Definition) -> Definition:
         (
             *definition.ports,
             *(Port(f"{port.name}_not", port.width) for port in definition.ports),
-            *((Port("ones", rails.ones),) if rails.ones else ()),
+            *((Port("constant_ones", rails.ones),) if rails.ones else ()),
         ),
         definition.locals + rails.zeros,
         tuple(body),
@@ -73,7 +73,7 @@ def conservative(definition: Definition) -> Definition:
 def ones_of(rewritten: Definition) -> int:
     """How many constant ones a rewritten definition borrows."""
     last = rewritten.ports[-1] if rewritten.ports else None
-    return last.width if last is not None and last.name == "ones" else 0
+    return last.width if last is not None and last.name == "constant_ones" else 0
 
 
 def _table(swaps: list[Swap]) -> Gates:
