@@ -305,7 +305,7 @@ def _linear_block(name: str, matrix: Sequence[Sequence[int]], bias: Sequence[int
         lambda n: linear_cost(n, matrix, bias),
         "P L U modulo 2^n; " + LIFTING,
         least_width=1,
-        most_width=WIDEST,
+        most_width=32,
     )
 
 
