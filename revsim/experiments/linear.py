@@ -143,16 +143,13 @@ def _run() -> Outcome:
     )
     wide = found["det -2", "integers, x erased"].given_kept
     largest = sizes[-1]
+    losses = ", ".join(f"{found[n, 'beside, x erased'].given_kept:.4g} ({n})" for n in lost)
     sentence = (
-        f"{sum(d.way == 'in place' for d in done)} of {len(lost)} matrices have an odd determinant "
-        f"and run in place{' with clean ancillas' if right else ', NOT all cleanly'} and "
-        f"{'no ERASE' if free else 'some ERASE'}, as does every matrix whose input is kept. "
-        "Erasing the input given Wx modulo 2^4 loses "
-        + ", ".join(f"{found[n, 'beside, x erased'].given_kept:.4g} ({n})" for n in lost)
-        + f" bits; determinant -2 loses {abs(wide):.4g} over the integers: the overflow loses it, "
-        f"not the layer. In place has its price: {largest[1] / largest[3]:.1f} times the Toffolis "
-        f"for {largest[2]} instead of {largest[4]} wires at {largest[0]} inputs of "
-        f"{COUNTED_BITS} bits."
+        f"Modulo 2^4 the {sum(d.way == 'in place' for d in done)} matrices of odd determinant, of "
+        f"{len(lost)}, run in place with {'no' if free and right else 'SOME'} ERASE or dirty wire; "
+        f"erasing x given Wx loses {losses} bits. Over the integers det -2 loses {abs(wide):.4g}: "
+        f"it is the overflow. In place takes {largest[1] / largest[3]:.1f} times the Toffolis on "
+        f"{largest[2]}, not {largest[4]}, wires."
     )
     return Outcome(
         holds=right and free and exact and abs(wide) < 1e-9,
