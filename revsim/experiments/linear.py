@@ -134,20 +134,21 @@ def _run() -> Outcome:
     sizes = _sizes()
     lost = {name: bits_lost(w, bits) for name, w, bits in MATRICES}
     found = {(d.matrix, d.way): d.ledgers for d in done}
+    given = {name: found[name, "beside, x erased"].given_kept for name in lost}
     right = all(d.right for d in done)
     free = all(d.ledgers.reset_count == 0 for d in done if d.way in ("in place", "beside, x kept"))
     exact = all(
-        abs(found[name, "beside, x erased"].given_kept - lost[name]) < 1e-9
+        abs(given[name] - lost[name]) < 1e-9
         and (((name, "in place") in found) == (lost[name] == 0))
         for name in lost
     )
     wide = found["det -2", "integers, x erased"].given_kept
     largest = sizes[-1]
-    losses = ", ".join(f"{found[n, 'beside, x erased'].given_kept:.4g} ({n})" for n in lost)
+    losses = ", ".join(f"{bits:.4g} ({name})" for name, bits in given.items() if bits > 1e-9)
     sentence = (
         f"Modulo 2^4 the {sum(d.way == 'in place' for d in done)} matrices of odd determinant, of "
         f"{len(lost)}, run in place with {'no' if free and right else 'SOME'} ERASE or dirty wire; "
-        f"erasing x given Wx loses {losses} bits. Over the integers det -2 loses {abs(wide):.4g}: "
+        f"erasing x given Wx loses {losses} and else no bits. Over the integers det -2 loses {abs(wide):.4g}: "
         f"it is the overflow. In place takes {largest[1] / largest[3]:.1f} times the Toffolis on "
         f"{largest[2]}, not {largest[4]}, wires."
     )
@@ -155,7 +156,7 @@ def _run() -> Outcome:
         holds=right and free and exact and abs(wide) < 1e-9,
         sentence=sentence,
         numbers={
-            **{f"lost_{n}": found[n, "beside, x erased"].given_kept for n in lost},
+            **{f"lost_{name}": bits for name, bits in given.items()},
             "lost_det -2_integers": wide,
             "in_place_over_beside_toffolis": largest[1] / largest[3],
         },
@@ -168,11 +169,7 @@ def _run() -> Outcome:
         },
         series={
             "lost": {
-                name: [
-                    found[name, "beside, x erased"].given_kept,
-                    found[name, "integers, x erased"].given_kept,
-                ]
-                for name in lost
+                name: [given[name], found[name, "integers, x erased"].given_kept] for name in lost
             },
             "sizes": [list(row) for row in sizes],
         },
