@@ -145,12 +145,13 @@ def _run() -> Outcome:
     wide = found["det -2", "integers, x erased"].given_kept
     largest = sizes[-1]
     losses = ", ".join(f"{bits:.4g} ({name})" for name, bits in given.items() if bits > 1e-9)
+    clean = "no" if free and right else "SOME"
     sentence = (
-        f"Modulo 2^4 the {sum(d.way == 'in place' for d in done)} matrices of odd determinant, of "
-        f"{len(lost)}, run in place with {'no' if free and right else 'SOME'} ERASE or dirty wire; "
-        f"erasing x given Wx loses {losses} and else no bits. Over the integers det -2 loses {abs(wide):.4g}: "
-        f"it is the overflow. In place takes {largest[1] / largest[3]:.1f} times the Toffolis on "
-        f"{largest[2]}, not {largest[4]}, wires."
+        f"Modulo 2^4, {sum(d.way == 'in place' for d in done)} of {len(lost)} matrices have an odd "
+        f"determinant and run in place with {clean} ERASE or dirty wire; erasing x given Wx loses "
+        f"{losses} bits. Over the integers det -2 loses {abs(wide):.4g}: overflow loses it. In "
+        f"place takes {largest[1] / largest[3]:.1f} times the Toffolis on {largest[2]}, not "
+        f"{largest[4]}, wires."
     )
     return Outcome(
         holds=right and free and exact and abs(wide) < 1e-9,
