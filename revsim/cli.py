@@ -19,6 +19,9 @@ from revsim.errors import CheckError, InputError
 SYMBOLS = """\
 X not   + target   * control   o negative control   x swap   |0 erase
 index 0 is the least significant bit; a 0 behind a name: the wire starts at 0"""
+BORDER = """\
+basis fredkin: bits on two rails; Fredkins keep the number of ones. NOTs supply
+constant ones and take them back, CNOTs split inputs into rails and join them"""
 POLICY = (
     "conventional, activation_reset (default), uncompute, bennett, pebble:K (K layer registers), "
     "pebble:Ww (W wires), pebble or neuron_reset"
@@ -133,6 +136,7 @@ def build_parser() -> argparse.ArgumentParser:
     count = _verb(verbs, "count", _count, "gates, width and depth, layer by layer")
     count.add_argument("model", metavar="MODEL|CIRCUIT")
     _policy(count, "activation_reset")
+    _basis(count)
 
     table = _verb(verbs, "table", _table, "truth and erasure table of a circuit, up to 16 inputs")
     table.add_argument("circuit", metavar="CIRCUIT")
@@ -141,6 +145,7 @@ def build_parser() -> argparse.ArgumentParser:
     draw.add_argument("model", metavar="MODEL|CIRCUIT")
     draw.add_argument("--policy", metavar="P", help=POLICY)
     draw.add_argument("--hierarchy", action="store_true", help="the tree of definitions")
+    _basis(draw)
 
     adiabatic = _verb(
         verbs, "adiabatic", _adiabatic, "what adiabatic logic families make of a circuit"
@@ -203,6 +208,15 @@ def _temperature(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="E",
         help="of a refrigerator from there to 300 K, as a fraction of Carnot: adds wall energy",
+    )
+
+
+def _basis(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--basis",
+        choices=("native", "fredkin"),
+        default="native",
+        help="fredkin: rewritten in controlled swaps on two rails, ones conserved",
     )
 
 
@@ -298,7 +312,16 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _circuit(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
-    """A circuit from a text file, or compiled from a network."""
+    """A circuit from a text file, or compiled from a network; in the basis that is asked for."""
+    circuit = _native(options, policy, input)
+    if getattr(options, "basis", "native") == "native":
+        return circuit
+    from revsim.circuit.two_rails import in_fredkin_basis
+
+    return in_fredkin_basis(circuit)
+
+
+def _native(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
     from revsim.formats.qasm3 import load as load_circuit
     from revsim.pipeline import load
     from revsim.schedule.policy import compile_network
@@ -341,6 +364,8 @@ def _count(options: argparse.Namespace) -> int:
         _print_json(counted)
     else:
         print(render_counts(counted), end="")
+        if options.basis == "fredkin":
+            print(BORDER)
     return 0
 
 

@@ -9,6 +9,7 @@ from revsim.experiments.experiment import Experiment
 NAMES: Final[tuple[str, ...]] = (
     "bound",
     "losses",
+    "linear",
     "streams",
     "pebbling",
     "temperature",
