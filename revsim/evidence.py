@@ -2,9 +2,9 @@
 
 import hashlib
 import platform
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from revsim.errors import InputError
 from revsim.ledger.ledgers import Ledgers, of_erasure, of_inner
 from revsim.ledger.reference import Neurons
 from revsim.network.arrays import integers as whole_rows
+from revsim.network.bundled import BUNDLED
 from revsim.network.network import Network
 from revsim.network.reference import LayerValues
 from revsim.physics.landauer import CROSSING
@@ -188,6 +189,26 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def command_line() -> list[str]:
-    """The command line for a report's provenance, without the folder of the program."""
-    return ["revsim", *sys.argv[1:]]
+def command_of(
+    model: object, ensemble: Ensemble | None, options: Mapping[str, object]
+) -> list[str]:
+    """The command line that makes the same report, for one made in Python.
+
+    Empty where none does: networks and rows that are only in memory. Digests tell whether a name
+    says the truth.
+
+    >>> command_of("xor", None, {"policy": "bennett", "input": None})
+    ['revsim', 'verify', 'xor', '--policy', 'bennett', '--json']
+    """
+    name = model.name if isinstance(model, Network) else str(model)
+    if not isinstance(model, str | Path) and name not in BUNDLED:
+        return []
+    words = ["revsim", "verify", name]
+    if ensemble is not None:
+        if ensemble.name.partition(":")[0] not in ("uniform", "product", "random"):
+            return []
+        words += ["--ensemble", ensemble.name]
+        words += [] if ensemble.seed is None else ["--seed", str(ensemble.seed)]
+    for option, value in options.items():
+        words += [] if value is None else [f"--{option}", str(value)]
+    return [*words, "--json"]

@@ -15,6 +15,7 @@ from revsim.errors import InputError
 from revsim.evidence import (
     accuracy_of,
     circuit_checks,
+    command_of,
     describe_network,
     erasures_of,
     neuron_table,
@@ -102,6 +103,10 @@ def verify(
     (True, 1.0)
     """
     check_temperature(temperature_k)
+    if provenance is None and labels is None and isinstance(ensemble, Ensemble | None):
+        asked = {"policy": policy, "input": input, "temperature": temperature_k}
+        asked["population"] = population
+        provenance = {"argv": command_of(network, ensemble, asked)}
     network = load(network) if isinstance(network, str | Path) else network
     if not isinstance(network, Network):
         raise InputError(f"verify takes a Network, a file or a name, not {type(network).__name__}")
