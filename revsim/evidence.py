@@ -151,8 +151,8 @@ def accuracy_of(
     return out
 
 
-def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
-    """Versions and digests; the data's is that of its sorted rows: an ensemble has no order."""
+def model_digest(network: Network) -> str:
+    """sha256 of a network's ranges and operators."""
     model = hashlib.sha256()
     model.update(network.input_low.tobytes() + network.input_high.tobytes())
     for operator in network.operators:
@@ -160,11 +160,21 @@ def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
         for _, value in sorted(vars(operator).items()):
             given = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
             model.update(given)
+    return model.hexdigest()
+
+
+def data_digest(ensemble: Ensemble) -> str:
+    """sha256 of the sorted rows with their weights: an ensemble has no order."""
     rows = np.ascontiguousarray(ensemble.rows, dtype=np.int64)
     if ensemble.weights is not None:
         rows = np.column_stack([rows, ensemble.weights])
     if not ensemble.enumerated:
         rows = rows[np.lexsort(rows.T[::-1])]
+    return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+
+
+def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
+    """Versions, seed and digests, to which the command line is added."""
     packages = ("numpy", "numba")
     return {
         "versions": {
@@ -174,10 +184,7 @@ def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
         },
         "argv": [],
         "seed": ensemble.seed,
-        "sha256": {
-            "model": model.hexdigest(),
-            "data": hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
-        },
+        "sha256": {"model": model_digest(network), "data": data_digest(ensemble)},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def load(model: str | Path) -> Network:
     path = Path(model)
     if path.suffix == ".npz":
         return load_npz(path)
-    if path.exists():
+    if os.path.exists(path):  # False, not an error, for a name that no file can have
         raise InputError(f"{model}: only .npz networks are read; see `revsim verify --help`")
     raise InputError(f"{model}: neither a file nor a bundled network ({', '.join(BUNDLED)})")
 
@@ -102,7 +103,7 @@ def verify(
     >>> report.holds, round(report.runs[0].total.given_kept, 6)
     (True, 1.0)
     """
-    check_temperature(temperature_k)
+    temperature_k = float(check_temperature(temperature_k))
     if provenance is None and labels is None and isinstance(ensemble, Ensemble | None):
         asked = {"policy": policy, "input": input, "temperature": temperature_k}
         asked["population"] = population

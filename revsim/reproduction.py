@@ -7,6 +7,7 @@ integers, so that neither threads nor blocks may change them.
 """
 
 import json
+import os
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,7 +18,7 @@ from typing import Any, Final, NoReturn
 
 import revsim
 from revsim.errors import InputError
-from revsim.evidence import provenance_of
+from revsim.evidence import data_digest, model_digest
 from revsim.inputs import make_ensemble
 from revsim.network.files import reading
 from revsim.pipeline import default_ensemble, load
@@ -148,28 +149,31 @@ def _options(path: str | Path, provenance: Mapping[str, Any]) -> Namespace:
 
 def _check_digests(path: str | Path, options: Namespace, provenance: Mapping[str, Any]) -> None:
     """Refuse another model or other rows before any gate runs."""
+    then = provenance.get("sha256")
+    if not isinstance(then, dict):
+        raise InputError(f"{path}: provenance.sha256 is missing")
     try:
         for name in (options.model, options.data, str(options.ensemble).partition("weights:")[2]):
-            if name and Path(name).exists() and not Path(name).is_file():
+            if name and os.path.exists(name) and not os.path.isfile(name):
                 raise InputError(f"{name}: is no file")
         network = load(options.model)
+        _same("model", options.model, then, model_digest(network))
         ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
         chosen = default_ensemble(network)[0] if ensemble is None else ensemble
+        _same("data", options.data or chosen.name, then, data_digest(chosen))
     except InputError as error:
         raise InputError(
             f"{path}: cannot be run again: {_short(str(error), 160)} (--model and --data say "
             "where files are now)"
         ) from error
-    then, now = provenance.get("sha256"), provenance_of(network, chosen)["sha256"]
-    if not isinstance(then, dict):
-        raise InputError(f"{path}: provenance.sha256 is missing")
-    for kind, name in (("model", options.model), ("data", options.data or chosen.name)):
-        if then.get(kind) != now[kind]:
-            raise InputError(
-                f"{path}: the {kind} ({_short(str(name))}) is not that of the report (sha256 then "
-                f"{_short(str(then.get(kind)), 11)}, now {_short(now[kind], 11)}); give the old "
-                f"one with --{kind}"
-            )
+
+
+def _same(kind: str, name: str, then: Mapping[str, Any], digest: str) -> None:
+    if then.get(kind) != digest:
+        raise InputError(
+            f"the {kind} ({_short(name, 40)}) is not that of the report: sha256 was "
+            f"{_short(str(then.get(kind)), 11)}, is {_short(digest, 11)}"
+        )
 
 
 def _changes(then: Any, now: Any, path: str) -> Iterator[Change]:
