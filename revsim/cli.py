@@ -16,7 +16,10 @@ from typing import Any, NoReturn
 import revsim
 from revsim.errors import CheckError, InputError
 
-POLICY = "conventional, activation_reset (default), uncompute or bennett"
+POLICY = (
+    "conventional, activation_reset (default), uncompute, bennett, pebble:K (K layer registers), "
+    "pebble:Ww (W wires), pebble or neuron_reset"
+)
 EPILOG = """\
 MODEL is an .npz network or the name of a bundled one (digits, digits20, xor, toy);
 CIRCUIT is a .qasm file in revsim's text form. Registers print high bit first; index 0
@@ -78,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     verify = _verb(verbs, "verify", _verify, "compile, run every gate on every row, check, compare")
     verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
-    _policy(verify, "all four, input destroyed, and bennett with it kept")
+    _policy(verify, "the first four, input destroyed, and bennett with it kept")
     _ensemble(verify)
     verify.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
     verify.add_argument(
@@ -86,6 +89,9 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("bits", "nats", "k_B", "J"),
         default="bits",
         help="of the erased-bits tables",
+    )
+    verify.add_argument(
+        "--switching", action="store_true", help="also count the flips of every wire, slower"
     )
     verify.add_argument(
         "--population",
@@ -158,7 +164,8 @@ def _policy(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--policy",
         metavar="P",
-        help=f"conventional, activation_reset, uncompute, bennett (default: {default})",
+        help="conventional, activation_reset, uncompute, bennett, pebble:K (K layer registers), "
+        f"pebble:Ww (W wires), pebble or neuron_reset (default: {default})",
     )
     parser.add_argument("--input", metavar="I", help="destroy, keep or return the input")
 
@@ -246,6 +253,7 @@ def report_of(options: argparse.Namespace) -> Any:
         input=options.input,
         temperature_k=options.temperature,
         threads=options.threads,
+        switching=options.switching,
         population=options.population,
         provenance={"argv": options.argv},
     )

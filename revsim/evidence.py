@@ -22,8 +22,9 @@ from revsim.network.network import Network
 from revsim.network.reference import LayerValues
 from revsim.physics.landauer import CROSSING
 from revsim.report.report import Check, Table, neuron_columns
+from revsim.simulator.apply import reversible_both_ways
 from revsim.simulator.ensemble import Ensemble
-from revsim.simulator.run import Run, reversible_both_ways
+from revsim.simulator.run import Run
 from revsim.simulator.tally import Tally
 
 INVERSE_STATES = 512
@@ -204,8 +205,8 @@ def command_of(
     Empty where none does: networks and rows that are only in memory. Digests tell whether a name
     says the truth.
 
-    >>> command_of("xor", None, {"policy": "bennett", "input": None})
-    ['revsim', 'verify', 'xor', '--policy', 'bennett', '--json']
+    >>> command_of("xor", None, {"temperature": 1.0, "input": None, "switching": True})
+    ['revsim', 'verify', 'xor', '--temperature', '1.0', '--switching', '--json']
     """
     name = model.name if isinstance(model, Network) else str(model)
     if not isinstance(model, str | Path) and name not in BUNDLED:
@@ -217,5 +218,8 @@ def command_of(
         words += ["--ensemble", ensemble.name]
         words += [] if ensemble.seed is None else ["--seed", str(ensemble.seed)]
     for option, value in options.items():
-        words += [] if value is None else [f"--{option}", str(value)]
+        if value is True:  # a switch
+            words.append(f"--{option}")
+        elif value is not None and value is not False:
+            words += [f"--{option}", str(value)]
     return [*words, "--json"]
