@@ -14,7 +14,7 @@ import numpy.typing as npt
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from revsim.draw.neuron import draw_neuron
+from revsim.draw.neuron import draw_neuron, values_of
 from revsim.errors import InputError
 from revsim.network.network import Network
 from revsim.physics.landauer import CROSSING, energy_j
@@ -146,12 +146,8 @@ def _find(network: Network, layer: str | int, neuron: int) -> int:
 
 def _resets(report: Report, network: Network, place: int, neuron: int) -> tuple[Reset, ...]:
     """Rows of the erasures table about this neuron, its output as the next layer's input last."""
-    name = network.layers[place].name
-    own = {f"neuron {neuron} of {name}", f"logit {neuron} of {name}", f"{name} netlist {neuron}"}
-    if place + 1 < len(network.layers):
-        own.add(f"input {neuron} of {network.layers[place + 1].name}")
-    found = (Reset(*row[2:]) for row in report.erasures.rows if row[5] in own)
-    return tuple(found)
+    its = values_of(network, place, neuron)
+    return tuple(Reset(*row[2:]) for row in report.erasures.rows if its(row[5]))
 
 
 def _derivation(p: float, state: float, resets: Sequence[Reset], kelvin: float) -> tuple[str, ...]:
@@ -164,7 +160,7 @@ def _derivation(p: float, state: float, resets: Sequence[Reset], kelvin: float) 
     return (
         f"p = {p:.6g} of the inputs activate it{above}",
         f"h2(p) = -p log2 p - (1 - p) log2(1 - p) = {state:.6g} bits: its one-bit state",
-        f"its resets, {erased:,} bits: per_bit {number(per_bit)}, "
+        f"its resets, {erased:,} bit{'s' * (erased != 1)}: per_bit {number(per_bit)}, "
         f"per_register {number(per_register)} bits",
         f"x k_B T ln 2 = {bit:.6g} zJ ({kelvin:g} K): state {number(state * bit)} zJ, "
         f"its resets {number(per_bit * bit)} zJ",

@@ -33,7 +33,7 @@ def figures_of(found: Explanation) -> list[tuple]:
     ]
 
 
-@pytest.mark.parametrize(("policy", "choice"), DEFAULT_RUNS)
+@pytest.mark.parametrize(("policy", "choice"), [*DEFAULT_RUNS, ("neuron_reset", "destroy")])
 @pytest.mark.parametrize("name", ["xor", "toy", "digits20"])
 def test_all_neurons_together_are_the_rows_of_the_ledger(name, policy, choice):
     """Cause by cause, what resets saw of the neurons of a layer adds up to the ledger's row."""
@@ -48,9 +48,9 @@ def test_all_neurons_together_are_the_rows_of_the_ledger(name, policy, choice):
     seen: dict[tuple[str, str], Ledgers] = {}
     for one in found:
         for r in one.resets:
-            part = Ledgers(r.reset_count, r.per_bit, r.per_register, 0.0, None, r.ones_flipped)
+            part = Ledgers(**{figure: float(getattr(r, figure)) for figure in FIGURES})
             seen[r.layer, r.cause] = seen.get((r.layer, r.cause), Ledgers()) + part
-    of_neurons = {"activation", "requantise", "clamp", "gate_output"}
+    of_neurons = {"activation", "requantise", "clamp", "gate_output", "neuron_state"}
     for row in run.rows:
         mine = row.layer == first.name and row.cause in of_neurons
         if mine or (row.layer == "layer2" and row.cause == "layer_input"):
@@ -153,6 +153,10 @@ def test_a_drawing_erases_as_many_bits_as_the_table_says():
     found = explain("toy", layer=1, neuron=1)
     drawn = "\n".join(found.drawing[:-2])  # without the legend
     assert drawn.count("|0") == sum(r.reset_count for r in found.resets) == 5
+    state = explain("toy", layer=1, neuron=1, policy="neuron_reset")
+    drawn = "\n".join(state.drawing[:-3])
+    assert drawn.count("|0") == state.resets[0].reset_count == 1 and "state" in drawn
+    assert state.drawing[-3] == "these gates also run backward, to undo what they computed"
     netlist = explain("toy", layer=2, neuron=0, policy="conventional")
     assert "\n".join(netlist.drawing[:-2]).count("|0") == netlist.resets[0].reset_count == 13
 

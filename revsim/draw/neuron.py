@@ -4,7 +4,7 @@ What is drawn are items of the compiled circuit, in its order, on wires of their
 built for the drawing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,19 +33,19 @@ def draw_neuron(
 
     >>> from revsim.pipeline import load
     >>> print("\\n".join(draw_neuron(load("xor"), 0, 0, "bennett", "keep")[:3]))
-    input[1] --+--*--------*--+--------
-    input[0] --*--|--------|--*--------
-    y[1] 0 ...
+    input[1]   -----*--*-----------------*--*-----
+    input[0]   --*--|--|-----------------|--|--*--
+    y[1]     0 --|--|--|--------+--------|--|--|--
     """
     circuit = compile_network(network, policy, input)
     lowered = lower(network)[layer]
     sums = lowered.linear[neuron : neuron + 1]
     stages = tuple(stage.definition for stage in lowered.stages[neuron])
     whole = (*sums, *stages, lowered.copies[neuron], neuron_netlist(lowered, neuron))
-    values = {f"neuron {neuron} of {lowered.name}", f"logit {neuron} of {lowered.name}"}
-    if layer + 1 < len(network.layers):
-        values.add(f"input {neuron} of {network.layers[layer + 1].name}")
+    values = values_of(network, layer, neuron)
     own = f"{lowered.name}.", f"[{neuron}]"
+    undone = any(isinstance(i, Call) and i.inverse and i.definition in whole for i in circuit.body)
+    again = ("these gates also run backward, to undo what they computed",) if undone else ()
     left_out = (
         f"the weighted sum before z ({sum(counts(d).gates for d in sums):,} gates, all undone)"
     )
@@ -53,7 +53,8 @@ def draw_neuron(
         part = _part(circuit, wanted, values, own)
         if part is not None:
             try:
-                return (*note, *draw_gates(part).splitlines(), "", *SYMBOLS.splitlines())
+                drawn = draw_gates(part).splitlines()
+                return (*note, *drawn, "", *again, *SYMBOLS.splitlines())
             except InputError:
                 continue
     part = _part(circuit, whole, values, own)
@@ -66,16 +67,30 @@ def draw_neuron(
     )
 
 
-def _part(
-    circuit: Circuit, wanted: Sequence[Definition], values: set[str], own: tuple[str, str]
-) -> Circuit | None:
-    """The wanted calls (each once) and the erasures of these values; None where nothing is called.
+def values_of(network: Network, layer: int, neuron: int) -> Callable[[str], bool]:
+    """Whether the value that an ERASE throws away is one of a neuron's, by its `value_of`.
 
-    `own`: prefix and index of the neuron's registers, which go without saying.
+    Its own values, a state or a logit of it, and its output as an input of the next layer.
+    """
+    name = network.layers[layer].name
+    whose = [f"neuron {neuron} of {name}", f"logit {neuron} of {name}", f"{name} netlist {neuron}"]
+    if layer + 1 < len(network.layers):
+        whose.append(f"input {neuron} of {network.layers[layer + 1].name}")
+    return lambda value: any(f" {value}".endswith(f" {own}") for own in whose)
+
+
+def _part(
+    circuit: Circuit, wanted: Sequence[Definition], its: Callable[[str], bool], own: tuple[str, str]
+) -> Circuit | None:
+    """The wanted calls (each once), calls on the neuron's own registers alone, and the erasures of
+    its values; None where nothing is called.
+
+    `own`: prefix and index of the neuron's registers, which go without saying in names.
     """
     left = {id(definition) for definition in wanted}
     row_of: dict[int, int] = {}
     name_of: dict[int, str] = {}
+    its_own: set[int] = set()
     names: list[str] = []
     inputs: list[int] = []
     body: list[CircuitItem] = []
@@ -84,8 +99,10 @@ def _part(
         """A register comes into use: wires that are used again are drawn as other wires."""
         prefix, index = own
         name = register.name.replace(".fresh", "")
-        if name.startswith(prefix):
+        mine = name.startswith(prefix) and name.endswith(index)
+        if mine:
             name = name.removeprefix(prefix).removesuffix(index)
+        (its_own.update if mine else its_own.difference_update)(register.wires.tolist())
         for k, wire in enumerate(register.wires.tolist()):
             row_of.pop(wire, None)
             name_of[wire] = name if len(register.wires) == 1 else f"{name}[{k}]"
@@ -102,14 +119,16 @@ def _part(
     for item in circuit.body:
         if isinstance(item, Alloc):
             hold(item.register)
-        elif isinstance(item, Call) and id(item.definition) in left and not item.inverse:
+        elif isinstance(item, Call) and not item.inverse:
+            if id(item.definition) not in left and not its_own.issuperset(item.wires.tolist()):
+                continue
             left.discard(id(item.definition))
             widths = [port.width for port in item.definition.ports]
             zero = np.repeat([port.zero_in for port in item.definition.ports], widths)
             given = [w for w in item.wires[~zero].tolist() if w not in row_of]
             body.append(replace(item, wires=moved(item.wires)))
             inputs += [row_of[w] for w in given]
-        elif isinstance(item, Erase) and item.value_of in values:
+        elif isinstance(item, Erase) and its(item.value_of):
             known = np.array([w for w in item.register.wires.tolist() if w in row_of], np.int32)
             if len(known):
                 body.append(replace(item, register=Register(item.register.name, moved(known))))
