@@ -184,7 +184,7 @@ def verify(
         temperature_k=temperature_k,
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
-        population=None if sample is None else sample.claims(reference),
+        population=None if sample is None else sample.claims(reference, reports),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},
     )
 

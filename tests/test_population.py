@@ -99,6 +99,19 @@ def test_estimates_of_all_runs_stand_beside_the_exact_figures(digits20):
     assert {d.verdict for d in keep["given_kept"].differences} == {"below"}
 
 
+@pytest.mark.parametrize("policy", ["conventional", "activation_reset", "neuron_reset"])
+def test_every_compared_quantity_has_its_claim(policy):
+    report = rs.verify("digits20", sample_of("digits20", 200), policy=policy, population="plug_in")
+    compared = {c.quantity for c in report.runs[0].comparison} - {"reset_count"}
+    population = report.population
+    found = {c.quantity: c for c in (*population.states, *population.runs[0][2])}
+    assert found.keys() == compared
+    for c in report.runs[0].comparison:  # the plug-in estimate is the exact figure of the rows
+        claim = found.get(c.quantity)
+        if claim is not None and claim.estimate is not None:
+            assert claim.estimate == pytest.approx(c.quantity_bits, rel=1e-12)
+
+
 def test_joint_entropies_are_refused_with_the_rows_they_need(digits20):
     (bennett,) = (
         by_name(c) for p, i, c in digits20.population.runs if (p, i) == ("bennett", "destroy")
