@@ -94,7 +94,8 @@ class Sample:
             (report.policy, report.input, _quantities(report, run, seen, (x, y)))
             for report, (run, seen) in zip(reports, self.runs, strict=True)
         ]
-        return claims(active, states, runs, self.estimator)
+        names = [f"{layer.name}[{i}]" for layer, _ in layers for i in range(layer.neurons)]
+        return claims(active, states, runs, self.estimator, names=names)
 
 
 def _quantities(

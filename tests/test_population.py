@@ -20,6 +20,7 @@ from revsim.ledger.population import (
 from revsim.ledger.reference import joint_entropy, neuron_statistics
 from revsim.network.bundled import bundled
 from revsim.network.reference import run_reference
+from revsim.physics.landauer import CROSSING
 from revsim.report.tables import render_text
 from revsim.simulator.ensemble import Ensemble
 
@@ -47,7 +48,7 @@ def test_a_report_says_nothing_of_a_population_unless_asked(digits20):
         report.pop("provenance")
     assert asked == plain  # exact figures stay as they are
     assert set(added) == {
-        *("estimator", "rows", "confidence", "bootstrap", "constant_neurons"),
+        *("estimator", "rows", "confidence", "bootstrap", "constant_neurons", "neurons"),
         *("readings", "states", "runs"),
     }
 
@@ -66,6 +67,12 @@ def test_intervals_of_a_sample_hold_the_population(digits20):
     entropy = float(sum(n.state_entropy.sum() for n in truth))
     bounds = {"active neurons": p.sum(), "changed neurons": (2 * p * (1 - p)).sum()}
     found = digits20.population
+    for neuron, q in zip(found.neurons, p, strict=True):
+        assert neuron.low <= q <= neuron.high or abs(neuron.activity - q) < 0.03  # 1 of 20 may not
+        assert neuron.entropy_low <= neuron.state_entropy <= neuron.entropy_high + 1e-3
+        assert neuron.crossing in ("above" if q > CROSSING else "below", "not resolved")
+    assert [n.name for n in found.neurons] == [f"layer1[{i}]" for i in range(12)]
+    assert sum(n.low <= q <= n.high for n, q in zip(found.neurons, p, strict=True)) >= 11
     for claim in found.readings:
         assert claim.low <= bounds[claim.quantity] <= claim.high
     states = by_name(found.states)
