@@ -91,6 +91,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="of the erased-bits tables",
     )
     verify.add_argument(
+        "--scope",
+        default="bit",
+        metavar="S",
+        help="what a reset may look at, heading the heat: bit (default), register, layer, kept",
+    )
+    verify.add_argument(
+        "--tuned-to",
+        metavar="FILE|E",
+        help="also what a device pays that is tuned to another ensemble (a file, or as --ensemble)",
+    )
+    verify.add_argument(
         "--switching", action="store_true", help="also count the flips of every wire, slower"
     )
     verify.add_argument(
@@ -213,9 +224,11 @@ def _writable(*paths: str | None) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from revsim.ledger.ledgers import check_scope
     from revsim.physics.landauer import check_temperature
 
     check_temperature(options.temperature)
+    check_scope(options.scope)
     _writable(options.plot, options.neurons, options.erasures)
     if options.plot is not None:
         from revsim.report.plots import kind_of
@@ -240,7 +253,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def report_of(options: argparse.Namespace) -> Any:
     """The `Report` of a parsed `verify` command line; writes nothing."""
-    from revsim.inputs import make_ensemble
+    from revsim.inputs import make_ensemble, make_prior
     from revsim.pipeline import load, verify
 
     network = load(options.model)
@@ -254,6 +267,8 @@ def report_of(options: argparse.Namespace) -> Any:
         temperature_k=options.temperature,
         threads=options.threads,
         switching=options.switching,
+        scope=options.scope,
+        tuned_to=make_prior(network, options.tuned_to, options.seed),
         population=options.population,
         provenance={"argv": options.argv},
     )

@@ -153,7 +153,8 @@ def _check_digests(path: str | Path, options: Namespace, provenance: Mapping[str
     if not isinstance(then, dict):
         raise InputError(f"{path}: provenance.sha256 is missing")
     try:
-        for name in (options.model, options.data, str(options.ensemble).partition("weights:")[2]):
+        weights = str(options.ensemble).partition("weights:")[2]
+        for name in (options.model, options.data, weights, options.tuned_to):
             if name and os.path.exists(name) and not os.path.isfile(name):
                 raise InputError(f"{name}: is no file")
         network = load(options.model)

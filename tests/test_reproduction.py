@@ -16,7 +16,7 @@ from revsim.reproduction import Change, render, reproduce
 
 COMMANDS = (
     ("xor",),
-    ("toy", "--temperature", "4.2"),
+    ("toy", "--temperature", "4.2", "--tuned-to", "random:99", "--scope", "kept", "--switching"),
     ("toy", "--ensemble", "random:100", "--seed", "3", "--population", "chao_shen"),
     ("digits20", "--ensemble", "random:300", "--input", "keep"),
     ("xor", "--ensemble", "product:0.3", "--policy", "bennett"),
@@ -93,8 +93,10 @@ def test_many_differences_are_counted(made):
 
 def test_reports_made_in_python():
     report = rs.verify("toy", policy="bennett", input="keep", temperature_k=77)
-    words = "revsim verify toy --policy bennett --input keep --temperature 77.0 --json"
+    words = "revsim verify toy --policy bennett --input keep --temperature 77.0 --scope bit --json"
     assert report.provenance["argv"] == words.split()
+    tuned = rs.verify("xor", policy="bennett", tuned_to=[[0, 1], [1, 0], [1, 1], [0, 0]])
+    assert tuned.provenance["argv"] == []
     network = bundled("digits20")
     rows = rs.random_rows(network.input_low, network.input_high, 100, 4)
     argv = rs.verify(network, rows, policy="bennett").provenance["argv"]
