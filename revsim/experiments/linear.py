@@ -14,8 +14,8 @@ from revsim.circuit.registers import Encoding, Register
 from revsim.errors import InputError
 from revsim.experiments.experiment import Experiment, Outcome
 from revsim.ledger.ledgers import Ledgers, ledger_rows, total_of
-from revsim.lower.linear import linear_definition, weighted_sum
-from revsim.network.operators import Integers
+from revsim.lower.linear import InputBits, linear_definition, weighted_sum
+from revsim.network.operators import Dense, Integers
 from revsim.report.plots import CAUSE_COLOURS
 from revsim.report.report import Table
 from revsim.schedule.device import Device
@@ -68,10 +68,12 @@ def beside(matrix: Integers, width: int, modulo: bool, erase: bool) -> Circuit:
     x = np.concatenate([r.wires for r in device.inputs])
     z: list[Register] = []
     top = (1 << width) - 1
+    product = Dense(matrix, np.zeros(len(matrix), np.int64))
+    read = InputBits.of([r.encoding for r in device.inputs])
     for j, row in enumerate(matrix):
         low, high = int(np.minimum(row, 0).sum()) * top, int(np.maximum(row, 0).sum()) * top
         encoding = Encoding.unsigned(0, top) if modulo else Encoding.unsigned(low, high)
-        total = weighted_sum(row, 0, [r.encoding for r in device.inputs], encoding)
+        total = weighted_sum(product.terms(j), read, encoding)
         z.append(device.alloc(f"z[{j}]", encoding))
         device.call(linear_definition(total, f"sum {j}"), x[total.wires], z[-1].wires)
     for register in device.inputs if erase else ():
