@@ -19,7 +19,10 @@ from revsim.errors import CheckError, InputError
 SYMBOLS = """\
 X not   + target   * control   o negative control   x swap   |0 erase
 index 0 is the least significant bit; a 0 behind a name: the wire starts at 0"""
-POLICY = "conventional, activation_reset (default), uncompute or bennett"
+POLICY = (
+    "conventional, activation_reset (default), uncompute, bennett, pebble:K (K layer registers), "
+    "pebble:Ww (W wires), pebble or neuron_reset"
+)
 EPILOG = """\
 MODEL is an .npz network or the name of a bundled one (digits, digits20, xor, toy);
 CIRCUIT is a .qasm file in revsim's text form. Registers print high bit first; index 0
@@ -80,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     verify = _verb(verbs, "verify", _verify, "compile, run every gate on every row, check, compare")
     verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
-    _policy(verify, "all four, input destroyed, and bennett with it kept")
+    _policy(verify, "the first four, input destroyed, and bennett with it kept")
     _ensemble(verify)
     verify.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
     verify.add_argument(
@@ -88,6 +91,17 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("bits", "nats", "k_B", "J"),
         default="bits",
         help="of the erased-bits tables",
+    )
+    verify.add_argument(
+        "--switching", action="store_true", help="also count the flips of every wire, slower"
+    )
+    verify.add_argument(
+        "--population",
+        nargs="?",
+        const="miller_madow",
+        metavar="ESTIMATOR",
+        help="take the rows for a sample and add estimates and intervals for its population: "
+        "plug_in, miller_madow (default), chao_shen, grassberger, nsb",
     )
     verify.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     verify.add_argument("--neurons", metavar="FILE", help="also write the neurons table (.csv)")
@@ -136,7 +150,8 @@ def _policy(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--policy",
         metavar="P",
-        help=f"conventional, activation_reset, uncompute, bennett (default: {default})",
+        help="conventional, activation_reset, uncompute, bennett, pebble:K (K layer registers), "
+        f"pebble:Ww (W wires), pebble or neuron_reset (default: {default})",
     )
     parser.add_argument("--input", metavar="I", help="destroy, keep or return the input")
 
@@ -206,6 +221,8 @@ def _verify(options: argparse.Namespace) -> int:
             input=options.input,
             temperature_k=options.temperature,
             threads=options.threads,
+            switching=options.switching,
+            population=options.population,
             provenance={"argv": command_line()},
         )
     if options.plot is not None:

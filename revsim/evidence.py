@@ -21,8 +21,9 @@ from revsim.network.network import Network
 from revsim.network.reference import LayerValues
 from revsim.physics.landauer import CROSSING
 from revsim.report.report import Check, Table, neuron_columns
+from revsim.simulator.apply import reversible_both_ways
 from revsim.simulator.ensemble import Ensemble
-from revsim.simulator.run import Run, reversible_both_ways
+from revsim.simulator.run import Run
 from revsim.simulator.tally import Tally
 
 INVERSE_STATES = 512

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +22,26 @@ from revsim.evidence import (
 )
 from revsim.ledger import identities
 from revsim.ledger.comparison import activity, compare
-from revsim.ledger.ledgers import ledger_rows
+from revsim.ledger.ledgers import ledger_rows, switching_of
 from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
+from revsim.ledger.states import neuron_states
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
-from revsim.network.reference import LayerValues, check_rows, run_reference
+from revsim.network.reference import check_rows, run_reference
 from revsim.physics.landauer import check_temperature
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Report, RunReport, erasure_table
-from revsim.schedule.policy import POLICIES, compile_network
+from revsim.sampling import Sample
+from revsim.schedule.policy import compile_network, policy_named
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
 
 ENUMERATE_BY_DEFAULT = 1 << 20
-DEFAULT_RUNS = (*((policy, "destroy") for policy in POLICIES), ("bennett", "keep"))
+DEFAULT_POLICIES = ("conventional", "activation_reset", "uncompute", "bennett")
+"""The policies that `verify` runs without one; the others are asked for by name."""
+DEFAULT_RUNS = (*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett", "keep"))
 """What `verify` runs without a policy."""
 
 
@@ -85,13 +89,18 @@ def verify(
     input: str | None = None,
     temperature_k: float = 300.0,
     threads: int | None = None,
+    switching: bool = False,
+    population: str | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Report:
     """Compile a network, run every gate on every row, and hold it to checks, identities, the paper.
 
     ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
     input: None runs all four policies with the input destroyed and bennett with it kept.
-    temperature_k in kelvin. Raises InputError on anything that does not fit.
+    temperature_k in kelvin. switching: count the flips of every wire too (half as long again to
+    twice as long). population: the name of an estimator (ledger/estimators.py); the rows are then
+    a sample, and the report adds estimates and intervals for its population.
+    Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
     >>> report.holds, round(report.runs[0].total.given_kept, 6)
@@ -111,6 +120,7 @@ def verify(
     runs = _runs(policy, input)
     distinct = ensemble.distinct
     ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
+    sample = None if population is None else Sample.of(network, ensemble, population)
     reference = run_reference(network, ensemble.rows)
     accuracy = accuracy_of(network, reference, labels, test)
     weights = ensemble.weights
@@ -123,6 +133,13 @@ def verify(
         for layer, values in zip(network.layers, reference, strict=True)
         if layer.neurons
     )
+    tensors = {
+        f"{layer.name}.{tensor}": value
+        for layer, values in zip(network.layers, reference, strict=True)
+        for tensor, value in zip(
+            ("z", "y", "state"), (values.z, values.y, layer.active(values.y)), strict=True
+        )
+    }
     directed = directed_rows(network)
     expected = run_reference(network, directed)[-1].y
     reports = []
@@ -130,7 +147,16 @@ def verify(
     for chosen, choice in runs:
         circuit = compile_network(network, chosen, choice)
         report, rows = _run_report(
-            circuit, ensemble, reference, layers, neurons, (directed, expected), threads, ceiling
+            circuit,
+            ensemble,
+            tensors,
+            layers,
+            neurons,
+            (directed, expected),
+            threads,
+            ceiling,
+            switching,
+            sample,
         )
         reports.append(report)
         erased += rows
@@ -152,6 +178,7 @@ def verify(
         temperature_k=temperature_k,
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
+        population=None if sample is None else sample.claims(reference),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},
     )
 
@@ -160,26 +187,30 @@ def _runs(policy: str | None, input: str | None) -> Sequence[tuple[str, str]]:
     if policy is None and input is None:
         return DEFAULT_RUNS
     if policy is None:
-        return [(name, input or "destroy") for name in POLICIES]
+        return [(name, input or "destroy") for name in DEFAULT_POLICIES]
     return [(policy, input or "destroy")]
 
 
 def _run_report(
     circuit: Circuit,
     ensemble: Ensemble,
-    reference: Sequence[LayerValues],
+    tensors: Mapping[str, npt.NDArray[Any]],
     layers: Sequence[LayerEntropies],
     neurons: Sequence[Neurons],
     directed: tuple[npt.NDArray[np.int64], npt.NDArray[Any]],
     threads: int | None,
     ceiling: bool,
+    switching: bool,
+    sample: Sample | None,
 ) -> tuple[RunReport, list[tuple[Any, ...]]]:
     wrong: list[str] = []
+    states: dict[str, list[npt.NDArray[np.int64]]] = {}
 
     def on_mark(name: str, element: int, values: npt.NDArray[np.int64]) -> None:
-        layer, tensor = name.rsplit(".", 1)
-        number = next(i for i, entry in enumerate(layers) if entry.name == layer)
-        known = getattr(reference[number], tensor)[:, element]
+        known = tensors[name][:, element]
+        layer, _, tensor = name.rpartition(".")
+        if tensor == "state":
+            states.setdefault(layer, []).append(values)
         different = np.flatnonzero(known != values)
         if len(different):
             row = int(different[0])
@@ -187,9 +218,21 @@ def _run_report(
                 f"{name}[{element}] is {values[row]} in row {row}, the reference has {known[row]}"
             )
 
-    run = simulate(circuit, ensemble, threads=threads, on_mark=on_mark, strict=False)
-    if not wrong and bool((run.outputs != reference[-1].y).any()):
-        row = int(np.argwhere(run.outputs != reference[-1].y)[0][0])
+    on_erase = None if sample is None else sample.watch(circuit)
+    run = simulate(
+        circuit,
+        ensemble,
+        threads=threads,
+        on_mark=on_mark,
+        on_erase=on_erase,
+        strict=False,
+        switching=switching,
+    )
+    if sample is not None:
+        sample.saw(run)
+    known = tensors[f"{layers[-1].name}.y"]
+    if not wrong and bool((run.outputs != known).any()):
+        row = int(np.argwhere(run.outputs != known)[0][0])
         wrong.append(f"the output differs from the reference in row {row}")
     extra = simulate(circuit, data_set(directed[0]), threads=1, strict=False)
     if bool((extra.outputs != directed[1]).any()):
@@ -197,6 +240,7 @@ def _run_report(
         wrong.append(f"the output differs from the reference on directed input {row}")
     rows = ledger_rows(run.tally)
     keeps = circuit.input_choice != "destroy"
+    chosen = policy_named(circuit.policy)
     H_X, H_Y = layers[0].H_in, layers[-1].H_out
     gates: dict[str, Counts] = {}
     for item, layer in zip(circuit.body, circuit.layer_of, strict=True):
@@ -211,18 +255,20 @@ def _run_report(
             identities.telescoping(rows, run.tally),
             identities.ladder(rows),
             identities.circuit_end(run.tally, H_X if keeps else H_Y),
-            identities.bennett(rows, circuit.policy == "bennett", keeps, H_X - H_Y),
+            identities.bennett(rows, chosen.clean, keeps, H_X - H_Y),
             identities.floor(rows, keeps, H_X - H_Y),
             identities.layer_sum(
-                layers, H_X, H_Y, None if keeps or circuit.policy == "bennett" else rows
+                layers, H_X, H_Y, rows if chosen.layerwise and not keeps else None
             ),
             identities.neuron_reset(neurons),
+            neuron_states(rows, neurons, states, ensemble.weights),
         ),
         comparison=compare(rows, activity(neurons), ceiling, keeps),
         rows=rows,
         gates=gates,
         width=circuit_width(circuit),
         gate_evaluations=run.tally.gate_evaluations,
+        switching=switching_of(run.tally),
     )
     return report, erasures_of(circuit, run.tally)
 

@@ -17,13 +17,22 @@ from revsim.circuit.definition import Call, Circuit, Definition, Erase, Free
 from revsim.cli import main
 from revsim.network.bundled import BUNDLED, bundled, bundled_data
 from revsim.network.reference import run_reference
+from revsim.pipeline import DEFAULT_POLICIES
 from revsim.schedule.policy import POLICIES
 from revsim.schedule.policy import compile_network as original
 
 CIRCUITS = sorted((Path(__file__).resolve().parents[1] / "circuits").glob("*.qasm"))
-LEDGERS = {"reset_count", "per_bit", "per_register", "given_kept", "gate_local", "ones_flipped"}
+LEDGERS = {
+    "ones_flipped",
+    "reset_count",
+    "per_bit",
+    "per_register",
+    "per_group",
+    "given_kept",
+    "gate_local",
+}
 GATES = {"toffoli", "cnot", "not", "fredkin", "swap", "mcx", "erase", "gates"}
-ALL_RUNS = [*((policy, "destroy") for policy in POLICIES), ("bennett", "keep")]
+ALL_RUNS = [*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett", "keep")]
 
 
 @pytest.fixture
@@ -94,7 +103,7 @@ def test_verify_json_has_the_promised_layout(revsim_json):
 def check_run(run: dict[str, Any]) -> None:
     assert set(run) == {
         *("policy", "input", "kept", "order", "circuit_checks", "identities", "comparison"),
-        *("layers", "total", "energy"),
+        *("layers", "total", "energy", "switching"),
     }
     ids = [check["id"] for check in run["circuit_checks"]]
     assert ids == ["outputs", "ancillas", "linear_layers", "inverse", "roles"]
@@ -122,6 +131,15 @@ def check_run(run: dict[str, Any]) -> None:
     assert set(run["energy"]) == {"temperature_k", "joules", "negentropy_j_per_k"}
     bits, joules = run["total"]["per_bit"], run["energy"]["joules"]["per_bit"]
     assert joules == pytest.approx(bits * 2.870978885e-21)
+
+
+def test_switching_is_counted_on_request(revsim_json, revsim_says):
+    asked = ("verify", "toy", "--policy", "uncompute")
+    assert revsim_json(*asked)["runs"][0]["switching"] is None
+    counted = revsim_json(*asked, "--switching")["runs"][0]["switching"]
+    assert 0 < counted["total"] == pytest.approx(sum(counted["layers"].values()))
+    assert set(counted["layers"]) == {"layer1", "layer2"}
+    assert "flips of wires" in revsim_says(*asked, "--switching")
 
 
 def test_verify_json_of_trained_networks_counts_labels(revsim_json):
@@ -197,8 +215,12 @@ def test_run_writes_the_outputs_and_tensors_of_the_reference(name, policy, revsi
             np.testing.assert_array_equal(tensors[f"{layer.name}.y"], values.y)
             if policy == "activation_reset":
                 np.testing.assert_array_equal(tensors[f"{layer.name}.z"], values.z)
-        both = policy == "activation_reset"
-        assert len(tensors.files) == len(net.layers) * (2 if both else 1)
+        marked = {f"{layer.name}.y" for layer in net.layers}
+        if policy == "activation_reset":
+            marked |= {f"{layer.name}.z" for layer in net.layers}
+        if policy == "neuron_reset":
+            marked |= {f"{layer.name}.state" for layer in net.layers if layer.neurons}
+        assert set(tensors.files) == marked
 
 
 def test_run_of_a_circuit_file_adds_as_the_circuit_does(revsim_json, tmp_path):
@@ -228,7 +250,7 @@ def test_count_adds_up_for_every_policy(name, policy, revsim_says, revsim_json):
     for gate in GATES:
         assert total[gate] == sum(layer[gate] for layer in counted["layers"])
     assert total["macs"] == bundled(name).macs
-    assert (total["erase"] == 0) == (policy == "bennett")
+    assert (total["erase"] == 0) == POLICIES[policy].clean
 
 
 @pytest.mark.parametrize("path", CIRCUITS, ids=lambda path: path.stem)

@@ -161,13 +161,15 @@ def test_executors_threads_and_call_depth_make_no_difference(
 ) -> None:
     circuit = random_circuit(seed)
     ensemble = random_ensemble(seed, ROWS[seed % len(ROWS)])
-    judge = simulate(circuit, ensemble, executor="numpy")
+    judge = simulate(circuit, ensemble, executor="numpy", switching=True)
     assert judge.tally.inner and judge.tally.gates and len(judge.tally.groups) == 4
+    assert set(judge.tally.toggles or ()) == {"first", "second"}
     for threads in (1, 2, 3):
-        same(judge, simulate(circuit, ensemble, threads=threads))
+        same(judge, simulate(circuit, ensemble, threads=threads, switching=True))
     monkeypatch.setattr(program, "LEAF_GATES", 20)
     assert not all(program.is_leaf(definition) for definition in circuit.definitions())
-    same(judge, simulate(circuit, ensemble, threads=2))
+    same(judge, simulate(circuit, ensemble, threads=2, switching=True))
+    assert simulate(circuit, ensemble).tally.toggles is None
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -248,6 +250,23 @@ def test_each_gate_has_its_truth_table(name: str, executor: str) -> None:
     numbers = [a + 2 * b + 4 * c for a, b, c in meant]
     found = apply(single_gate(name), {"w": states}, executor=executor)
     assert found["w"].tolist() == numbers
+
+
+@pytest.mark.parametrize("executor", ["numba", "numpy"])
+@pytest.mark.parametrize("name", TRUTH)
+def test_each_gate_switches_the_wires_that_it_changes(name: str, executor: str) -> None:
+    device = Device([bits(3)])
+    device.call(single_gate(name), device.inputs[0].wires)
+    circuit = device.circuit(name, device.inputs, (), "as_written", "keep", "")
+    weights = np.arange(8)
+    run = simulate(
+        circuit, data_set(np.arange(8)[:, None], weights), executor=executor, switching=True
+    )
+    flips = [
+        sum(a != b for a, b in zip(before, TRUTH[name](*before), strict=True))
+        for before in ((v & 1, v >> 1 & 1, v >> 2 & 1) for v in range(8))
+    ]
+    assert run.tally.toggles == {"": int(weights @ flips)}
 
 
 def test_every_gate_of_the_table_is_tested() -> None:

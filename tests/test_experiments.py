@@ -30,6 +30,7 @@ def test_outcome_is_complete_and_fits(name: str) -> None:
     assert max(map(len, text.splitlines())) <= WIDTH
     assert "…" not in text, "a table is cut off"
     assert outcome.tables and outcome.numbers
+    assert outcome.sentence.endswith(".") and len(outcome.sentence) <= 300
     for table in outcome.tables.values():
         assert table.rows and all(len(row) == len(table.columns) for row in table.rows)
     json.dumps(as_dict(found, outcome), allow_nan=False)

@@ -64,7 +64,7 @@ def test_an_erasure_booked_on_another_layer_breaks_the_layer_sum(
 
 
 def test_a_gate_dropped_from_a_linear_definition_fails_the_inverse_check() -> None:
-    from revsim.simulator.run import reversible_both_ways
+    from revsim.simulator.apply import reversible_both_ways
 
     definition = toy("activation_reset", "destroy").layers[0].linear[0]
     gates = definition.body[0]

@@ -24,7 +24,7 @@ from revsim.network.operators import (
     Sign,
     Threshold,
 )
-from revsim.pipeline import default_ensemble
+from revsim.pipeline import DEFAULT_POLICIES, default_ensemble
 from revsim.report.report import Report
 from revsim.schedule.policy import INPUT_CHOICES, POLICIES
 from revsim.simulator.ensemble import Ensemble
@@ -62,9 +62,9 @@ def check_report(report: Report, keeps_input: bool) -> None:
 def check_tensors(net: Network, ensemble: Ensemble, policy: str, choice: str) -> set[str]:
     """Simulate and compare outputs and every marked tensor; returns the names of these."""
     known = {
-        f"{layer.name}.{tensor}": getattr(values, tensor)
+        f"{layer.name}.{tensor}": value
         for layer, values in zip(net.layers, rs.run_reference(net, ensemble.rows), strict=True)
-        for tensor in ("z", "y")
+        for tensor, value in (("z", values.z), ("y", values.y), ("state", values.y > 0))
     }
     seen: dict[str, dict[int, Any]] = {}
 
@@ -89,7 +89,7 @@ def test_every_policy_loses_exactly_what_its_input_choice_demands(name, policy, 
     ensemble = ensemble_of(net)
     report = rs.verify(net, ensemble, policy=policy, input=choice, threads=1)
     check_report(report, choice != "destroy")
-    nothing_reset = policy == "bennett" and choice != "destroy"
+    nothing_reset = POLICIES[policy].clean and choice != "destroy"
     assert (report.runs[0].total.reset_count == 0) == nothing_reset
 
 
@@ -99,13 +99,16 @@ def test_every_readable_tensor_equals_the_reference(name, policy):
     net = network(name)
     marked = check_tensors(net, ensemble_of(net), policy, "destroy")
     tensors = ("z", "y") if policy == "activation_reset" else ("y",)
-    assert marked == {f"{layer.name}.{tensor}" for layer in net.layers for tensor in tensors}
+    expected = {f"{layer.name}.{tensor}" for layer in net.layers for tensor in tensors}
+    if policy == "neuron_reset":
+        expected |= {f"{layer.name}.state" for layer in net.layers if layer.neurons}
+    assert marked == expected
 
 
 def test_all_digits_pass_under_every_default_run_and_most_are_recognised():
     report = rs.verify("digits")
     assert [(run.policy, run.input) for run in report.runs] == [
-        *((policy, "destroy") for policy in POLICIES),
+        *((policy, "destroy") for policy in DEFAULT_POLICIES),
         ("bennett", "keep"),
     ]
     assert report.holds

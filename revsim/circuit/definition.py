@@ -11,6 +11,7 @@ A `Circuit` is a body on the wires of a device plus the items that only a schedu
 
     Alloc, Free  a register starts to be used, ends (all its wires must be 0)
     Erase        a register is set to 0 whatever it holds: the only irreversible step
+    Export       a copy of a register leaves the device, declared kept or not
     Mark         a named tensor can be read here; costs nothing and changes nothing
 """
 
@@ -182,6 +183,19 @@ class Erase:
 
 
 @dataclass(frozen=True, eq=False)
+class Export:
+    """A copy of `register` leaves the device under a name.
+
+    `kept`: whether resets may use the copy from then on. Only what is declared counts as kept: a
+    record that nobody can reach pays for nothing.
+    """
+
+    register: Register
+    name: str
+    kept: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Mark:
     """Tensor `name` can be read here: one register per element, in element order."""
 
@@ -205,7 +219,7 @@ class Layer:
     linear_toffolis: int = 0
 
 
-CircuitItem = Gates | Call | Loop | Alloc | Free | Erase | Mark
+CircuitItem = Gates | Call | Loop | Alloc | Free | Erase | Export | Mark
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from revsim.circuit.definition import Call, Circuit, Definition, Erase, Gates, Loop, Mark
-from revsim.circuit.gates import ERASE, GATES, MCX, SWAP, TALLY, A, B, C
+from revsim.circuit.gates import ERASE, GATES, MCX, ROLE, SWAP, TALLY, A, B, C, Role
 from revsim.circuit.measures import circuit_counts, counts
 from revsim.circuit.program import flatten
 from revsim.circuit.registers import Wires
@@ -28,13 +28,14 @@ GATE_LIMIT = 2000
 class Step:
     """One gate of a flattened circuit: controls with polarity, then the wires that it writes.
 
-    `cause` is given for ERASE only.
+    `cause` is given for ERASE only; `role` is what the gate promises about its target.
     """
 
     opcode: int
     controls: tuple[tuple[int, bool], ...]
     targets: tuple[int, ...]
     cause: str = ""
+    role: int = Role.IN_PLACE
 
     @property
     def name(self) -> str:
@@ -90,7 +91,7 @@ def _rows(gates: Gates, mapping: Wires, causes: tuple[str, ...]) -> Iterator[Ste
             continue
         if opcode == MCX:
             controls = tuple((lookup[w], p) for w, p in gates.controls[row[5]])
-            yield Step(opcode, controls, (lookup[row[C]],))
+            yield Step(opcode, controls, (lookup[row[C]],), role=row[ROLE])
             continue
         swaps = GATES[opcode].targets == 2
         read = [row[A], *([] if swaps else [row[B]])] if opcode != SWAP else []
@@ -101,6 +102,7 @@ def _rows(gates: Gates, mapping: Wires, causes: tuple[str, ...]) -> Iterator[Ste
             tuple((lookup[w], True) for w in read if w >= 0),
             tuple(lookup[w] for w in written),
             cause,
+            row[ROLE],
         )
 
 

@@ -9,7 +9,16 @@ from weakref import WeakSet
 import numpy as np
 import numpy.typing as npt
 
-from revsim.circuit.definition import Call, Circuit, Definition, Gates, Loop, Mark
+from revsim.circuit.definition import (
+    Call,
+    Circuit,
+    Definition,
+    Erase,
+    Export,
+    Gates,
+    Loop,
+    Mark,
+)
 from revsim.circuit.gates import (
     CCX,
     COLUMNS,
@@ -63,7 +72,37 @@ def validate(circuit: Circuit) -> Circuit:
                 _wires(register.wires, circuit.width, f"register {register.name!r}")
     for register in (*circuit.inputs, *circuit.outputs):
         _wires(register.wires, circuit.width, f"register {register.name!r}")
+    _kept_exports(circuit)
     return circuit
+
+
+def _kept_exports(circuit: Circuit) -> None:
+    """Refuse a circuit that declares everything kept that it is ever given.
+
+    With a record of the whole input no reset loses anything: given_kept would be 0 whatever the
+    circuit does. An input that is meant to go back says so (input choice `return`).
+    """
+    exports = any(isinstance(item, Export) and item.kept for item in circuit.body)
+    if not exports or circuit.input_choice in ("keep", "return"):
+        return
+    untouched = {int(w) for r in circuit.inputs for w in r.wires}
+    left = set(untouched)
+    for item in circuit.body:
+        if isinstance(item, Export):
+            if item.kept:
+                left -= {int(w) for w in item.register.wires} & untouched
+        elif isinstance(item, Call):
+            untouched -= set(item.wires.tolist())
+        elif isinstance(item, Erase):
+            untouched -= set(item.register.wires.tolist())
+        elif isinstance(item, Gates | Loop):
+            break
+    if not left:
+        raise InputError(
+            f"circuit {circuit.name!r}: its whole input is exported and declared kept, so that "
+            "everything ever seen is kept and given_kept is 0 whatever the circuit does: declare "
+            "less of it kept, or choose input 'return' where it is meant to be handed back"
+        )
 
 
 def validate_definition(definition: Definition) -> Definition:

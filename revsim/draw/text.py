@@ -7,7 +7,16 @@ Index 0 of a register is its least significant bit; the highest bit is drawn on 
 
 from collections.abc import Iterator
 
-from revsim.circuit.definition import Alloc, Circuit, Definition, Erase, Free, Gates, Mark
+from revsim.circuit.definition import (
+    Alloc,
+    Circuit,
+    Definition,
+    Erase,
+    Export,
+    Free,
+    Gates,
+    Mark,
+)
 from revsim.circuit.gates import ERASE, GATES
 from revsim.circuit.graph import Step, calls_of, require_at_most, steps, wire_names
 from revsim.circuit.measures import Counts, circuit_counts, counts
@@ -143,7 +152,7 @@ def _tree(circuit: Circuit) -> Iterator[str]:
             continue
         own += circuit_counts(Circuit("", circuit.width, (item,), (), ()))
     erased = sum(len(i.register.wires) for i in circuit.body if isinstance(i, Erase))
-    other = sum(isinstance(i, Alloc | Free | Mark) for i in circuit.body)
+    other = sum(isinstance(i, Alloc | Export | Free | Mark) for i in circuit.body)
     notes = [f"gates of its own: {_in_words(own)}"] if own.gates else []
     notes += [f"erases {erased} bits"] if erased else []
     notes += [f"bookkeeping: {other} alloc, free or mark"] if other else []

@@ -77,6 +77,8 @@ LIKE_WITH_LIKE = ("neuron_entropy", "pattern_entropy")
 """Quantities of one-bit neuron states, whatever the circuit."""
 OF_ACTIVATIONS = ("activation.per_bit", "activation.per_register", "activation.given_kept")
 """What is erased by the cause `activation` alone: what neurons swapped out."""
+OF_STATES = ("neuron_state.per_bit", "neuron_state.given_kept")
+"""What is erased by the cause `neuron_state`: one-bit states, each reset by itself (class L)."""
 OF_CIRCUIT = ("per_bit", "per_register", "given_kept", "reset_count")
 """Totals of the circuit: inputs, requantisers, logits and netlists included."""
 
@@ -111,18 +113,19 @@ def _quantities(rows: Sequence[LedgerRow], counted: Activity) -> dict[str, float
         "neuron_entropy": counted.neuron_entropy,
         "pattern_entropy": counted.pattern_entropy,
     }
-    swapped = [row for row in rows if row.cause == "activation"]
-    if swapped:
-        total = total_of(swapped)
-        for name in OF_ACTIVATIONS:
-            values[name] = getattr(total, name.partition(".")[2])
+    for names in (OF_ACTIVATIONS, OF_STATES):
+        cause = names[0].partition(".")[0]
+        erased = [row for row in rows if row.cause == cause]
+        if erased:
+            total = total_of(erased)
+            values |= {name: getattr(total, name.partition(".")[2]) for name in names}
     total = total_of(rows)
     values.update({name: getattr(total, name) for name in OF_CIRCUIT})
     return values
 
 
 def _note(quantity: str, reading: str, counted: Activity, keeps_input: bool) -> str:
-    if quantity == "neuron_entropy":
+    if quantity in ("neuron_entropy", "neuron_state.per_bit"):
         if reading == "changed neurons":
             return "like with like; theorem: at least twice the changed neurons"
         if counted.loud:
@@ -133,6 +136,8 @@ def _note(quantity: str, reading: str, counted: Activity, keeps_input: bool) -> 
         return "like with like; neurons of a layer taken together"
     if quantity == "reset_count":
         return "not compared: any circuit with one reset per neuron passes"
+    if quantity == "neuron_state.given_kept":
+        return "like with like; resets that may look at everything kept"
     if quantity.startswith("activation."):
         return "what neurons swapped out: registers wider than the one-bit states counted"
     if quantity == "given_kept" and keeps_input:

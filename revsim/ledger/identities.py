@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from revsim.ledger.ledgers import LedgerRow, total_of
+from revsim.ledger.ledgers import LADDER, LedgerRow, total_of
 from revsim.ledger.reference import LayerEntropies, Neurons
 from revsim.physics.landauer import CROSSING
 from revsim.simulator.tally import Tally
@@ -39,20 +39,16 @@ def telescoping(rows: Sequence[LedgerRow], tally: Tally) -> Identity:
 
 
 def ladder(rows: Sequence[LedgerRow]) -> Identity:
-    """T2: reset_count >= per_bit >= per_register >= given_kept >= 0, for every cause."""
+    """T2: each ledger is at least the next, down to 0, for every cause.
+
+    The gaps are divergence from a fair coin, total correlation inside registers, total correlation
+    among the registers of a group, and what the group shares with what is kept: none is negative.
+    """
     worst = 0.0
     for row in rows:
-        steps = (
-            row.ledgers.reset_count,
-            row.ledgers.per_bit,
-            row.ledgers.per_register,
-            row.ledgers.given_kept,
-            0.0,
-        )
+        steps = [*(getattr(row.ledgers, name) for name in LADDER), 0.0]
         worst = max(worst, *(b - a for a, b in pairwise(steps)))
-    return Identity(
-        "ladder", "T2", "reset_count >= per_bit >= per_register >= given_kept >= 0", worst
-    )
+    return Identity("ladder", "T2", f"{' >= '.join(LADDER)} >= 0", worst)
 
 
 def bennett(rows: Sequence[LedgerRow], applies: bool, keeps_input: bool, loss: float) -> Identity:
@@ -67,7 +63,7 @@ def bennett(rows: Sequence[LedgerRow], applies: bool, keeps_input: bool, loss: f
 def floor(rows: Sequence[LedgerRow], keeps_input: bool, loss: float) -> Identity:
     """T5: with only Y left, every ledger is at least H(X given Y)."""
     total = total_of(rows)
-    least = min(total.reset_count, total.per_bit, total.per_register, total.given_kept)
+    least = min(getattr(total, name) for name in LADDER)
     residual = None if keeps_input else max(0.0, loss - least)
     return Identity("floor", "T5", "every ledger >= H(X given Y)", residual)
 

@@ -5,11 +5,13 @@ All are exact for the ensemble of the run, in bits per inference:
     reset_count   A0  bits under ERASE: a device that pays one bit each, whatever the data
     per_bit       A1  sum over bits of h2(p): each bit reset by itself, tuned to its statistics
     per_register  A2  sum over ERASEs of the register's joint entropy
+    per_group     -   sum over runs of ERASEs of one (layer, cause) of their joint entropy
     given_kept    A3  sum over groups of H(before) - H(after) of everything kept
     gate_local    A4  sum over gates of a netlist of H(in) - H(out); fan-out is free
     ones_flipped  A6  expected ones under ERASE; a count of flips, never an energy
 
-A0 >= A1 >= A2 >= A3 >= 0 for every circuit and every ensemble (theorem T2).
+reset_count >= per_bit >= per_register >= per_group >= given_kept >= 0 for every circuit and every
+ensemble (theorem T2). Which of them is heat depends on what a reset may look at, its scope.
 """
 
 from collections.abc import Iterable
@@ -24,11 +26,21 @@ LEDGERS = (
     ("reset_count", "A0"),
     ("per_bit", "A1"),
     ("per_register", "A2"),
+    ("per_group", "-"),
     ("given_kept", "A3"),
     ("gate_local", "A4"),
     ("ones_flipped", "A6"),
 )
 """Names people see and theory's symbols."""
+LADDER = ("reset_count", "per_bit", "per_register", "per_group", "given_kept")
+"""From the greatest to the least, for every circuit and every ensemble."""
+SCOPES = {
+    "bit": ("per_bit", "each bit is reset by itself, tuned to its statistics"),
+    "register": ("per_register", "each register is reset by itself, tuned to its statistics"),
+    "layer": ("per_group", "all that one layer erases for one cause is reset together"),
+    "kept": ("given_kept", "a reset may look at everything that is kept"),
+}
+"""What a reset may look at: the ledger that is then its least heat, and that in words."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,7 @@ class Ledgers:
     reset_count: float = 0.0
     per_bit: float = 0.0
     per_register: float = 0.0
+    per_group: float = 0.0
     given_kept: float = 0.0
     gate_local: float | None = None
     ones_flipped: float = 0.0
@@ -52,6 +65,7 @@ class Ledgers:
             self.reset_count + other.reset_count,
             self.per_bit + other.per_bit,
             self.per_register + other.per_register,
+            self.per_group + other.per_group,
             self.given_kept + other.given_kept,
             gate_local,
             self.ones_flipped + other.ones_flipped,
@@ -82,7 +96,7 @@ def bit_entropies(ones: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.flo
 
 
 def of_erasure(tally: ErasureTally, total: int) -> Ledgers:
-    """One ERASE of a register; given_kept belongs to its group and is 0 here."""
+    """One ERASE of a register; per_group and given_kept belong to its group and are 0 here."""
     return Ledgers(
         reset_count=float(len(tally.ones)),
         per_bit=float(bit_entropies(tally.ones, total).sum()),
@@ -92,19 +106,24 @@ def of_erasure(tally: ErasureTally, total: int) -> Ledgers:
 
 
 def of_inner(tally: InnerTally, total: int) -> Ledgers:
-    """Single-bit ERASEs of a netlist: each is a register of its own, so A2 = A1."""
+    """Single-bit ERASEs of a netlist, one at a time: no reset finds two bits at once, so that
+    per_register and per_group are per_bit."""
     entropy = float(bit_entropies(tally.ones, total).sum())
     return Ledgers(
         reset_count=float(len(tally.ones)),
         per_bit=entropy,
         per_register=entropy,
+        per_group=entropy,
         ones_flipped=float(tally.ones.sum()) / total,
     )
 
 
 def of_group(tally: GroupTally) -> Ledgers:
-    """given_kept of one group, both readings taken at that group."""
-    return Ledgers(given_kept=tally.before.entropy - tally.after.entropy)
+    """per_group and given_kept of one group, all readings taken at that group."""
+    return Ledgers(
+        per_group=sum(found.entropy for found in tally.joint),
+        given_kept=tally.before.entropy - tally.after.entropy,
+    )
 
 
 def of_gates(tally: GateTally, total: int) -> Ledgers:
@@ -142,6 +161,18 @@ def _tidy(ledgers: Ledgers) -> Ledgers:
     """Rounding noise of a difference of entropies below 1e-12 is 0."""
     given = ledgers.given_kept
     return replace(ledgers, given_kept=0.0) if abs(given) < 1e-12 else ledgers
+
+
+def switching_of(tally: Tally) -> dict[str, float] | None:
+    """Expected flips of all wires per inference, by layer; None where they were not counted.
+
+    Every gate that changes its target counts one flip per wire it changes, a reset counts its
+    ones; loading the input does not count. A number of flips for device models, never an energy
+    and no bound. The sum over layers is that of the whole circuit.
+    """
+    if tally.toggles is None:
+        return None
+    return {layer: flips / tally.total for layer, flips in tally.toggles.items()}
 
 
 def total_of(rows: Iterable[LedgerRow]) -> Ledgers:

@@ -12,6 +12,9 @@ from revsim.errors import InputError
 BOLTZMANN: Final = 1.380649e-23
 """Boltzmann constant in J/K, exact."""
 
+ELEMENTARY_CHARGE: Final = 1.602176634e-19
+"""Elementary charge in C, exact: an electronvolt in joules."""
+
 CROSSING: Final = 0.7729078047811322
 """Activity p at which the entropy h2(p) of a neuron equals p; above it, p is the larger."""
 

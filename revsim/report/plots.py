@@ -26,6 +26,7 @@ CAUSE_COLOURS = {
     "requantise": "#f2a541",
     "clamp": "#b279a2",
     "gate_output": "#9aa0a6",
+    "neuron_state": "#d37295",
 }
 OTHER_COLOUR = "#54a24b"
 SYMLOG = {"linthresh": 1, "linscale": 0.5}

@@ -13,7 +13,8 @@ from revsim.errors import InputError
 from revsim.files import write_whole
 from revsim.ledger.comparison import Activity, Comparison
 from revsim.ledger.identities import Identity
-from revsim.ledger.ledgers import LEDGERS, LedgerRow, Ledgers, total_of
+from revsim.ledger.ledgers import LADDER, LedgerRow, Ledgers, total_of
+from revsim.ledger.population import Population
 from revsim.ledger.reference import LayerEntropies
 from revsim.physics.landauer import energy_j, negentropy_j_per_k
 
@@ -31,7 +32,10 @@ class Check:
 
 @dataclass(frozen=True)
 class RunReport:
-    """One policy with one input choice on the whole ensemble."""
+    """One policy with one input choice on the whole ensemble.
+
+    `switching`: expected flips of all wires per inference, by layer; None where not counted.
+    """
 
     policy: str
     input: str
@@ -44,6 +48,7 @@ class RunReport:
     gates: Mapping[str, Counts]
     width: int
     gate_evaluations: int
+    switching: Mapping[str, float] | None = None
 
     @property
     def total(self) -> Ledgers:
@@ -123,6 +128,8 @@ class Report:
     neurons: Table
     erasures: Table
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    population: Population | None = None
+    """Claims about the population of which the rows are a sample; asked for."""
 
     @property
     def holds(self) -> bool:
@@ -141,6 +148,7 @@ class Report:
             "H_X": self.H_X,
             "H_Y": self.H_Y,
             "runs": [self._run(run) for run in self.runs],
+            **({} if self.population is None else {"population": self.population.as_dict()}),
         }
 
     def _run(self, run: RunReport) -> dict[str, Any]:
@@ -182,11 +190,14 @@ class Report:
                 "gates": gate_counts(run.counts),
                 "width": run.width,
             },
+            "switching": None
+            if run.switching is None
+            else {"total": sum(run.switching.values()), "layers": dict(run.switching)},
             "energy": self._energy(run.total),
         }
 
     def _energy(self, total: Ledgers) -> dict[str, Any]:
-        bits = {name: getattr(total, name) for name, _ in LEDGERS[:4]}
+        bits = {name: getattr(total, name) for name in LADDER}
         bits["active_neurons"] = self.activity.active_neurons
         bits["changed_neurons"] = self.activity.changed_neurons
         return {

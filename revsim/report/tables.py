@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from revsim.ledger.comparison import LIKE_WITH_LIKE, OF_ACTIVATIONS, Comparison
+from revsim.ledger.comparison import LIKE_WITH_LIKE, OF_ACTIVATIONS, OF_STATES, Comparison
 from revsim.ledger.ledgers import Ledgers
 from revsim.physics.landauer import CROSSING, energy_j, in_unit, negentropy_j_per_k
 from revsim.report.report import Report, RunReport
@@ -57,6 +57,8 @@ def render_html(report: Report) -> str:
 
 def renderable(report: Report, units: str = "bits") -> RenderableType:
     """Everything in reading order."""
+    from revsim.report.population import population_lines  # which builds on this module
+
     return Group(
         *_heading(report),
         _ledger_table(report, units),
@@ -68,6 +70,7 @@ def renderable(report: Report, units: str = "bits") -> RenderableType:
         *_legend(report),
         *_failures(report),
         *_comparison(report),
+        *population_lines(report.population),
     )
 
 
@@ -147,6 +150,10 @@ def _energy_lines(report: Report) -> Iterable[RenderableType]:
                 f"gate_local (A4), each gate as a process of its own, fan-out free: "
                 f"{number(run.total.gate_local)} bits"
             )
+    for run in report.runs:
+        if run.switching is not None:
+            flips = number(sum(run.switching.values()))
+            yield Text(f"switching, {_name(run)}: {flips} flips of wires (no bits, no bound)")
     yield Text("")
     table = plain_table(
         f"Least heat at {kelvin:g} K: {bit:.6g} zJ per bit (k_B T ln 2)",
@@ -286,12 +293,16 @@ def _comparison(report: Report) -> Iterable[RenderableType]:
     table.add_row(Text("like with like: one-bit neuron states", style="bold"))
     for quantity in LIKE_WITH_LIKE:
         table.add_row(f"  {quantity}", *_pair(report.runs[0], quantity))
-    for run in report.runs:
-        if any(c.quantity in OF_ACTIVATIONS for c in run.comparison):
-            table.add_row(Text("what neurons swapped out", style="bold"))
-            table.add_row(f" {_name(run)}")
-            for quantity in OF_ACTIVATIONS:
-                table.add_row(f"  {quantity}", *_pair(run, quantity))
+    for title, quantities in (
+        ("like with like: states of the device", OF_STATES),
+        ("what neurons swapped out", OF_ACTIVATIONS),
+    ):
+        for run in report.runs:
+            if any(c.quantity in quantities for c in run.comparison):
+                table.add_row(Text(title, style="bold"))
+                table.add_row(f" {_name(run)}")
+                for quantity in quantities:
+                    table.add_row(f"  {quantity}", *_pair(run, quantity))
     table.add_row(Text("not like with like: whole circuits", style="bold"))
     for run in report.runs:
         table.add_row(f" {_name(run)}")

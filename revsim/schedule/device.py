@@ -15,6 +15,7 @@ from revsim.circuit.definition import (
     CircuitItem,
     Definition,
     Erase,
+    Export,
     Free,
     Layer,
     Mark,
@@ -72,6 +73,10 @@ class Device:
         """Erase wires; give them back with `free` once the whole group is erased."""
         if len(wires):
             self._add(Erase(Register(name, wires), cause, self.layer, value_of))
+
+    def export(self, register: Register, name: str, *, kept: bool) -> None:
+        """Let a copy of a register leave the device; `kept` says whether resets may use it."""
+        self._add(Export(register, name, kept))
 
     def mark(self, name: str, registers: Sequence[Register]) -> None:
         """Say that a tensor can be read here."""

@@ -7,44 +7,49 @@ order in words, which reports print.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Circuit, Definition, Layer
+from revsim.circuit.measures import circuit_counts, circuit_width
 from revsim.circuit.registers import Encoding, Register, Wires
 from revsim.circuit.validate import validate
 from revsim.errors import InputError
 from revsim.lower.layer import LoweredLayer, lower
 from revsim.lower.netlist import argmax_netlist, neuron_netlist
+from revsim.lower.state import BIT, state_definition
 from revsim.network.network import Network
 from revsim.schedule.device import Device
+from revsim.schedule.pebbling import Chain, Move, Segment, front, schedule
 
 INPUT_CHOICES: Final = ("destroy", "keep", "return")
 
 
 def compile_network(
-    network: Network, policy: str = "activation_reset", input: str = "destroy"
+    network: Network, policy: "str | Policy" = "activation_reset", input: str = "destroy"
 ) -> Circuit:
     """Compile a network to a circuit under a policy.
 
-    policy: conventional, activation_reset, uncompute or bennett; input: destroy (erased at its
-    last use), keep (stays on the device) or return (stays, then exported: kept all the same).
+    policy: conventional, activation_reset, uncompute, bennett, pebble:K (within K layer
+    registers), pebble:Ww (within W wires), pebble (as few registers as work) or neuron_reset;
+    input: destroy (erased at its last use), keep (stays on the device) or return (stays, then
+    exported: kept all the same). Raises InputError for names that are not known and budgets that
+    are too small.
 
     >>> from revsim.network.arrays import from_arrays
     >>> compile_network(from_arrays([[[1, 1]]]), "bennett", "keep").policy
     'bennett'
     """
-    if policy not in POLICIES:
-        raise InputError(f"unknown policy {policy!r}; choose one of {', '.join(POLICIES)}")
+    chosen = policy_named(policy) if isinstance(policy, str) else policy
     if input not in INPUT_CHOICES:
         raise InputError(
             f"unknown input choice {input!r}; choose one of {', '.join(INPUT_CHOICES)}"
         )
     layers = lower(network)
     device = Device(layers[0].inputs)
-    chosen = POLICIES[policy]
     outputs = chosen.build(device, layers, input)
     described = [
         Layer(
@@ -57,7 +62,7 @@ def compile_network(
         )
         for layer in layers
     ]
-    circuit = device.circuit(network.name, outputs, described, policy, input, chosen.order)
+    circuit = device.circuit(network.name, outputs, described, chosen.name, input, chosen.order)
     ends = zip(network.input_low.tolist(), network.input_high.tolist(), strict=True)
     return validate(replace(circuit, ranges=tuple(ends)))
 
@@ -192,25 +197,171 @@ def _uncompute(device: Device, layers: Sequence[LoweredLayer], input: str) -> tu
 # --- bennett ------------------------------------------------------------------------------------
 
 
-def _bennett(device: Device, layers: Sequence[LoweredLayer], input: str) -> tuple[Register, ...]:
-    held: list[Sequence[Register]] = [device.inputs]
+def forward(
+    device: Device, layers: Sequence[LoweredLayer], x: Sequence[Register]
+) -> list[Sequence[Register]]:
+    """All layers forward, each output held: the network's input x, then every layer's output."""
+    held: list[Sequence[Register]] = [x]
     for layer in layers:
         device.layer = layer.name
         y = _outputs_of(device, layer)
         _compute_clean(device, layer, held[-1], y, inverse=False)
         device.mark(f"{layer.name}.y", y)
         held.append(y)
-    outputs = [device.alloc(f"output[{j}]", e) for j, e in enumerate(layers[-1].outputs)]
-    for source, target in zip(held[-1], outputs, strict=True):
+    return held
+
+
+def copy_out(device: Device, held: Sequence[Register]) -> list[Register]:
+    """A copy of the network's output."""
+    outputs = [device.alloc(f"output[{j}]", r.encoding) for j, r in enumerate(held)]
+    for source, target in zip(held, outputs, strict=True):
         device.call(_copier(source.encoding), source.wires, target.wires)
+    return outputs
+
+
+def backward(
+    device: Device, layers: Sequence[LoweredLayer], held: Sequence[Sequence[Register]]
+) -> None:
+    """All layers backward: what `forward` made is undone and released."""
     for layer, x, made in reversed(list(zip(layers, held[:-1], held[1:], strict=True))):
         device.layer = layer.name
         _compute_clean(device, layer, x, made, inverse=True)
         for register in made:
             device.free(register.name, register.wires)
+
+
+def _bennett(device: Device, layers: Sequence[LoweredLayer], input: str) -> tuple[Register, ...]:
+    held = forward(device, layers, device.inputs)
+    outputs = copy_out(device, held[-1])
+    backward(device, layers, held)
     if input == "destroy":
         _erase_input(device, layers[0], device.inputs)
     return tuple(outputs)
+
+
+# --- neuron_reset: the paper's own device ---------------------------------------------------------
+
+
+def states_of(
+    device: Device, layer: LoweredLayer, y: Sequence[Register], states: Sequence[Register]
+) -> None:
+    """states[j] ^= neuron j is active, for every neuron of a layer whose output is y."""
+    for register, state in zip(y, states, strict=True):
+        device.call(state_definition(register.encoding), register.wires, state.wires)
+
+
+def erase_states(
+    device: Device, layer: LoweredLayer, states: Sequence[Register], cause: str
+) -> None:
+    """One-bit registers of a layer's neurons, each erased by itself; the wires stay in use."""
+    device.layer = layer.name
+    for j, state in enumerate(states):
+        name = f"{layer.name}.{cause}[{j}]"
+        device.erase(name, state.wires, cause, f"{cause} of neuron {j} of {layer.name}")
+
+
+def _neuron_reset(
+    device: Device, layers: Sequence[LoweredLayer], input: str
+) -> tuple[Register, ...]:
+    held = forward(device, layers, device.inputs)
+    states: list[list[Register]] = []
+    for layer, y in zip(layers, held[1:], strict=True):
+        device.layer = layer.name
+        count = layer.source.neurons
+        states.append([device.alloc(f"{layer.name}.state[{j}]", BIT) for j in range(count)])
+        if count:
+            states_of(device, layer, y, states[-1])
+            device.mark(f"{layer.name}.state", states[-1])
+    outputs = copy_out(device, held[-1])
+    backward(device, layers, held)
+    if input == "destroy":
+        _erase_input(device, layers[0], device.inputs)
+    for layer, registers in zip(layers, states, strict=True):
+        erase_states(device, layer, registers, "neuron_state")
+        for state in registers:
+            device.free(state.name, state.wires)
+    return tuple(outputs)
+
+
+# --- pebble -------------------------------------------------------------------------------------
+
+
+def chain_of(layers: Sequence[LoweredLayer]) -> Chain:
+    """A network as a chain to pebble: cost = gates of a run, size and working = wires."""
+    return tuple(_segment(layer) for layer in layers)
+
+
+def _segment(layer: LoweredLayer) -> Segment:
+    device = Device(layer.inputs)
+    y = _outputs_of(device, layer)
+    _compute_clean(device, layer, device.inputs, y, inverse=False)
+    alone = device.circuit(layer.name, y, (), "", "", "")
+    held = sum(e.width for e in layer.outputs)
+    working = circuit_width(alone) - held - sum(e.width for e in layer.inputs)
+    return Segment(circuit_counts(alone).gates, held, working)
+
+
+def _pebble(
+    device: Device,
+    layers: Sequence[LoweredLayer],
+    input: str,
+    budget: int | None = None,
+    wires: bool = False,
+) -> tuple[Register, ...]:
+    """Within `budget` layer registers, or wires; the fewest registers that work without one."""
+    chain = chain_of(layers)
+    taken = sum(e.width for e in layers[0].inputs) if wires else 0
+    if not wires:  # registers of any width, and working space for nothing
+        chain = tuple(Segment(segment.cost) for segment in chain)
+    least = front(chain).least + taken
+    if budget is not None and budget < least:
+        unit, name = ("wires", f"pebble:{least}w") if wires else ("registers", f"pebble:{least}")
+        raise InputError(
+            f"{len(layers)} layers cannot be pebbled within {budget} {unit}; "
+            f"the least that works is {least} ({name})"
+        )
+    return _pebbled(device, layers, input, schedule(chain, (budget or least) - taken))
+
+
+def _pebbled(
+    device: Device, layers: Sequence[LoweredLayer], input: str, moves: Sequence[Move]
+) -> tuple[Register, ...]:
+    """Play the moves; the last layer's register is the output, so that nothing need be copied."""
+    held: dict[int, Sequence[Register]] = {-1: device.inputs}
+    marked: set[int] = set()
+    for node, action in moves:
+        layer = layers[node]
+        device.layer = layer.name
+        if action == "compute":
+            held[node] = _outputs_of(device, layer)
+            _compute_clean(device, layer, held[node - 1], held[node], inverse=False)
+            if node not in marked:
+                device.mark(f"{layer.name}.y", held[node])
+                marked.add(node)
+            continue
+        made = held.pop(node)
+        if action == "uncompute":
+            _compute_clean(device, layer, held[node - 1], made, inverse=True)
+        else:
+            for j, register in enumerate(made):
+                name = f"{layer.name}.checkpoint[{j}]"
+                value = f"output {j} of {layer.name}"
+                device.erase(name, register.wires, "checkpoint", value)
+        for register in made:
+            device.free(register.name, register.wires)
+    if input == "destroy":
+        device.layer = layers[0].name
+        _erase_input(device, layers[0], device.inputs)
+    return tuple(held[len(layers) - 1])
+
+
+def pebbled(moves: Sequence[Move]) -> "Policy":
+    """The policy that plays given moves, erasures of checkpoints among them."""
+    return replace(
+        POLICIES["pebble"],
+        build=partial(_pebbled, moves=moves),
+        clean=all(move.action != "erase" for move in moves),
+    )
 
 
 # --- conventional -------------------------------------------------------------------------------
@@ -243,13 +394,41 @@ def _conventional(
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy: how it builds a body, which definitions must erase nothing, its order in words."""
+    """A policy: how it builds a body, which definitions must erase nothing, its order in words.
+
+    `clean`: nothing but the input is ever erased, and that last of all; `layerwise`: each layer
+    erases what it loses before the next one runs.
+    """
 
     name: str
     summary: str
     build: Callable[[Device, Sequence[LoweredLayer], str], tuple[Register, ...]]
     linear: Callable[[LoweredLayer], tuple[Definition, ...]]
     order: str
+    clean: bool = False
+    layerwise: bool = True
+
+
+def policy_named(policy: str) -> Policy:
+    """The policy of a name such as `bennett`, `pebble`, `pebble:4` or `pebble:900w`.
+
+    >>> policy_named("pebble:4").name
+    'pebble:4'
+    """
+    name, colon, budget = policy.partition(":")
+    if name not in POLICIES or (colon and name != "pebble"):
+        raise InputError(f"unknown policy {policy!r}; choose one of {', '.join(POLICIES)}")
+    chosen = POLICIES[name]
+    if not colon:
+        return chosen
+    number, wires = budget.removesuffix("w"), budget.endswith("w")
+    if not (number.isascii() and number.isdigit()):
+        raise InputError(
+            f"policy {policy!r}: after the colon comes a number of layer registers (pebble:4) or "
+            "of wires (pebble:900w)"
+        )
+    build = partial(_pebble, budget=int(number), wires=wires)
+    return replace(chosen, name=policy, build=build)
 
 
 POLICIES: Final[dict[str, Policy]] = {
@@ -283,6 +462,26 @@ POLICIES: Final[dict[str, Policy]] = {
             _bennett,
             lambda layer: layer.copies,
             "all layers forward, copy, all layers backward; the input is erased last, if at all",
+            clean=True,
+            layerwise=False,
+        ),
+        Policy(
+            "pebble",
+            "as bennett within a few layer registers: some layers are run again to free others",
+            _pebble,
+            lambda layer: layer.copies,
+            "the moves of an optimal pebbling; the input is erased last, if at all",
+            clean=True,
+            layerwise=False,
+        ),
+        Policy(
+            "neuron_reset",
+            "the paper's own device: one-bit neuron states, each reset looking at nothing else",
+            _neuron_reset,
+            lambda layer: layer.copies,
+            "all layers forward, copy the output and each neuron's state (active or not), all "
+            "layers backward, erase the input, then the states one by one",
+            layerwise=False,
         ),
     )
 }

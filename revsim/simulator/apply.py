@@ -1,4 +1,4 @@
-"""Run one definition on integers: for tests, notebooks and the curious."""
+"""Run one definition by itself: on integers, for tests and the curious, or there and back."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.definition import Definition
+from revsim.circuit.kernels import HAVE_NUMBA
+from revsim.circuit.registers import Wires
 from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
 from revsim.simulator.counters import Counters
@@ -64,3 +66,30 @@ def apply(
     if counters.violations:
         raise CheckError(str(counters.violations[0]))
     return {name: read(state, span, rows).astype(np.int64) for name, span in spans.items()}
+
+
+def reversible_both_ways(definition: Definition, seed: int = 0) -> bool:
+    """Whether a definition and then its inverse leave everything as it was, on 512 random states.
+
+    Ports start random (those promised to be 0 at 0), every promise about locals and roles is held
+    to on the way there and back. A definition that erases is not a bijection.
+    """
+    if definition.erases:
+        return False
+    state = np.random.default_rng(seed).integers(
+        0, 1 << 64, size=(definition.port_wires, 8), dtype=np.uint64
+    )
+    zero = np.repeat([p.zero_in for p in definition.ports], [p.width for p in definition.ports])
+    state[zero] = 0
+    before = state.copy()
+    counters = Counters(planes_of(None, 512))
+    every: Wires = np.arange(definition.port_wires, dtype=np.int32)
+    for inverse in (False, True):
+        if HAVE_NUMBA:
+            from revsim.simulator import fast
+
+            fast.run(definition, state, every, counters, inverse, keep=not inverse)
+        else:
+            plain.run(definition, state, every, counters, inverse)
+    clean = not counters.suspects and not counters.violations
+    return clean and bool((state == before).all())

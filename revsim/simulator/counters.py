@@ -36,7 +36,8 @@ class Counters:
 
     `ones` holds, per inner ERASE in order of execution, (cause, weight of lanes holding 1);
     `joint` holds, per TALLY, the weights of (a and b, a, b). `suspects` are words of
-    lanes in which the fast executor saw a broken promise.
+    lanes in which the fast executor saw a broken promise. `toggles` is the weight of all flips of
+    wires by gates, or None where they are not counted.
     """
 
     planes: Words
@@ -45,6 +46,7 @@ class Counters:
     ones: list[tuple[str, int]] = field(default_factory=list)
     joint: list[tuple[int, int, int]] = field(default_factory=list)
     suspects: set[int] = field(default_factory=set)
+    toggles: int | None = None
 
     def must_be_zero(self, wire: Words, check: str, definition: str, name: str) -> None:
         """Record a violation where a wire holds 1 on a lane that counts.
@@ -58,6 +60,11 @@ class Counters:
             found = Violation(check, self.layer, definition, name, 64 * word + bit)
             if found not in self.violations and len(self.violations) < 100:
                 self.violations.append(found)
+
+    def flipped(self, change: Words, wires: int = 1) -> None:
+        """Count the lanes in which a gate flips `wires` wires, where toggles are counted."""
+        if self.toggles is not None:
+            self.toggles += wires * weighted_ones(change, self.planes)
 
     def erased(self, wire: Words, cause: str) -> None:
         """Count a wire that an inner ERASE is about to reset."""

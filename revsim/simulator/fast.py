@@ -98,7 +98,23 @@ def _leaf(
     cuts = _cuts(words, block, threads)
     suspect = np.zeros(words, dtype=np.uint8)
 
-    def part(first: int, last: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def part(first: int, last: int) -> tuple[npt.NDArray[np.int64], ...]:
+        toggles = np.zeros(len(counters.planes), dtype=np.int64)
+        if counters.toggles is not None:  # before the gates run, which change the state
+            kernels.count_toggles(
+                code,
+                program.starts,
+                program.control_wires,
+                program.control_polarity,
+                state,
+                wires,
+                first,
+                last,
+                block,
+                aligned((program.slots + 1) * block),
+                counters.planes,
+                toggles,
+            )
         ones = np.zeros(program.erased, dtype=np.int64)
         joint = np.zeros((program.tallies, 3), dtype=np.int64)
         frame = aligned((program.slots + 3) * block)
@@ -119,7 +135,7 @@ def _leaf(
             joint,
             suspect,
         )
-        return ones, joint
+        return ones, joint, toggles
 
     others = [_pool(len(cuts) - 1).submit(part, *cut) for cut in cuts[1:]]
     parts = [part(*cuts[0]), *(other.result() for other in others)]
@@ -131,6 +147,9 @@ def _leaf(
     if program.tallies:
         joint = np.sum([p[1] for p in parts], axis=0).tolist()
         counters.joint.extend((both, left, right) for both, left, right in joint)
+    if counters.toggles is not None:
+        flips = np.sum([p[2] for p in parts], axis=0).tolist()
+        counters.toggles += sum(n << plane for plane, n in enumerate(flips))
     if suspect.any():
         counters.suspects.update(np.flatnonzero(suspect).tolist())
 

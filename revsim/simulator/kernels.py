@@ -185,6 +185,69 @@ def run_blocks(
 
 
 @jit
+def count_toggles(
+    code: Any,
+    starts: Any,
+    control_wires: Any,
+    control_polarity: Any,
+    state: Any,
+    wires: Any,
+    first: int,
+    last: int,
+    block: int,
+    frame: Any,
+    planes: Any,
+    toggles: Any,
+) -> None:
+    """Run a program on words first..last of `state` and count how often its gates flip a wire.
+
+    Arguments as for `run_blocks`, but `state` is only read. toggles: int64 [planes], raised by the
+    flips on the lanes of each plane. Every gate is: which lanes change, then that change applied.
+    """
+    ports = wires.shape[0]
+    scratch = frame.shape[0] - block
+    for start in range(first, last, block):
+        size = min(block, last - start)
+        frame[:] = np.uint64(0)
+        for p in range(ports):
+            for k in range(size):
+                frame[p * block + k] = state[wires[p], start + k]
+        for g in range(code.shape[0]):
+            opcode = code[g, 0] >> 2
+            if opcode >= 7:  # FREE, TALLY
+                continue
+            a = np.int64(code[g, 1]) * block
+            b = np.int64(code[g, 2]) * block
+            c = np.int64(code[g, 3]) * block
+            pair = opcode == 3 or opcode == 4
+            for k in range(size):
+                change = ~np.uint64(0)
+                if opcode == 1:
+                    change = frame[a + k]
+                elif opcode == 2:
+                    change = frame[a + k] & frame[b + k]
+                elif opcode == 3:
+                    change = frame[b + k] ^ frame[c + k]
+                elif opcode == 4:
+                    change = frame[a + k] & (frame[b + k] ^ frame[c + k])
+                elif opcode == 6:  # ERASE
+                    change = frame[c + k]
+                elif opcode == 5:  # MCX
+                    for i in range(starts[code[g, 1]], starts[code[g, 1] + 1]):
+                        control = frame[np.int64(control_wires[i]) * block + k]
+                        change &= control if control_polarity[i] == 1 else ~control
+                frame[scratch + k] = change
+                frame[c + k] ^= change
+                if pair:
+                    frame[b + k] ^= change
+            for p in range(planes.shape[0]):
+                flips = np.int64(0)
+                for k in range(size):
+                    flips += popcount(frame[scratch + k] & planes[p, start + k])
+                toggles[p] += 2 * flips if pair else flips
+
+
+@jit
 def transpose(words: Any) -> None:
     """Transpose a 64 x 64 bit matrix (uint64 [64]) in place (Warren, Hacker's Delight, 7-3)."""
     width = 32

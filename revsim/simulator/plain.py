@@ -61,26 +61,28 @@ def run_gates(gates: Gates, frame: Words, counters: Counters, definition: Defini
             counters.must_be_zero(frame[c], "roles", definition.name, definition.name_of(c))
         match row[OP]:
             case opcode if opcode == X:
-                frame[c] ^= every
+                change = np.full(frame.shape[1], every)
             case opcode if opcode == CX:
-                frame[c] ^= frame[a]
+                change = frame[a].copy()
             case opcode if opcode == CCX:
-                frame[c] ^= frame[a] & frame[b]
+                change = frame[a] & frame[b]
             case opcode if opcode == SWAP:
-                frame[[b, c]] = frame[[c, b]]
+                change = frame[b] ^ frame[c]
             case opcode if opcode == CSWAP:
                 change = frame[a] & (frame[b] ^ frame[c])
-                frame[b] ^= change
-                frame[c] ^= change
             case opcode if opcode == MCX:
-                agree = np.full(frame.shape[1], every)
+                change = np.full(frame.shape[1], every)
                 for wire, positive in gates.controls[row[EXTRA]]:
-                    agree &= frame[wire] if positive else ~frame[wire]
-                frame[c] ^= agree
+                    change &= frame[wire] if positive else ~frame[wire]
             case opcode if opcode == ERASE:
                 counters.erased(frame[c], definition.causes[row[EXTRA]])
-                frame[c] = 0
+                change = frame[c].copy()
             case opcode if opcode == TALLY:
                 counters.tallied(frame[a], frame[b])
+                continue
+        frame[c] ^= change
+        if row[OP] in (SWAP, CSWAP):
+            frame[b] ^= change
+        counters.flipped(change, 2 if row[OP] in (SWAP, CSWAP) else 1)
         if row[ROLE] == Role.UNCOMPUTE:
             counters.must_be_zero(frame[c], "roles", definition.name, definition.name_of(c))

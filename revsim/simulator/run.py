@@ -18,6 +18,7 @@ from revsim.circuit.definition import (
     Circuit,
     Definition,
     Erase,
+    Export,
     Free,
     Gates,
     Loop,
@@ -33,13 +34,22 @@ from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
 from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble
-from revsim.simulator.lanes import Words, padded_words, planes_of, weighted_ones, write
-from revsim.simulator.statistics import spectrum_of_values, spectrum_of_wires, values_of
+from revsim.simulator.groups import groups_of
+from revsim.simulator.lanes import Words, padded_words, planes_of, unpack, weighted_ones, write
+from revsim.simulator.statistics import (
+    distribution_of_wires,
+    spectrum_of_values,
+    spectrum_of_wires,
+    standing_of_wires,
+    values_of,
+)
 from revsim.simulator.tally import ErasureTally, GateTally, GroupTally, InnerTally, Spectrum, Tally
 
 Integers = npt.NDArray[np.int64]
 OnMark = Callable[[str, int, Integers], None]
 """Called with (tensor name, element index, int64 [rows]) wherever a tensor can be read."""
+OnErase = Callable[[Erase, npt.NDArray[np.bool_]], None]
+"""Called with each ERASE of a register and what it throws away, bool [wires, rows]."""
 
 MEMORY_LIMIT = 4 << 30
 """Bytes that the state of the device may take for all rows at once."""
@@ -73,10 +83,34 @@ class _Device:
     gates: list[GateTally] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     suspects: set[int] = field(default_factory=set)
+    toggles: dict[str, int] | None = None
+    values: bool = False
+    pointwise: bool = False
+    exported: int = 0
 
-    def spectrum(self) -> Spectrum:
-        wires = np.array(sorted(self.live), dtype=np.int32)
-        return spectrum_of_wires(self.state, wires, self.rows, self.weights)
+    def counters(self, layer: str) -> Counters:
+        """Counters of one item of the body."""
+        return Counters(self.planes, layer, toggles=None if self.toggles is None else 0)
+
+    def flipped(self, layer: str, toggles: int | None) -> None:
+        """Book the flips of one item on its layer."""
+        if self.toggles is not None and toggles is not None:
+            self.toggles[layer] = self.toggles.get(layer, 0) + toggles
+
+    def spectrum(self, wires: Wires | None = None) -> Spectrum:
+        """Of some wires together, or of everything kept."""
+        chosen = self.kept() if wires is None else wires
+        return spectrum_of_wires(self.state, chosen, self.rows, self.weights)
+
+    def kept(self) -> Wires:
+        """All wires in use, and the copies of exports that are declared kept."""
+        return np.array(sorted(self.live), dtype=np.int32)
+
+    def standing(self) -> Integers | None:
+        """For each row the weight of the rows in its state, where that is asked for."""
+        if not self.pointwise:
+            return None
+        return standing_of_wires(self.state, self.kept(), self.rows, self.weights)
 
 
 def simulate(
@@ -86,14 +120,21 @@ def simulate(
     executor: str | None = None,
     threads: int | None = None,
     on_mark: OnMark | None = None,
+    on_erase: OnErase | None = None,
     strict: bool = True,
+    switching: bool = False,
+    values: bool = False,
+    pointwise: bool = False,
 ) -> Run:
     """Run every gate of `circuit` on every row of `ensemble`.
 
     executor: "numba", or "numpy" (the readable judge, much slower; same result bit for bit), which
     is also what runs by default where numba is absent.
     strict: raise CheckError at a wire that is released while not 0 or at a broken role; otherwise
-    list them in `tally.violations`. Raises InputError where rows do not fit the input registers.
+    list them in `tally.violations`. On request: switching, the flips of every wire
+    (`tally.toggles`; takes up to twice as long); values, which values stood in each register that
+    is erased; pointwise, what each group throws away of each row. Raises InputError where rows do
+    not fit the input registers.
     """
     validate(circuit)
     if executor is None:
@@ -111,18 +152,27 @@ def simulate(
             f"the limit is {MEMORY_LIMIT >> 20} MiB: use fewer rows"
         )
     device = _load(circuit, ensemble, words)
+    device.toggles = {} if switching else None
+    device.values, device.pointwise = values, pointwise
     threads = (os.cpu_count() or 1) if threads is None else threads
     initial = device.spectrum()
-    groups = _groups(circuit)
+    groups = groups_of(circuit)
     evaluations = 0
     for position, item in enumerate(circuit.body):
         layer = circuit.layer_of[position] if circuit.layer_of else ""
         group = groups.get(position)
         if group is not None and group.first == position:
-            before = device.spectrum()
+            before, stood, joint = device.spectrum(), device.standing(), []
+        if group is not None and position in group.batches:
+            joint.append(device.spectrum(group.batches[position]))
+        if on_erase is not None and isinstance(item, Erase):
+            on_erase(item, unpack(device.state[item.register.wires], rows))
         _step(circuit, device, item, layer, executor, threads, on_mark)
         if group is not None and group.last == position:
-            device.groups.append(GroupTally(*group.key, before, device.spectrum()))
+            lost = _pointwise(stood, device.standing())
+            device.groups.append(
+                GroupTally(*group.key, before, device.spectrum(), tuple(joint), lost)
+            )
         evaluations += counts_of_item(item).gates
     final = device.spectrum()
     if device.suspects:
@@ -150,9 +200,16 @@ def simulate(
         final,
         tuple(device.violations),
         evaluations * rows,
+        None if device.toggles is None else dict(device.toggles),
         time.perf_counter() - started,
     )
     return Run(circuit, ensemble, outputs, tally)
+
+
+def _pointwise(before: Integers | None, after: Integers | None) -> npt.NDArray[np.float64] | None:
+    if before is None or after is None:
+        return None
+    return np.where(before > 0, np.log2(np.maximum(after, 1) / np.maximum(before, 1)), 0.0)
 
 
 def _load(circuit: Circuit, ensemble: Ensemble, words: int) -> _Device:
@@ -163,7 +220,8 @@ def _load(circuit: Circuit, ensemble: Ensemble, words: int) -> _Device:
             f"ensemble {ensemble.name!r} has {given} values per row, circuit {circuit.name!r} "
             f"takes {len(circuit.inputs)}"
         )
-    state = np.zeros((circuit.width, words), dtype=np.uint64)
+    copies = sum(len(i.register.wires) for i in circuit.body if isinstance(i, Export) and i.kept)
+    state = np.zeros((circuit.width + copies, words), dtype=np.uint64)
     for k, register in enumerate(circuit.inputs):
         column = ensemble.rows[:, k].astype(np.int64)
         if len(register.wires) > INTEGER_BITS:
@@ -189,40 +247,6 @@ def _load(circuit: Circuit, ensemble: Ensemble, words: int) -> _Device:
     return _Device(state, rows, planes, ensemble.weights, live, allocates)
 
 
-@dataclass(frozen=True)
-class _Group:
-    key: tuple[str, str]
-    first: int
-    last: int
-
-
-def _groups(circuit: Circuit) -> dict[int, _Group]:
-    """First and last item of each run of erasures of one (layer, cause).
-
-    Only bookkeeping (Alloc, Free, Mark) may stand inside a run: any gate closes it, so that a gate
-    that is not a bijection falls between two readings and breaks the telescoping identity.
-    """
-    runs: list[tuple[tuple[str, str], list[int]]] = []
-    current: tuple[tuple[str, str], list[int]] | None = None
-    for position, item in enumerate(circuit.body):
-        if isinstance(item, Alloc | Free | Mark):
-            continue
-        key: tuple[str, str] | None = None
-        if isinstance(item, Erase):
-            key = item.group
-        elif isinstance(item, Call | Loop) and item.definition.causes:
-            layer = circuit.layer_of[position] if circuit.layer_of else ""
-            key = (layer, "+".join(item.definition.causes))
-        if key is None:
-            current = None
-        elif current is not None and current[0] == key:
-            current[1].append(position)
-        else:
-            current = (key, [position])
-            runs.append(current)
-    return {p: _Group(key, places[0], places[-1]) for key, places in runs for p in places}
-
-
 def _step(
     circuit: Circuit,
     device: _Device,
@@ -236,9 +260,10 @@ def _step(
         for call in item.calls() if isinstance(item, Loop) else (item,):
             _call(device, call, layer, executor, threads)
     elif isinstance(item, Gates):
-        counters = Counters(device.planes, layer)
+        counters = device.counters(layer)
         plain.run_gates(item, device.state, counters, _names_of(circuit))
         device.violations += counters.violations
+        device.flipped(layer, counters.toggles)
     elif isinstance(item, Erase):
         _erase(device, item)
     elif isinstance(item, Alloc):
@@ -246,13 +271,18 @@ def _step(
         device.live.update(int(w) for w in item.register.wires)
     elif isinstance(item, Free):
         _free(circuit, device, item, layer)
+    elif isinstance(item, Export) and item.kept:
+        copy = range(circuit.width + device.exported, len(device.state))[: len(item.register.wires)]
+        device.state[copy] = device.state[item.register.wires]
+        device.live.update(copy)
+        device.exported += len(copy)
     elif isinstance(item, Mark) and on_mark is not None:
         for k, register in enumerate(item.registers):
             on_mark(item.name, k, _decode(device, register))
 
 
 def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) -> None:
-    counters = Counters(device.planes, layer)
+    counters = device.counters(layer)
     if executor == "numba":
         from revsim.simulator import fast
 
@@ -261,6 +291,7 @@ def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) 
         plain.run(call.definition, device.state, call.wires, counters, call.inverse)
     device.violations += counters.violations
     device.suspects |= counters.suspects
+    device.flipped(layer, counters.toggles)
     for cause in dict.fromkeys(c for c, _ in counters.ones):
         ones = np.array([n for c, n in counters.ones if c == cause], dtype=np.int64)
         device.inner.append(InnerTally(layer, cause, call.definition.name, ones))
@@ -286,9 +317,13 @@ def _erase(device: _Device, item: Erase) -> None:
         joint = spectrum_of_values(values, len(wires), device.weights)
     else:
         joint = spectrum_of_wires(device.state, wires, device.rows, device.weights)
+    found = None
+    if device.values:
+        found = distribution_of_wires(device.state, wires, device.rows, device.weights)
     device.erasures.append(
-        ErasureTally(item.layer, item.cause, item.register.name, item.value_of, ones, joint)
+        ErasureTally(item.layer, item.cause, item.register.name, item.value_of, ones, joint, found)
     )
+    device.flipped(item.layer, int(ones.sum()))
     device.state[wires] = 0
 
 
@@ -354,30 +389,3 @@ def _replay(circuit: Circuit, ensemble: Ensemble, word: int) -> Sequence[Violati
     part = Ensemble(ensemble.name, ensemble.rows[rows], weights)
     found = simulate(circuit, part, executor="numpy", strict=False).tally.violations
     return [Violation(v.check, v.layer, v.definition, v.wire, v.row + 64 * word) for v in found]
-
-
-def reversible_both_ways(definition: Definition, seed: int = 0) -> bool:
-    """Whether a definition and then its inverse leave everything as it was, on 512 random states.
-
-    Ports start random (those promised to be 0 at 0), every promise about locals and roles is held
-    to on the way there and back. A definition that erases is not a bijection.
-    """
-    if definition.erases:
-        return False
-    state = np.random.default_rng(seed).integers(
-        0, 1 << 64, size=(definition.port_wires, 8), dtype=np.uint64
-    )
-    zero = np.repeat([p.zero_in for p in definition.ports], [p.width for p in definition.ports])
-    state[zero] = 0
-    before = state.copy()
-    counters = Counters(planes_of(None, 512))
-    every: Wires = np.arange(definition.port_wires, dtype=np.int32)
-    for inverse in (False, True):
-        if HAVE_NUMBA:
-            from revsim.simulator import fast
-
-            fast.run(definition, state, every, counters, inverse, keep=not inverse)
-        else:
-            plain.run(definition, state, every, counters, inverse)
-    clean = not counters.suspects and not counters.violations
-    return clean and bool((state == before).all())

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from revsim.circuit.kernels import HAVE_NUMBA
 from revsim.circuit.registers import Wires
 from revsim.simulator.lanes import Raw, Words, read, unpack
-from revsim.simulator.tally import Spectrum
+from revsim.simulator.tally import Distribution, Spectrum
 
 Integers = npt.NDArray[np.int64]
 HASH_SEED = 20250313
@@ -81,18 +81,61 @@ def spectrum_of_wires(state: Words, wires: Wires, rows: int, weights: Integers |
         return spectrum_of_values(values_of(state, wires, rows), len(wires), weights)
     if not HAVE_NUMBA:
         return spectrum_of_rows(np.packbits(unpack(state[wires], rows), axis=0).T, weights)
+    return spectrum_of_keys(_hashes(state, wires, rows), weights)
+
+
+def _hashes(state: Words, wires: Wires, rows: int) -> npt.NDArray[np.uint64]:
+    """The 128-bit hash of each row's state on some wires: uint64 [rows, 2]."""
     from revsim.simulator import kernels
 
     tables = hash_tables(wires, state.shape[0])
     keys = np.empty((rows, 2), dtype=np.uint64)
-    words = (rows + 63) // 64
-    kernels.hash_rows(
-        state, np.ascontiguousarray(wires, dtype=np.int32), tables, 0, words, rows, keys
-    )
-    return spectrum_of_keys(keys, weights)
+    chosen = np.ascontiguousarray(wires, dtype=np.int32)
+    kernels.hash_rows(state, chosen, tables, 0, (rows + 63) // 64, rows, keys)
+    return keys
 
 
 def spectrum_of_rows(rows: npt.NDArray[np.generic], weights: Integers | None) -> Spectrum:
     """Spectrum of the rows of an array [rows, n], by sorting them: no hash, no numba."""
     found = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
     return Spectrum.of(np.bincount(found, weights))
+
+
+def standing_of_wires(state: Words, wires: Wires, rows: int, weights: Integers | None) -> Integers:
+    """For each row the weight of all rows that agree with it on these wires: int64 [rows].
+
+    >>> two_rows_alike = np.array([[0b011]], dtype=np.uint64)
+    >>> standing_of_wires(two_rows_alike, np.array([0], np.int32), 3, None).tolist()
+    [2, 2, 1]
+    """
+    if len(wires) == 0:
+        return np.full(rows, rows if weights is None else weights.sum(), dtype=np.int64)
+    if len(wires) <= DIRECT_BITS:
+        values = values_of(state, wires, rows).astype(np.int64)
+        # Weighted sums in float64 are exact: the total weight stays below 2^53.
+        return np.bincount(values, weights).astype(np.int64)[values]
+    keys: npt.NDArray[np.generic] = (
+        _hashes(state, wires, rows)
+        if HAVE_NUMBA
+        else np.packbits(unpack(state[wires], rows), axis=0).T
+    )
+    order = np.lexsort(keys.T)
+    fresh = np.ones(rows, dtype=np.bool_)
+    fresh[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    place = np.empty(rows, dtype=np.int64)
+    place[order] = np.cumsum(fresh) - 1
+    return np.bincount(place, weights).astype(np.int64)[place]
+
+
+def distribution_of_wires(
+    state: Words, wires: Wires, rows: int, weights: Integers | None
+) -> Distribution:
+    """Which values stand in a register of any width, and with what weight."""
+    if len(wires) <= 64:
+        keys: npt.NDArray[np.generic] = values_of(state, wires, rows)
+    else:
+        octets = np.ascontiguousarray(np.packbits(unpack(state[wires], rows), axis=0).T)
+        keys = octets.view(f"S{octets.shape[1]}")[:, 0]
+    values, place = np.unique(keys, return_inverse=True)
+    weight = np.bincount(place, weights).astype(np.int64)
+    return Distribution(values[weight > 0], weight[weight > 0])

@@ -1,5 +1,6 @@
 """What a simulation leaves behind: exact integer counts, from which every ledger is computed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,8 +49,23 @@ class Spectrum:
 
 
 @dataclass(frozen=True, eq=False)
+class Distribution:
+    """Which values stood in a register, and with what weight: `keys` sorted, each once.
+
+    Keys of two runs of one circuit are the same where the values are: unsigned integers of a
+    register of at most 64 wires, its bits as bytes of a wider one. `weight` int64, positive.
+    """
+
+    keys: npt.NDArray[Any]
+    weight: Integers
+
+
+@dataclass(frozen=True, eq=False)
 class ErasureTally:
-    """One ERASE of a register: `ones` int64 [bits] is the weight of the rows with that bit 1."""
+    """One ERASE of a register: `ones` int64 [bits] is the weight of the rows with that bit 1.
+
+    `values` is recorded on request only.
+    """
 
     layer: str
     cause: str
@@ -57,6 +73,7 @@ class ErasureTally:
     value_of: str
     ones: Integers
     joint: Spectrum
+    values: Distribution | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +88,19 @@ class InnerTally:
 
 @dataclass(frozen=True, eq=False)
 class GroupTally:
-    """The whole device with its kept exports, read before and after one group of erasures."""
+    """The whole device with its kept exports, read before and after one group of erasures.
+
+    `joint`: for each unbroken run of ERASEs in the group, all that it resets, taken together.
+    `pointwise` (on request) float64 [rows]: log2 of after / before, the weights of the rows that
+    share a row's own state: what this group throws away of that row, in bits; 0 for weight 0.
+    """
 
     layer: str
     cause: str
     before: Spectrum
     after: Spectrum
+    joint: tuple[Spectrum, ...] = ()
+    pointwise: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +115,11 @@ class GateTally:
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """All counts of one run over an ensemble of total weight `total`."""
+    """All counts of one run over an ensemble of total weight `total`.
+
+    `toggles`: by layer, the weight of all flips of wires while gates and erasures execute; None
+    where they were not counted.
+    """
 
     total: int
     rows: int
@@ -103,4 +131,5 @@ class Tally:
     final: Spectrum
     violations: tuple[Violation, ...] = ()
     gate_evaluations: int = 0
+    toggles: Mapping[str, int] | None = None
     seconds: float = field(default=0.0, compare=False)

@@ -15,6 +15,7 @@ from revsim.circuit.definition import (
     Controls,
     Definition,
     Erase,
+    Export,
     Free,
     Gates,
     Layer,
@@ -197,6 +198,11 @@ class _Writer:
             elif isinstance(item, Mark):
                 idents = " ".join(declarations.ident(r) for r in item.registers)
                 yield f"pragma revsim.mark {quoted(item.name)} {idents}".rstrip()
+            elif isinstance(item, Export):
+                raise InputError(
+                    f"{circuit.name!r} exports register {item.register.name!r}: the text form has "
+                    "no word for exports; leave them to circuits made in Python"
+                )
             elif isinstance(item, Erase):
                 yield from _erase(item, layer, declarations)
             else:
