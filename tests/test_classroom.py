@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from revsim.cli import main
 from revsim.errors import InputError
 from revsim.physics import kernels, transport
 from revsim.physics.double_well import CONTROL, ERASE, FOLLOW, LATCH, DoubleWell, Protocol
@@ -350,3 +351,29 @@ def test_what_cannot_be_is_said_in_one_message(call: object, said: str) -> None:
 def test_distance_in_standard_errors() -> None:
     assert Estimate(1.0, 0.5).off(0.0) == 2.0
     assert Estimate(1.0, 0.0).off(1.0) == 0.0 and math.isinf(Estimate(1.0, 0.0).off(0.5))
+
+
+# --- the verb -----------------------------------------------------------------------------------
+
+
+def test_the_verb_prints_paths_beside_exact_averages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bit", "--tau", "2", "--paths", "2000", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    exact = averages(WELL, ERASE, 2.0)
+    assert found["exact"]["mean_work"] == exact.mean_work
+    for name, (value, error) in found["paths"].items():
+        if name != "jarzynski_all":  # whose sample misses the rare failures
+            assert abs(value - found["exact"][name]) < 4 * error, name
+    assert found["ln2"] < found["least_work"] < exact.mean_work
+    assert main(["bit", "--tau", "2", "--paths", "2000"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 80 for line in lines) and any("3.6408" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--tau", "0"], ["--paths", "1"], ["--barrier", "-1"], ["--seed", "-1"]]
+)
+def test_the_verb_says_what_is_wrong(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bit", *wrong]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1 and wrong[0].strip("-") in said
