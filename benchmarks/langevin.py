@@ -32,7 +32,7 @@ def run(repeats: int) -> dict[str, object]:
         paths = simulate(DoubleWell(), ERASE, TAU, PATHS, threads=THREADS)
         seconds.append(time.perf_counter() - started)
         user.append(time.process_time() - used)
-    steps = PATHS * round(TAU / STEP)
+    steps = PATHS * round(TAU / (STEP / DoubleWell().barrier))
     reached = statistics.median(seconds)
     work = paths.mean_work
     return {

@@ -27,9 +27,9 @@ class DoubleWell:
     tilt: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 < self.barrier <= 100 or not abs(self.tilt) <= 10:
+        if not 2 <= self.barrier <= 64 or not abs(self.tilt) <= 1:
             raise InputError(
-                f"double well: the barrier must lie in 0..100 k_B T and the tilt in -10..10, got "
+                f"double well: the barrier must lie in 2..64 k_B T and the tilt in -1..1, got "
                 f"{self.barrier} and {self.tilt}"
             )
 

@@ -19,8 +19,8 @@ from revsim.physics import kernels
 from revsim.physics.double_well import DoubleWell, Floats, Protocol, check_duration
 from revsim.physics.smoluchowski import REACH, equilibrium
 
-STEP = 1e-3
-"""Time step in length^2 / D; bias of the mean work below 2e-3 k_B T for a barrier of 8 k_B T."""
+STEP = 8e-3
+"""Time step times the height of the barrier, in length^2 / D: 1e-3 for 8 k_B T."""
 PATHS_LIMIT = 1 << 26
 STREAM = np.uint64(1)
 """Philox stream of the starting points; stream 0 is the noise."""
@@ -81,13 +81,13 @@ def simulate(
     tau: float,
     paths: int,
     seed: int = 0,
-    step: float = STEP,
+    step: float | None = None,
     threads: int | None = None,
 ) -> Paths:
     """Drive `paths` particles from equilibrium for a time tau (in length^2 / D).
 
-    step: largest time step; threads: default all cores, never changes a number. Raises InputError
-    for counts, steps or seeds out of range.
+    step: largest time step, by default STEP over the barrier; threads: default all cores, never
+    changes a number. Raises InputError for counts, steps or seeds out of range.
 
     >>> from revsim.physics.double_well import ERASE
     >>> found = simulate(DoubleWell(), ERASE, 2.0, 512)
@@ -99,8 +99,12 @@ def simulate(
         raise InputError(f"paths must lie in 2..{PATHS_LIMIT}, got {paths}")
     if not 0 <= seed < 1 << 64:
         raise InputError(f"the seed must lie in 0..2^64 - 1, got {seed}")
-    if not 0 < step <= 0.02:
-        raise InputError(f"the time step must be above 0 and at most 0.02, got {step}")
+    step = STEP / well.barrier if step is None else step
+    if not 0 < step * well.barrier <= 0.05:
+        raise InputError(
+            f"the time step must be above 0 and at most {0.05 / well.barrier:.2g} for a barrier of "
+            f"{well.barrier:g} k_B T, got {step}"
+        )
     if threads is not None and threads < 1:
         raise InputError(f"threads must be 1 or more, got {threads}")
     steps = 4 * max(1, math.ceil(tau / step / 4))
