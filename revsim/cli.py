@@ -192,6 +192,13 @@ def build_parser() -> argparse.ArgumentParser:
     experiment.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     experiment.add_argument("--folder", metavar="F", help="of all: write NAME.json and NAME.png")
 
+    bit = _verb(verbs, "bit", _bit, "erase one bit in a double well: work, errors, Jarzynski")
+    bit.add_argument("--tau", type=float, default=10.0, help="duration in length^2 / D")
+    bit.add_argument("--paths", type=int, default=10_000, help="how often it is erased")
+    bit.add_argument("--barrier", type=float, default=8.0, help="between the wells, in k_B T")
+    bit.add_argument("--seed", type=int, default=0, help="of the noise")
+    bit.add_argument("--threads", type=int, default=None, help="default: all cores")
+
     _verb(verbs, "warmup", _warmup, "compile the kernels once, so that the next run starts fast")
     return parser
 
@@ -566,6 +573,20 @@ def _all_experiments(options: argparse.Namespace, chosen: Sequence[Any]) -> int:
             print(render_outcome(found, outcome), end="", flush=True)
     if options.json:
         _print_json(everything)
+    return 0
+
+
+def _bit(options: argparse.Namespace) -> int:
+    from revsim.report.bit import measure_bit, render_bit
+
+    with _progress("erasing one bit many times"):
+        found = measure_bit(
+            options.tau, options.paths, options.barrier, options.seed, options.threads
+        )
+    if options.json:
+        _print_json(found)
+    else:
+        print(render_bit(found), end="")
     return 0
 
 
