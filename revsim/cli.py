@@ -16,9 +16,6 @@ from typing import Any, NoReturn
 import revsim
 from revsim.errors import CheckError, InputError
 
-SYMBOLS = """\
-X not   + target   * control   o negative control   x swap   |0 erase
-index 0 is the least significant bit; a 0 behind a name: the wire starts at 0"""
 BORDER = """\
 basis fredkin: bits on two rails; Fredkins keep the number of ones. NOTs supply
 constant ones and take them back, CNOTs split inputs into rails and join them"""
@@ -41,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.verb is None:
         parser.print_help()
         return 2
+    options.argv = ["revsim", *(sys.argv[1:] if arguments is None else arguments)]
     try:
         status = int(options.run(options))
         sys.stdout.flush()
@@ -169,6 +167,22 @@ def build_parser() -> argparse.ArgumentParser:
     energy.add_argument("--recalled", action="store_true", help="with values that were not re-read")
     energy.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
 
+    explain = _verb(verbs, "explain", _explain, "one neuron: activity, heat, resets, drawing")
+    explain.add_argument("model", nargs="?", default="digits", metavar="MODEL")
+    explain.add_argument("--layer", required=True, metavar="L", help="layer1 or 1")
+    explain.add_argument("--neuron", required=True, type=int, metavar="N", help="from 0")
+    _policy(explain, "activation_reset")
+    _ensemble(explain)
+    explain.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
+
+    reproduce = _verb(
+        verbs, "reproduce", _reproduce, "run a saved report again and compare every number"
+    )
+    reproduce.add_argument("report", metavar="REPORT.json", help="made by verify --json")
+    reproduce.add_argument("--model", metavar="FILE", help="where the network is now")
+    reproduce.add_argument("--data", metavar="FILE", help="where the rows are now")
+    reproduce.add_argument("--threads", type=int, default=None, help="default: all cores")
+
     experiment = _verb(
         verbs, "experiment", _experiment, "one question asked of revsim: table, figure, outcome"
     )
@@ -177,6 +191,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     experiment.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     experiment.add_argument("--folder", metavar="F", help="of all: write NAME.json and NAME.png")
+
+    bit = _verb(verbs, "bit", _bit, "erase one bit in a double well: work, errors, Jarzynski")
+    bit.add_argument("--tau", type=float, default=10.0, help="duration in length^2 / D")
+    bit.add_argument("--paths", type=int, default=10_000, help="how often it is erased")
+    bit.add_argument("--barrier", type=float, default=8.0, help="between the wells, in k_B T")
+    bit.add_argument("--seed", type=int, default=0, help="of the noise")
+    bit.add_argument("--threads", type=int, default=None, help="default: all cores")
 
     _verb(verbs, "warmup", _warmup, "compile the kernels once, so that the next run starts fast")
     return parser
@@ -263,11 +284,8 @@ def _writable(*paths: str | None) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from revsim.evidence import command_line
-    from revsim.inputs import make_ensemble, make_prior
     from revsim.ledger.ledgers import check_scope
     from revsim.physics.cooling import check_refrigerator
-    from revsim.pipeline import load, verify
 
     check_refrigerator(options.temperature, options.efficiency)
     check_scope(options.scope)
@@ -276,26 +294,8 @@ def _verify(options: argparse.Namespace) -> int:
         from revsim.report.plots import kind_of
 
         kind_of(options.plot)
-    network = load(options.model)
-    ensemble, labels = make_ensemble(network, options.ensemble, options.data, options.seed)
-    tuned_to = make_prior(network, options.tuned_to, options.seed)
-    with _progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
-        report = verify(
-            network,
-            ensemble,
-            labels=labels,
-            policy=options.policy,
-            input=options.input,
-            temperature_k=options.temperature,
-            efficiency=options.efficiency,
-            threads=options.threads,
-            stream=options.stream,
-            switching=options.switching,
-            scope=options.scope,
-            tuned_to=tuned_to,
-            population=options.population,
-            provenance={"argv": command_line()},
-        )
+    with _progress(f"running every gate of {options.model} (kernels are compiled on a first run)"):
+        report = report_of(options)
     if options.plot is not None:
         report.plot(options.plot)
     if options.neurons is not None:
@@ -309,6 +309,31 @@ def _verify(options: argparse.Namespace) -> int:
 
         print(render_text(report, options.units, color=sys.stdout.isatty()), end="")
     return 0 if report.holds else 1
+
+
+def report_of(options: argparse.Namespace) -> Any:
+    """The `Report` of a parsed `verify` command line; writes nothing."""
+    from revsim.inputs import make_ensemble, make_prior
+    from revsim.pipeline import load, verify
+
+    network = load(options.model)
+    ensemble, labels = make_ensemble(network, options.ensemble, options.data, options.seed)
+    return verify(
+        network,
+        ensemble,
+        labels=labels,
+        policy=options.policy,
+        input=options.input,
+        temperature_k=options.temperature,
+        efficiency=options.efficiency,
+        threads=options.threads,
+        stream=options.stream,
+        switching=options.switching,
+        scope=options.scope,
+        tuned_to=make_prior(network, options.tuned_to, options.seed),
+        population=options.population,
+        provenance={"argv": options.argv},
+    )
 
 
 def _circuit(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
@@ -382,7 +407,7 @@ def _table(options: argparse.Namespace) -> int:
 
 
 def _draw(options: argparse.Namespace) -> int:
-    from revsim.draw.text import draw_gates, draw_hierarchy
+    from revsim.draw.text import SYMBOLS, draw_gates, draw_hierarchy
 
     circuit = _circuit(options, options.policy, None)
     text = draw_hierarchy(circuit) if options.hierarchy else f"{draw_gates(circuit)}\n\n{SYMBOLS}"
@@ -454,6 +479,45 @@ def _erasing(options: argparse.Namespace) -> list[Any]:
         ]
 
 
+def _explain(options: argparse.Namespace) -> int:
+    from revsim.explanation import explain, render
+    from revsim.inputs import make_ensemble
+    from revsim.pipeline import load
+
+    network = load(options.model)
+    ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
+    with _progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
+        found = explain(
+            network,
+            ensemble,
+            layer=options.layer,
+            neuron=options.neuron,
+            policy=options.policy or "activation_reset",
+            input=options.input or "destroy",
+            temperature_k=options.temperature,
+            threads=options.threads,
+        )
+    if options.json:
+        _print_json(found.as_dict())
+    else:
+        print(render(found, color=sys.stdout.isatty()), end="")
+    return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from revsim.reproduction import render, reproduce
+
+    with _progress(f"running {options.report} again"):
+        found = reproduce(
+            options.report, model=options.model, data=options.data, threads=options.threads
+        )
+    if options.json:
+        _print_json(found.as_dict())
+    else:
+        print(render(found), end="")
+    return 0 if found.equal else 1
+
+
 def _experiment(options: argparse.Namespace) -> int:
     from revsim.experiments.experiment import as_dict, figure_of
     from revsim.experiments.registry import NAMES, experiment
@@ -509,6 +573,20 @@ def _all_experiments(options: argparse.Namespace, chosen: Sequence[Any]) -> int:
             print(render_outcome(found, outcome), end="", flush=True)
     if options.json:
         _print_json(everything)
+    return 0
+
+
+def _bit(options: argparse.Namespace) -> int:
+    from revsim.report.bit import measure_bit, render_bit
+
+    with _progress("erasing one bit many times"):
+        found = measure_bit(
+            options.tau, options.paths, options.barrier, options.seed, options.threads
+        )
+    if options.json:
+        _print_json(found)
+    else:
+        print(render_bit(found), end="")
     return 0
 
 

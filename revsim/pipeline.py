@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from revsim.evidence import (
     accuracy_of,
     circuit_checks,
     circuit_loss_of,
+    command_of,
     describe_network,
     erasures_of,
     neuron_table,
@@ -65,7 +67,7 @@ def load(model: str | Path) -> Network:
     path = Path(model)
     if path.suffix == ".npz":
         return load_npz(path)
-    if path.exists():
+    if os.path.exists(path):  # False, not an error, for a name that no file can have
         raise InputError(f"{model}: only .npz networks are read; see `revsim verify --help`")
     raise InputError(f"{model}: neither a file nor a bundled network ({', '.join(BUNDLED)})")
 
@@ -126,6 +128,13 @@ def verify(
     (True, 1.0)
     """
     check_refrigerator(temperature_k, efficiency)
+    temperature_k = float(temperature_k)
+    in_memory = labels is not None or tuned_to is not None
+    if provenance is None and not in_memory and isinstance(ensemble, Ensemble | None):
+        asked = {"policy": policy, "input": input, "temperature": temperature_k}
+        asked |= {"efficiency": efficiency, "stream": stream, "switching": switching}
+        asked |= {"scope": scope, "population": population}
+        provenance = {"argv": command_of(network, ensemble, asked)}
     check_scope(scope)
     network = load(network) if isinstance(network, str | Path) else network
     if not isinstance(network, Network):
@@ -222,7 +231,7 @@ def verify(
         efficiency=efficiency,
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
-        population=None if sample is None else sample.claims(reference),
+        population=None if sample is None else sample.claims(reference, reports),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},
         stream=streamed,
     )

@@ -15,7 +15,10 @@ NAMES: Final[tuple[str, ...]] = (
     "temperature",
     "negentropy",
     "brain",
+    "quasistatic",
+    "classroom",
     "atlas",
+    "imperfect_erasure",
 )
 """Names in order of number; `NAME` is `EXPERIMENT` of the module `revsim.experiments.NAME`."""
 
