@@ -2,9 +2,10 @@
 
 import hashlib
 import platform
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,21 +13,31 @@ import numpy.typing as npt
 
 import revsim
 from revsim.circuit.definition import Circuit
+from revsim.circuit.logic import logic_of
+from revsim.circuit.measures import circuit_counts
 from revsim.circuit.validate import linear_layers
 from revsim.errors import InputError
+from revsim.ledger.gates import CircuitLoss, circuit_loss
+from revsim.ledger.identities import tuned_elsewhere
 from revsim.ledger.ledgers import Ledgers, of_erasure, of_inner
+from revsim.ledger.mismatch import mismatch
 from revsim.ledger.reference import Neurons
 from revsim.network.arrays import integers as whole_rows
+from revsim.network.bundled import BUNDLED
 from revsim.network.network import Network
+from revsim.network.operators import parameters
 from revsim.network.reference import LayerValues
 from revsim.physics.landauer import CROSSING
-from revsim.report.report import Check, Table, neuron_columns
+from revsim.report.report import Check, RunReport, Table, neuron_columns
 from revsim.simulator.apply import reversible_both_ways
 from revsim.simulator.ensemble import Ensemble
-from revsim.simulator.run import Run
+from revsim.simulator.lanes import padded_words, write
+from revsim.simulator.run import Run, simulate
 from revsim.simulator.tally import Tally
 
 INVERSE_STATES = 512
+CIRCUIT_LOSS_WORK = 1 << 20
+"""Most gates times rows for which theorem T3 is evaluated on a report (about two seconds)."""
 
 
 def circuit_checks(
@@ -44,6 +55,38 @@ def circuit_checks(
         *_linear_checks(circuit),
         _check("roles", roles, f"computes and uncomputes as promised on {rows}"),
     )
+
+
+def circuit_loss_of(circuit: Circuit, ensemble: Ensemble) -> CircuitLoss | None:
+    """Theorem T3 of a small circuit of netlists, gate by gate; None for others and large ones."""
+    work = circuit_counts(circuit).gates * len(ensemble.rows)
+    if circuit.policy != "conventional" or work > CIRCUIT_LOSS_WORK:
+        return None
+    words = padded_words(len(ensemble.rows))
+    state = np.zeros((circuit.width, words), dtype=np.uint64)
+    for k, register in enumerate(circuit.inputs):
+        write(state, register.wires, register.encoding.encode(ensemble.rows[:, k]))
+    given = np.concatenate([register.wires for register in circuit.inputs])
+    return circuit_loss(logic_of(circuit), state[given], len(ensemble.rows), ensemble.weights)
+
+
+def tuned_report(
+    report: RunReport,
+    circuit: Circuit,
+    ensemble: Ensemble,
+    tuned_to: Ensemble,
+    pseudocount: float,
+    threads: int | None,
+) -> RunReport:
+    """A report with what resets and gates pay that are tuned to another ensemble (A5)."""
+    met, tuned = (
+        simulate(circuit, rows, threads=threads, strict=False, values=True).tally
+        for rows in (ensemble, tuned_to)
+    )
+    found = mismatch(met, tuned, ensemble.name, tuned_to.name, pseudocount)
+    held = tuned_elsewhere(found, report.rows)
+    others = tuple(held if i.id == held.id else i for i in report.identities)
+    return replace(report, mismatch=found, identities=others)
 
 
 def _check(name: str, failures: Sequence[str], otherwise: str) -> Check:
@@ -94,7 +137,8 @@ def neuron_table(neurons: Sequence[Neurons]) -> Table:
     for layer in neurons:
         for i, p in enumerate(layer.activity.tolist()):
             entropies = float(layer.state_entropy[i]), float(layer.value_entropy[i])
-            rows.append((layer.layer, i, p, 2 * p * (1 - p), *entropies, p > CROSSING))
+            where = layer.layer, int(layer.columns[i])
+            rows.append((*where, p, 2 * p * (1 - p), *entropies, p > CROSSING))
     return Table(neuron_columns(), tuple(rows))
 
 
@@ -151,20 +195,29 @@ def accuracy_of(
     return out
 
 
-def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
-    """Versions and digests; the data's is that of its sorted rows: an ensemble has no order."""
+def model_digest(network: Network) -> str:
+    """sha256 of a network's ranges and operators."""
     model = hashlib.sha256()
     model.update(network.input_low.tobytes() + network.input_high.tobytes())
     for operator in network.operators:
-        model.update(operator.kind.encode())
-        for _, value in sorted(vars(operator).items()):
-            given = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
-            model.update(given)
+        model.update(parameters(operator))
+    if network.state:
+        model.update(repr((network.state, network.initial)).encode())
+    return model.hexdigest()
+
+
+def data_digest(ensemble: Ensemble) -> str:
+    """sha256 of the sorted rows with their weights: an ensemble has no order."""
     rows = np.ascontiguousarray(ensemble.rows, dtype=np.int64)
     if ensemble.weights is not None:
         rows = np.column_stack([rows, ensemble.weights])
     if not ensemble.enumerated:
         rows = rows[np.lexsort(rows.T[::-1])]
+    return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+
+
+def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
+    """Versions, seed and digests, to which the command line is added."""
     packages = ("numpy", "numba")
     return {
         "versions": {
@@ -174,10 +227,7 @@ def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
         },
         "argv": [],
         "seed": ensemble.seed,
-        "sha256": {
-            "model": model.hexdigest(),
-            "data": hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
-        },
+        "sha256": {"model": model_digest(network), "data": data_digest(ensemble)},
     }
 
 
@@ -189,6 +239,29 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def command_line() -> list[str]:
-    """The command line for a report's provenance, without the folder of the program."""
-    return ["revsim", *sys.argv[1:]]
+def command_of(
+    model: object, ensemble: Ensemble | None, options: Mapping[str, object]
+) -> list[str]:
+    """The command line that makes the same report, for one made in Python.
+
+    Empty where none does: networks and rows that are only in memory. Digests tell whether a name
+    says the truth.
+
+    >>> command_of("xor", None, {"temperature": 1.0, "input": None, "switching": True})
+    ['revsim', 'verify', 'xor', '--temperature', '1.0', '--switching', '--json']
+    """
+    name = model.name if isinstance(model, Network) else str(model)
+    if not isinstance(model, str | Path) and name not in BUNDLED:
+        return []
+    words = ["revsim", "verify", name]
+    if ensemble is not None:
+        if ensemble.name.partition(":")[0] not in ("uniform", "product", "random"):
+            return []
+        words += ["--ensemble", ensemble.name]
+        words += [] if ensemble.seed is None else ["--seed", str(ensemble.seed)]
+    for option, value in options.items():
+        if value is True:  # a switch
+            words.append(f"--{option}")
+        elif value is not None and value is not False:
+            words += [f"--{option}", str(value)]
+    return [*words, "--json"]
