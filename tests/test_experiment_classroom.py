@@ -1,6 +1,7 @@
 """Headline facts of the two experiments on slow driving: one bit, and a network as one energy."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_one_bit_at_five_speeds() -> None:
     assert numbers["excess_times_tau_at_50"] > numbers["least_excess_times_tau"]
     assert numbers["control_at_200_kT"] < 0.05
     excess = outcome.series["excess_grid"]
-    assert all(a > b > 0 for a, b in zip(excess[:-1], excess[1:], strict=True))
+    assert all(a > b > 0 for a, b in pairwise(excess))
 
 
 def test_a_network_is_free_until_its_neurons_are_reset() -> None:
