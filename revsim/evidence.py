@@ -25,6 +25,7 @@ from revsim.ledger.reference import Neurons
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED
 from revsim.network.network import Network
+from revsim.network.operators import parameters
 from revsim.network.reference import LayerValues
 from revsim.physics.landauer import CROSSING
 from revsim.report.report import Check, RunReport, Table, neuron_columns
@@ -136,7 +137,8 @@ def neuron_table(neurons: Sequence[Neurons]) -> Table:
     for layer in neurons:
         for i, p in enumerate(layer.activity.tolist()):
             entropies = float(layer.state_entropy[i]), float(layer.value_entropy[i])
-            rows.append((layer.layer, i, p, 2 * p * (1 - p), *entropies, p > CROSSING))
+            where = layer.layer, int(layer.columns[i])
+            rows.append((*where, p, 2 * p * (1 - p), *entropies, p > CROSSING))
     return Table(neuron_columns(), tuple(rows))
 
 
@@ -198,10 +200,9 @@ def model_digest(network: Network) -> str:
     model = hashlib.sha256()
     model.update(network.input_low.tobytes() + network.input_high.tobytes())
     for operator in network.operators:
-        model.update(operator.kind.encode())
-        for _, value in sorted(vars(operator).items()):
-            given = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
-            model.update(given)
+        model.update(parameters(operator))
+    if network.state:
+        model.update(repr((network.state, network.initial)).encode())
     return model.hexdigest()
 
 
