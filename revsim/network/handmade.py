@@ -75,7 +75,7 @@ def coupling(bits: int = 4, seed: int = 0) -> Network:
 
 
 def residual(bits: int = 4) -> Network:
-    """A plain residual block that erases: y = x + relu(-x), which is relu(x), x signed."""
+    """A plain residual block: y = x + relu(-x), which is relu(x), on signed integers."""
     half = 1 << (bits - 1)
     return _network(
         "residual",
