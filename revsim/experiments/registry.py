@@ -6,7 +6,22 @@ from typing import Final
 from revsim.errors import InputError
 from revsim.experiments.experiment import Experiment
 
-NAMES: Final[tuple[str, ...]] = ("precision", "pebbling", "architectures")
+NAMES: Final[tuple[str, ...]] = (
+    "bound",
+    "losses",
+    "linear",
+    "precision",
+    "streams",
+    "pebbling",
+    "temperature",
+    "negentropy",
+    "brain",
+    "quasistatic",
+    "architectures",
+    "classroom",
+    "atlas",
+    "imperfect_erasure",
+)
 """Names in order of number; `NAME` is `EXPERIMENT` of the module `revsim.experiments.NAME`."""
 
 

@@ -9,9 +9,9 @@ import json
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,26 @@ DAMAGE = (
 
 def save(network: Network, path: str | Path) -> None:
     """Write a network; a file that cannot be finished is not left behind."""
+    header, arrays = _packed(network)
+    write_npz(path, {"network": np.array(json.dumps(header)), **_smaller(arrays)})
+
+
+def save_many(networks: Sequence[Network], path: str | Path) -> None:
+    """Write networks that differ in their numbers alone, each array stacked: [networks, ...].
+
+    Raises InputError where operators, shapes or texts differ; the first one's name is kept.
+    """
+    packed = [_packed(network) for network in networks]
+    header, first = packed[0]
+    for other, arrays in packed[1:]:
+        same = {**other, "name": header["name"]} == header and arrays.keys() == first.keys()
+        if not same or any(arrays[key].shape != first[key].shape for key in first):
+            raise InputError(f"{path}: {other['name']!r} is not of the form of {header['name']!r}")
+    stacked = {key: np.stack([arrays[key] for _, arrays in packed]) for key in first}
+    write_npz(path, {"network": np.array(json.dumps(header)), **_smaller(stacked)})
+
+
+def _packed(network: Network) -> tuple[dict[str, Any], dict[str, Integers]]:
     header: dict[str, Any] = {
         "format": FORMAT,
         "name": network.name,
@@ -83,8 +103,11 @@ def save(network: Network, path: str | Path) -> None:
             elif value is not None:
                 entry[name] = value
         header["operators"].append(entry)
-    packed = {key: small(value) for key, value in arrays.items()}
-    write_npz(path, {"network": np.array(json.dumps(header)), **packed})
+    return header, arrays
+
+
+def _smaller(arrays: dict[str, Integers]) -> dict[str, Any]:
+    return {key: small(value) for key, value in arrays.items()}
 
 
 def small(values: Integers) -> np.ndarray[Any, np.dtype[Any]]:
@@ -154,7 +177,24 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
 
 def load_npz(path: str | Path) -> Network:
     """Read a network written by `save`, checking every shape and value on the way."""
+    return _unpacked(read_npz(path), path)
+
+
+def load_many(path: str | Path) -> tuple[Network, ...]:
+    """Read the networks written by `save_many`; number k of NAME is called NAME_k."""
     data = read_npz(path)
+    stacked = {key: value for key, value in data.items() if key != "network"}
+    counts = {len(value) if value.ndim else 0 for value in stacked.values()}
+    if len(counts) != 1:
+        raise InputError(f"{path}: is no file of several networks; its arrays are not stacked")
+    networks = (
+        _unpacked({**data, **{key: value[k] for key, value in stacked.items()}}, path)
+        for k in range(counts.pop())
+    )
+    return tuple(replace(network, name=f"{network.name}_{k}") for k, network in enumerate(networks))
+
+
+def _unpacked(data: dict[str, np.ndarray[Any, np.dtype[Any]]], path: str | Path) -> Network:
     if "network" not in data:
         raise InputError(f"{path}: has no entry 'network'; it was not written by revsim")
     try:

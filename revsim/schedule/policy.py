@@ -52,20 +52,27 @@ def compile_network(
     layers = lower(network)
     device = Device(layers[0].inputs)
     outputs = chosen.build(device, layers, input)
-    described = [
+    described = describe(layers, chosen.linear)
+    circuit = device.circuit(network.name, outputs, described, chosen.name, input, chosen.order)
+    ends = zip(network.input_low.tolist(), network.input_high.tolist(), strict=True)
+    return validate(replace(circuit, ranges=tuple(ends)))
+
+
+def describe(
+    layers: Sequence[LoweredLayer], linear: Callable[[LoweredLayer], tuple[Definition, ...]]
+) -> list[Layer]:
+    """What a circuit says of its layers; `linear` gives the definitions that must not erase."""
+    return [
         Layer(
             layer.name,
             layer.source.kind,
             layer.source.macs,
-            tuple(dict.fromkeys(chosen.linear(layer))),
+            tuple(dict.fromkeys(linear(layer))),
             layer.source.neurons,
             layer.linear_toffolis,
         )
         for layer in layers
     ]
-    circuit = device.circuit(network.name, outputs, described, chosen.name, input, chosen.order)
-    ends = zip(network.input_low.tolist(), network.input_high.tolist(), strict=True)
-    return validate(replace(circuit, ranges=tuple(ends)))
 
 
 def _erase_input(device: Device, layer: LoweredLayer, x: Sequence[Register]) -> None:
@@ -275,12 +282,17 @@ def _bennett(device: Device, layers: Sequence[LoweredLayer], input: str) -> tupl
 
 
 def states_of(
-    device: Device, layer: LoweredLayer, y: Sequence[Register], states: Sequence[Register]
+    device: Device,
+    layer: LoweredLayer,
+    y: Sequence[Register],
+    states: Sequence[Register],
+    inverse: bool = False,
 ) -> None:
-    """states[j] ^= neuron j is active, for every neuron of a layer whose output is y."""
+    """Each state ^= its neuron is active, for the neurons of a layer whose output is y; or back."""
     neurons = [y[j] for j in layer.source.neuron_columns]
     for register, state in zip(neurons, states, strict=True):
-        device.call(state_definition(register.encoding), register.wires, state.wires)
+        found = state_definition(register.encoding)
+        device.call(found, register.wires, state.wires, inverse=inverse)
 
 
 def erase_states(
