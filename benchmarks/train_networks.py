@@ -1,6 +1,6 @@
 """Train the bundled networks and write them, with their data, to revsim/data.
 
-    python benchmarks/train_networks.py            # about ten seconds on one core
+    python benchmarks/train_networks.py            # about two minutes on one core
     python benchmarks/train_networks.py --check    # cross-validation on the training rows as well
 
 Needs scikit-learn: for the handwritten digits (UCI optical recognition of handwritten digits, the
@@ -20,23 +20,33 @@ Accuracies printed are those of the integer network.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import threadpoolctl
-from training import Floats, Settings, select_pixels, train
+from training import Floats, Settings, grid, select_pixels, train
 
-from revsim.network.files import save, write_npz
+from revsim.network.files import save, save_many, write_npz
 from revsim.network.network import Network
-from revsim.network.operators import Argmax, Clamp, Dense, Integers, Relu, Requantise
+from revsim.network.operators import (
+    Argmax,
+    Clamp,
+    Dense,
+    Integers,
+    Operator,
+    Relu,
+    Requantise,
+    Sign,
+)
 from revsim.network.reference import run_reference
 
 DATA = Path(__file__).resolve().parent.parent / "revsim" / "data"
 SPLIT_SEED = 0
 HELD_OUT = 450
-PIXELS, PIXEL_THRESHOLD = 20, 8
+PIXEL_THRESHOLD = 8
+SEEDS = 20
 SOURCE = (
     "Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, 1998), UCI Machine "
     "Learning Repository, https://archive.ics.uci.edu/dataset/80, doi 10.24432/C50P49; the 1,797 "
@@ -44,8 +54,27 @@ SOURCE = (
 )
 DATA_LICENCE = "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/"
 NETWORK_LICENCE = f"weights: Apache-2.0, as revsim; trained on data under {DATA_LICENCE}"
-DIGITS = Settings(32, 127, 63, epochs=200, decay=0.1, smoothing=0.1, movement=0.5)
-DIGITS20 = Settings(12, 7, 15, epochs=200, decay=0.1, smoothing=0.0, movement=0.3)
+DIGITS = Settings(smoothing=0.1, movement=0.5)
+SMALL = Settings(hidden=12, weight_bits=4, activation_limit=15)
+SPARSE = replace(SMALL, hidden=64, decay=0.0)
+NETWORKS = {
+    "digits": DIGITS,
+    "digits20": SMALL,
+    "digits_4bit": replace(DIGITS, weight_bits=4),
+    "digits_2bit": replace(DIGITS, weight_bits=2),
+    "digits_1bit": replace(DIGITS, weight_bits=1),
+    "digits_sign": replace(DIGITS, weight_bits=1, hidden=64, activation="sign"),
+    "digits_l1_50": replace(SPARSE, penalty=0.00015),
+    "digits_l1_25": replace(SPARSE, penalty=0.0012),
+    "digits_l1_10": replace(SPARSE, penalty=0.01),
+    "digits_l1_5": replace(SPARSE, penalty=0.03),
+    "digits_l1_2": replace(SPARSE, penalty=0.15),
+}
+"""One hidden layer each; `digits_l1_P`: about P % of the hidden neurons are on."""
+SEEDED = {"digits": DIGITS, "digits16": SMALL}
+"""Trained once more with each of 20 seeds."""
+PIXELS = {"digits20": 20, "digits16": 16}
+"""How many binary pixels a network sees, where it does not see the whole image."""
 
 
 def load_rows() -> tuple[Integers, Integers]:
@@ -54,6 +83,13 @@ def load_rows() -> tuple[Integers, Integers]:
 
     digits = load_digits()
     return digits.data.astype(np.int64), digits.target.astype(np.int64)
+
+
+def load_split() -> tuple[Integers, Integers, Integers, Integers]:
+    """Pixels and labels of all rows, ascending indices of the held-out and of the used rows."""
+    rows, labels = load_rows()
+    permuted = np.random.default_rng(SPLIT_SEED).permutation(len(rows))
+    return rows, labels, np.sort(permuted[:HELD_OUT]), np.sort(permuted[HELD_OUT:])
 
 
 def quantise(
@@ -66,24 +102,35 @@ def quantise(
 ) -> Network:
     """The integer network; `x` are the training inputs, which set the shift."""
     weights1, bias1, weights2, bias2 = parameters
-    scale1, scale2 = (settings.weight_limit / np.abs(w).max() for w in (weights1, weights2))
-    dense1 = Dense(rounded(weights1 * scale1), rounded(bias1 * scale1))
-    z = dense1.apply(x)
-    high = np.quantile(z[z > 0], 1 - 1 / 500)
-    shift = 0
-    while high / 2**shift >= settings.activation_limit + 0.5:
-        shift += 1
-    dense2 = Dense(rounded(weights2 * scale2), rounded(bias2 * scale1 * scale2 / 2**shift))
-    requantise = [Requantise(np.full(settings.hidden, shift, np.int64))] if shift else []
+    (whole1, scale1), (whole2, scale2) = (
+        grid(w, settings.weight_bits) for w in (weights1, weights2)
+    )
+    dense1 = Dense(rounded(whole1), rounded(bias1 * scale1))
+    activation: list[Operator] = [Sign()]
+    unit = 1.0  # integer outputs of the hidden layer that make one
+    if settings.activation == "relu":
+        shift = least_shift(dense1.apply(x), settings.activation_limit)
+        requantise = Requantise(np.full(settings.hidden, shift, np.int64))  # where shift is 0 too
+        activation = [Relu(), requantise, Clamp(0, settings.activation_limit)]
+        unit = scale1 / 2**shift
+    dense2 = Dense(rounded(whole2), rounded(bias2 * scale2 * unit))
     inputs = x.shape[1]
     return Network(
         name,
         np.zeros(inputs, np.int64),
         np.full(inputs, pixel_high, np.int64),
-        (dense1, Relu(), *requantise, Clamp(0, settings.activation_limit), dense2, Argmax()),
+        (dense1, *activation, dense2, Argmax()),
         f"trained by benchmarks/train_networks.py on: {source}",
         NETWORK_LICENCE,
     )
+
+
+def least_shift(z: Integers, limit: int) -> int:
+    """The least right shift at which at most 1 in 500 positive sums exceeds the limit."""
+    high, shift = np.quantile(z[z > 0], 1 - 1 / 500), 0
+    while high / 2**shift >= limit + 0.5:
+        shift += 1
+    return shift
 
 
 def rounded(values: Floats) -> Integers:
@@ -160,8 +207,9 @@ def build(
 ) -> tuple[Network, list[int] | None]:
     """Train and quantise one network on the rows given; returns it and the pixels it reads."""
     pixels = None
-    if name == "digits20":
-        pixels = select_pixels((rows >= PIXEL_THRESHOLD).astype(np.int64), labels, PIXELS)
+    if name in PIXELS:
+        binary = (rows >= PIXEL_THRESHOLD).astype(np.int64)
+        pixels = select_pixels(binary, labels, PIXELS[name])
     features = features_of(pixels)
     parameters = train(rows, labels, features, settings)
     x = features(rows.astype(np.float64)).astype(np.int64)
@@ -208,7 +256,7 @@ def activities(network: Network, x: Integers) -> None:
     ones = x.mean(0)
     numbers = np.arange(1 << network.inputs, dtype=np.int64)
     bits = np.arange(network.inputs)
-    uniform, product = np.zeros((2, DIGITS20.hidden))
+    uniform, product = np.zeros((2, SMALL.hidden))
     for part in np.split(numbers, 64):
         rows = (part[:, None] >> bits) & 1
         active = run_reference(network, rows)[0].y > 0
@@ -216,49 +264,77 @@ def activities(network: Network, x: Integers) -> None:
         product += np.prod(np.where(rows == 1, ones, 1 - ones), axis=1) @ active
     data = (run_reference(network, x)[0].y > 0).mean(0)
     print("  hidden neuron above 0, share of inputs: uniform, product of pixel means, data")
-    for j in range(DIGITS20.hidden):
+    for j in range(SMALL.hidden):
         print(f"    {j:2d}  {uniform[j]:.4f}  {product[j]:.4f}  {data[j]:.4f}")
 
 
-def write_all(seed: int, check: bool, folder: Path) -> None:
-    """Train both networks, write the four files, print what was reached."""
-    rows, labels = load_rows()
-    permuted = np.random.default_rng(SPLIT_SEED).permutation(len(rows))
-    test, used = np.sort(permuted[:HELD_OUT]), np.sort(permuted[HELD_OUT:])
-    for name, settings in (("digits", DIGITS), ("digits20", DIGITS20)):
-        settings = replace(settings, seed=seed)
+def write_all(names: Sequence[str], check: bool, folder: Path) -> None:
+    """Train the networks, write the files, print what was reached."""
+    rows, labels, test, used = load_split()
+    for name in names:
+        settings = NETWORKS[name]
         network, pixels = build(name, rows[used], labels[used], settings)
         x = features_of(pixels)(rows.astype(np.float64)).astype(np.int64)
         describe(network, x, labels, test)
-        if check:
+        if check and name in ("digits", "digits20"):
             score = cross_validate(name, rows[used], labels[used], settings)
             print(f"  four-fold cross-validation on the training rows: {score:.4f}")
-        save(network, folder / f"{name}.npz")
-        data = {
-            "rows": x.astype(np.uint8),
-            "labels": labels.astype(np.uint8),
-            "test": test.astype(np.uint16),
-            "source": np.array(source_of(pixels)),
-            "licence": np.array(DATA_LICENCE),
-        }
-        if pixels is not None:
-            data["pixels"] = np.array(pixels, np.uint8)
-            data["threshold"] = np.array(PIXEL_THRESHOLD, np.uint8)
-            data["ones"] = x.sum(0).astype(np.uint16)
-            data["count"] = np.array(len(x), np.uint16)
+        if name == "digits20":
             activities(network, x)
-        write_npz(folder / f"{name}_data.npz", data)
+        save(network, folder / f"{name}.npz")
+        if name in ("digits", "digits20"):
+            write_data(folder / f"{name}_data.npz", x, labels, test, pixels)
+
+
+def write_seeds(folder: Path) -> None:
+    """The same two networks from each of 20 seeds, all of one kind in one file."""
+    rows, labels, test, used = load_split()
+    for name, settings in SEEDED.items():
+        networks, shares = [], []
+        for seed in range(SEEDS):
+            network, pixels = build(name, rows[used], labels[used], replace(settings, seed=seed))
+            x = features_of(pixels)(rows.astype(np.float64)).astype(np.int64)
+            networks.append(network)
+            shares.append(accuracy(network, x[test], labels[test]))
+        save_many(networks, folder / f"{name}_seeds.npz")
+        if name not in NETWORKS:
+            write_data(folder / f"{name}_data.npz", x, labels, test, pixels)
+        print(f"{name}, {SEEDS} seeds, held out: {min(shares):.4f}..{max(shares):.4f}", end="")
+        print(f", mean {np.mean(shares):.4f}, standard deviation {np.std(shares, ddof=1):.4f}")
+
+
+def write_data(
+    path: Path, x: Integers, labels: Integers, test: Integers, pixels: list[int] | None
+) -> None:
+    """What a network sees of all images, with their labels and the held-out rows."""
+    data = {
+        "rows": x.astype(np.uint8),
+        "labels": labels.astype(np.uint8),
+        "test": test.astype(np.uint16),
+        "source": np.array(source_of(pixels)),
+        "licence": np.array(DATA_LICENCE),
+    }
+    if pixels is not None:
+        data["pixels"] = np.array(pixels, np.uint8)
+        data["threshold"] = np.array(PIXEL_THRESHOLD, np.uint8)
+        data["ones"] = x.sum(0).astype(np.uint16)
+        data["count"] = np.array(len(x), np.uint16)
+    write_npz(path, data)
 
 
 def main() -> None:
     """Read the options and do it."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--check", action="store_true", help="cross-validate the settings too")
-    parser.add_argument("--seed", type=int, default=0, help="of the training (default 0)")
+    parser.add_argument("--only", choices=[*NETWORKS, "seeds"], help="one network, or the seeds")
     parser.add_argument("--output", type=Path, default=DATA, help="folder to write to")
     options = parser.parse_args()
     with threadpoolctl.threadpool_limits(1):  # one thread, one order of sums
-        write_all(options.seed, options.check, options.output)
+        if options.only != "seeds":
+            names = [options.only] if options.only else list(NETWORKS)
+            write_all(names, options.check, options.output)
+        if options.only in (None, "seeds"):
+            write_seeds(options.output)
 
 
 if __name__ == "__main__":

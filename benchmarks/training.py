@@ -13,19 +13,29 @@ Generator = np.random.Generator
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How one network is trained and quantised."""
+class Schedule:
+    """How long and on what a network is trained."""
 
-    hidden: int
-    weight_limit: int
-    activation_limit: int
-    epochs: int
-    decay: float
-    smoothing: float
-    movement: float  # of each image, in pixels
+    epochs: int = 200
+    decay: float = 0.1
+    smoothing: float = 0.0
+    movement: float = 0.3  # of each image, in pixels
     batch: int = 32
     rate: float = 3e-3
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Settings(Schedule):
+    """How a network with one hidden layer is trained and quantised."""
+
+    hidden: int = 32
+    weight_bits: int = 8
+    activation_limit: int = 63
+    activation: str = "relu"  # or "sign"
+    penalty: float = 0.0  # on the mean sum of activations, in units of the cross-entropy
+    top: int = 0  # neurons that stay on, the greatest; 0: all
+    balance: float = 0.0  # how strongly neurons are driven to be on equally often
 
 
 def moved(rows: Floats, movement: float, generator: Generator) -> Floats:
@@ -45,6 +55,10 @@ def moved(rows: Floats, movement: float, generator: Generator) -> Floats:
     return images.reshape(-1, 64)
 
 
+Gradients = Callable[[list[Floats], Floats, Floats], list[Floats]]
+"""Parameters, inputs [rows, n] and target shares [rows, 10] to the gradient of each parameter."""
+
+
 def train(
     rows: Integers,
     labels: Integers,
@@ -62,45 +76,95 @@ def train(
         generator.normal(0, np.sqrt(2 / hidden), (10, hidden)),
         np.zeros(10),
     ]
-    targets = np.eye(10)[labels] * (1 - settings.smoothing) + settings.smoothing / 10
-    first = [np.zeros_like(p) for p in parameters]
-    second = [np.zeros_like(p) for p in parameters]
-    step = 0
-    for epoch in range(settings.epochs):
-        rate = settings.rate * (1 + np.cos(np.pi * epoch / settings.epochs)) / 2
-        order = generator.permutation(len(images))
-        for start in range(0, len(images) - settings.batch + 1, settings.batch):
-            chosen = order[start : start + settings.batch]
-            x = features(moved(images[chosen], settings.movement, generator)) / scale
-            step += 1
-            used = [on_grid(p, settings.weight_limit) if p.ndim == 2 else p for p in parameters]
-            for k, gradient in enumerate(gradients(used, x, targets[chosen])):
-                first[k] += 0.1 * (gradient - first[k])
-                second[k] += 0.001 * (gradient**2 - second[k])
-                mean = first[k] / (1 - 0.9**step)
-                spread = np.sqrt(second[k] / (1 - 0.999**step)) + 1e-8
-                decay = settings.decay * parameters[k] if k % 2 == 0 else 0.0
-                parameters[k] -= rate * (mean / spread + decay)
+
+    def of_batch(given: list[Floats], x: Floats, targets: Floats) -> list[Floats]:
+        used = [on_grid(p, settings.weight_bits) if p.ndim == 2 else p for p in given]
+        return gradients(used, x, targets, settings)
+
+    fit(parameters, of_batch, images, labels, lambda x: features(x) / scale, settings, generator)
     parameters[0] /= scale
     return parameters
 
 
-def on_grid(weights: Floats, limit: int) -> Floats:
+def fit(
+    parameters: list[Floats],
+    of_batch: Gradients,
+    images: Floats,
+    labels: Integers,
+    features: Callable[[Floats], Floats],
+    schedule: Schedule,
+    generator: Generator,
+) -> None:
+    """Adam with decoupled decay of the weights (not of vectors) and a cosine rate, in place."""
+    smoothing = schedule.smoothing
+    targets = np.eye(10)[labels] * (1 - smoothing) + smoothing / 10
+    first = [np.zeros_like(p) for p in parameters]
+    second = [np.zeros_like(p) for p in parameters]
+    step = 0
+    for epoch in range(schedule.epochs):
+        rate = schedule.rate * (1 + np.cos(np.pi * epoch / schedule.epochs)) / 2
+        order = generator.permutation(len(images))
+        for start in range(0, len(images) - schedule.batch + 1, schedule.batch):
+            chosen = order[start : start + schedule.batch]
+            x = features(moved(images[chosen], schedule.movement, generator))
+            step += 1
+            for k, gradient in enumerate(of_batch(parameters, x, targets[chosen])):
+                first[k] += 0.1 * (gradient - first[k])
+                second[k] += 0.001 * (gradient**2 - second[k])
+                mean = first[k] / (1 - 0.9**step)
+                spread = np.sqrt(second[k] / (1 - 0.999**step)) + 1e-8
+                decay = schedule.decay * parameters[k] if parameters[k].ndim > 1 else 0.0
+                parameters[k] -= rate * (mean / spread + decay)
+
+
+def grid(weights: Floats, bits: int) -> tuple[Floats, float]:
+    """Whole numbers of `bits` bits, and how many of them make a weight of 1.
+
+    One bit: -1 or 1, worth the mean size of the weights (Rastegari et al., arXiv 1603.05279). Two:
+    -1, 0 or 1, split at 0.7 of the mean size (Li, Zhang, Liu, arXiv 1605.04711). More: symmetric,
+    the largest weight is the largest number.
+    """
+    size = np.abs(weights)
+    if bits == 1:
+        return np.where(weights >= 0, 1.0, -1.0), float(1 / size.mean())
+    if bits == 2:
+        kept = size > 0.7 * size.mean()
+        return np.sign(weights) * kept, float(1 / size[kept].mean())
+    scale = float(((1 << (bits - 1)) - 1) / size.max())
+    return np.rint(weights * scale), scale
+
+
+def on_grid(weights: Floats, bits: int) -> Floats:
     """Weights as they will be after quantisation; gradients pass straight through."""
-    scale = limit / np.abs(weights).max()
-    return np.rint(weights * scale) / scale
+    whole, scale = grid(weights, bits)
+    return whole / scale
 
 
-def gradients(parameters: list[Floats], x: Floats, targets: Floats) -> list[Floats]:
-    """Of the mean cross-entropy, by backpropagation."""
+def gradients(
+    parameters: list[Floats], x: Floats, targets: Floats, settings: Settings
+) -> list[Floats]:
+    """Of the mean cross-entropy and the penalty, by backpropagation.
+
+    A sign passes gradients straight through where its sum is within 1 of the switch (Hubara et
+    al., arXiv 1602.02830).
+    """
     weights1, bias1, weights2, bias2 = parameters
     z = x @ weights1.T + bias1
-    hidden = np.maximum(z, 0)
+    if settings.activation == "sign":
+        hidden, slope = np.where(z >= 0, 1.0, -1.0), np.abs(z) <= 1
+    else:
+        slope = z > 0
+        if settings.top:
+            slope &= z >= np.sort(z, axis=1)[:, [-settings.top]]
+        hidden = z * slope
     logits = hidden @ weights2.T + bias2
     powers = np.exp(logits - logits.max(1, keepdims=True))
     error = (powers / powers.sum(1, keepdims=True) - targets) / len(x)
-    back = error @ weights2 * (z > 0)
-    return [back.T @ x, back.sum(0), error.T @ hidden, error.sum(0)]
+    back = (error @ weights2 + settings.penalty / len(x)) * slope
+    bias = back.sum(0)
+    if settings.top:  # a neuron on for more than its share is held back, in its bias
+        bias += settings.balance * (slope.mean(0) - settings.top / settings.hidden)
+    return [back.T @ x, bias, error.T @ hidden, error.sum(0)]
 
 
 def select_pixels(binary: Integers, labels: Integers, count: int) -> list[int]:

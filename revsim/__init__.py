@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from revsim.errors import CheckError as CheckError
     from revsim.errors import InputError as InputError
     from revsim.errors import RevsimError as RevsimError
+    from revsim.explanation import explain as explain
     from revsim.network.arrays import from_arrays as from_arrays
     from revsim.network.files import save as save
     from revsim.network.network import Network as Network
+    from revsim.network.operators import table as table
     from revsim.network.reference import run_reference as run_reference
+    from revsim.network.reference import run_sequence as run_sequence
     from revsim.physics.landauer import energy_j as energy_j
     from revsim.pipeline import load as load
     from revsim.pipeline import verify as verify
     from revsim.report.report import Report as Report
+    from revsim.reproduction import reproduce as reproduce
     from revsim.schedule.policy import compile_network as compile  # noqa: F401
     from revsim.simulator.apply import apply as apply
     from revsim.simulator.ensemble import data_set as data_set
@@ -44,14 +48,17 @@ _PUBLIC = {
     "CheckError": "revsim.errors",
     "InputError": "revsim.errors",
     "RevsimError": "revsim.errors",
+    "explain": "revsim.explanation",
     "from_arrays": "revsim.network.arrays",
     "save": "revsim.network.files",
     "Network": "revsim.network.network",
     "run_reference": "revsim.network.reference",
+    "run_sequence": "revsim.network.reference",
     "energy_j": "revsim.physics.landauer",
     "load": "revsim.pipeline",
     "verify": "revsim.pipeline",
     "Report": "revsim.report.report",
+    "reproduce": "revsim.reproduction",
     "compile": "revsim.schedule.policy:compile_network",
     "apply": "revsim.simulator.apply",
     "data_set": "revsim.simulator.ensemble",
@@ -59,6 +66,7 @@ _PUBLIC = {
     "random_rows": "revsim.simulator.ensemble",
     "uniform": "revsim.simulator.ensemble",
     "simulate": "revsim.simulator.run",
+    "table": "revsim.network.operators",
 }
 
 __all__ = ["__version__", *_PUBLIC]

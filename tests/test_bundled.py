@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from revsim.errors import InputError
-from revsim.network.bundled import BUNDLED, TRAINED, bundled, bundled_data, held_out
+from revsim.network.bundled import (
+    BUNDLED,
+    DATA_OF,
+    SEEDED,
+    TRAINED,
+    bundled,
+    bundled_data,
+    bundled_seeds,
+    held_out,
+)
+from revsim.network.files import load_many, save, save_many
 from revsim.network.operators import Argmax, Clamp, Dense, Relu, Requantise
 from revsim.network.reference import run_reference
 
@@ -69,15 +79,18 @@ def test_files_say_where_they_come_from(name):
     network = bundled(name)
     assert "archive.ics.uci.edu/dataset/80" in network.source
     assert "CC BY 4.0" in network.licence
-    with (DATA / f"{name}_data.npz").open("rb") as file, np.load(file) as arrays:
+    with (DATA / f"{DATA_OF[name]}_data.npz").open("rb") as file, np.load(file) as arrays:
         assert "archive.ics.uci.edu/dataset/80" in str(arrays["source"])
         assert "CC BY 4.0" in str(arrays["licence"])
 
 
 def test_files_are_small_and_hold_plain_arrays():
-    names = [f"{name}{end}.npz" for name in TRAINED for end in ("", "_data")]
     with resources.as_file(DATA) as folder:
-        assert sum((folder / name).stat().st_size for name in names) < 150_000
+        names = sorted(path.name for path in folder.glob("*.npz"))
+        stems = {*TRAINED, *(f"{name}_seeds" for name in SEEDED)}
+        stems |= {f"{name}_data" for name in (*DATA_OF.values(), *SEEDED)}
+        assert names == sorted(f"{stem}.npz" for stem in stems)
+        assert sum((folder / name).stat().st_size for name in names) < 500_000
         for name in names:
             assert zipfile.ZipFile(folder / name).testzip() is None
             with np.load(folder / name, allow_pickle=False) as arrays:
@@ -93,21 +106,74 @@ def test_data_is_that_of_scikit_learn():
     assert np.array_equal(labels, digits.target)
 
 
-def test_reduced_data_follows_from_the_pixels():
+@pytest.mark.parametrize(("name", "pixels"), [("digits20", 20), ("digits16", 16)])
+def test_reduced_data_follows_from_the_pixels(name, pixels):
     rows, labels = bundled_data("digits")
-    reduced, same = bundled_data("digits20")
-    with (DATA / "digits20_data.npz").open("rb") as file, np.load(file) as arrays:
-        assert len(set(arrays["pixels"].tolist())) == 20
+    reduced, same = bundled_data(name)
+    with (DATA / f"{name}_data.npz").open("rb") as file, np.load(file) as arrays:
+        assert len(set(arrays["pixels"].tolist())) == pixels
         assert np.array_equal(rows[:, arrays["pixels"]] >= arrays["threshold"], reduced == 1)
         assert np.array_equal(arrays["ones"], reduced.sum(0))
         assert int(arrays["count"]) == len(reduced) == 1797
     assert np.array_equal(labels, same)
 
 
-def test_held_out_rows_are_the_same_for_both_and_seeded():
+def test_held_out_rows_are_the_same_for_all_and_seeded():
     expected = np.sort(np.random.default_rng(0).permutation(1797)[:450])
-    for name in TRAINED:
+    for name in (*TRAINED, *SEEDED):
         assert np.array_equal(held_out(name), expected)
+
+
+@pytest.mark.parametrize(("name", "least"), [("digits", 0.97), ("digits16", 0.8)])
+def test_seeds_differ_and_all_learned(name, least):
+    networks, (rows, labels), test = bundled_seeds(name), bundled_data(name), held_out(name)
+    assert [network.name for network in networks] == [f"{name}_{k}" for k in range(20)]
+    weights = {network.operators[0].weights.tobytes() for network in networks}
+    assert len(weights) == 20
+    for network in networks:
+        classes = run_reference(network, rows[test])[-1].y[:, 0]
+        assert (classes == labels[test]).mean() >= least
+
+
+def test_seed_0_is_the_bundled_network():
+    first, known = bundled_seeds("digits")[0], bundled("digits")
+    for a, b in zip(first.operators, known.operators, strict=True):
+        assert a.kind == b.kind
+        if isinstance(a, Dense):
+            assert np.array_equal(a.weights, b.weights) and np.array_equal(a.bias, b.bias)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("digits_4bit", range(-7, 8)),
+        ("digits_2bit", (-1, 0, 1)),
+        ("digits_1bit", (-1, 1)),
+        ("digits_sign", (-1, 1)),
+    ],
+)
+def test_weights_fit_their_bits(name, values):
+    for operator in bundled(name).operators:
+        if isinstance(operator, Dense):
+            assert set(np.unique(operator.weights)) <= set(values)
+            assert np.abs(operator.weights).max() == max(values)
+
+
+def test_activity_is_what_the_name_says():
+    rows, _ = bundled_data("digits")
+    for name in (name for name in TRAINED if name.startswith("digits_l1_")):
+        percent = 100 * (run_reference(bundled(name), rows)[0].y > 0).mean()
+        assert percent == pytest.approx(float(name.rpartition("_")[2]), rel=0.15), name
+
+
+def test_networks_of_different_form_do_not_share_a_file(tmp_path):
+    with pytest.raises(InputError, match="'toy' is not of the form of 'xor'"):
+        save_many([bundled("xor"), bundled("toy")], tmp_path / "both.npz")
+    save(bundled("xor"), tmp_path / "one.npz")
+    with pytest.raises(InputError, match="no file of several networks"):
+        load_many(tmp_path / "one.npz")
+    with pytest.raises(InputError, match="no seeds of 'toy'; there are of digits, digits16"):
+        bundled_seeds("toy")
 
 
 def test_xor_and_toy_by_enumeration():

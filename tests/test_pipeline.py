@@ -64,7 +64,7 @@ def check_tensors(net: Network, ensemble: Ensemble, policy: str, choice: str) ->
     known = {
         f"{layer.name}.{tensor}": value
         for layer, values in zip(net.layers, rs.run_reference(net, ensemble.rows), strict=True)
-        for tensor, value in (("z", values.z), ("y", values.y), ("state", values.y > 0))
+        for tensor, value in (("z", values.z), ("y", values.y), ("state", layer.active(values.y)))
     }
     seen: dict[str, dict[int, Any]] = {}
 
@@ -281,6 +281,7 @@ def test_the_temperature_scales_energies_and_nothing_else():
         assert low["negentropy_j_per_k"] == high["negentropy_j_per_k"]
         for name, joules in low["joules"].items():
             assert high["joules"][name] == pytest.approx(2 * joules, rel=1e-12)
+    assert cold.pop("provenance")["argv"] != hot.pop("provenance")["argv"]  # as typed
     assert cold == hot
 
 

@@ -4,7 +4,20 @@
 15
 """
 
-from revsim.blocks import add, clamp, columns, compare, maximum, popcount, requantise, select
+from revsim.blocks import (
+    add,
+    clamp,
+    columns,
+    compare,
+    linear_in_place,
+    lookup,
+    maximum,
+    multiply,
+    popcount,
+    requantise,
+    select,
+    top_k,
+)
 from revsim.blocks.block import Block
 from revsim.errors import InputError
 
@@ -13,10 +26,14 @@ BLOCKS: tuple[Block, ...] = (
     *compare.BLOCKS,
     *popcount.BLOCKS,
     *columns.BLOCKS,
+    *linear_in_place.BLOCKS,
     *select.BLOCKS,
     *clamp.BLOCKS,
     *maximum.BLOCKS,
     *requantise.BLOCKS,
+    *lookup.BLOCKS,
+    *multiply.BLOCKS,
+    *top_k.BLOCKS,
 )
 
 

@@ -6,7 +6,23 @@ from typing import Final
 from revsim.errors import InputError
 from revsim.experiments.experiment import Experiment
 
-NAMES: Final[tuple[str, ...]] = ("pebbling", "netlists", "mismatch", "tautology")
+NAMES: Final[tuple[str, ...]] = (
+    "bound",
+    "losses",
+    "linear",
+    "streams",
+    "pebbling",
+    "netlists",
+    "mismatch",
+    "temperature",
+    "negentropy",
+    "brain",
+    "quasistatic",
+    "tautology",
+    "classroom",
+    "atlas",
+    "imperfect_erasure",
+)
 """Names in order of number; `NAME` is `EXPERIMENT` of the module `revsim.experiments.NAME`."""
 
 

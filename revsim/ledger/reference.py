@@ -96,6 +96,8 @@ class Neurons:
     value_entropy: npt.NDArray[np.float64]
     given_state: npt.NDArray[np.float64]
     pattern_entropy: float
+    columns: Integers
+    """Which outputs of the layer the neurons are, int64 [n]."""
 
 
 def layer_entropies(
@@ -106,10 +108,15 @@ def layer_entropies(
     y: npt.NDArray[np.generic],
     weights: Integers | None,
     relu: bool = False,
+    one_by_one: bool = True,
 ) -> LayerEntropies:
-    """Entropies of one layer's input, z and output, integers [rows, n] each."""
+    """Entropies of one layer's input, z and output, integers [rows, n] each.
+
+    `one_by_one`: each y depends on one z alone; not so where a choice closes the layer, whose
+    separate loss is that of a layer that keeps nothing.
+    """
     separate = 0.0
-    if z.shape[1] == y.shape[1]:
+    if one_by_one:
         separate = float((column_entropies(z, weights) - column_entropies(y, weights)).sum())
     else:
         separate = float(column_entropies(z, weights).sum())
@@ -140,9 +147,19 @@ def relu_gap(z: npt.NDArray[np.generic], weights: Integers | None = None) -> flo
 
 
 def neuron_statistics(
-    layer: str, y: npt.NDArray[np.generic], active: Bits, weights: Integers | None
+    layer: str,
+    y: npt.NDArray[np.generic],
+    active: Bits,
+    weights: Integers | None,
+    columns: Integers | None = None,
 ) -> Neurons:
-    """Activity and entropies of the neurons of one layer: y integers [rows, n], active bool."""
+    """Activity and entropies of the neurons of one layer: y integers [rows, n].
+
+    `columns`: those of the n outputs that are neurons, None where all are; `active`: bool [rows,
+    neurons].
+    """
+    columns = np.arange(y.shape[1]) if columns is None else columns
+    y = y[:, columns]
     if weights is None:
         ones, total = active.sum(axis=0, dtype=np.int64), len(y)
     else:
@@ -161,4 +178,5 @@ def neuron_statistics(
         column_entropies(y, weights),
         inside,
         joint_entropy(active, weights),
+        columns,
     )

@@ -1,26 +1,45 @@
 """The networks that come with revsim, their data, and which rows training never saw.
 
 How they were trained: revsim/data/README.md. `xor` and `toy` are made by hand and have no data:
-their inputs are few enough to enumerate.
+their inputs are few enough to enumerate. Many networks share the data that they were trained on.
 """
 
+from contextlib import AbstractContextManager
 from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from revsim.errors import InputError
 from revsim.network.arrays import from_arrays
-from revsim.network.files import load_npz, read_npz
+from revsim.network.files import load_many, load_npz, read_npz
+from revsim.network.handmade import HANDMADE
 from revsim.network.network import Network
 from revsim.network.operators import Dense, Integers, Relu, Threshold
 
-TRAINED: Final = ("digits", "digits20")
-BUNDLED: Final = (*TRAINED, "xor", "toy")
+DATA_OF: Final = {
+    "digits": "digits",
+    "digits20": "digits20",
+    "digits_4bit": "digits",
+    "digits_2bit": "digits",
+    "digits_1bit": "digits",
+    "digits_sign": "digits",
+    "digits_l1_50": "digits",
+    "digits_l1_25": "digits",
+    "digits_l1_10": "digits",
+    "digits_l1_5": "digits",
+    "digits_l1_2": "digits",
+}
+"""Trained networks by name, and the data of each."""
+SEEDED: Final = ("digits", "digits16")
+"""Networks trained from many seeds, and the data of each."""
+TRAINED: Final = tuple(DATA_OF)
+BUNDLED: Final = (*TRAINED, "xor", "toy", *HANDMADE)
 
 
 def bundled(name: str) -> Network:
-    """A bundled network: `digits`, `digits20` (trained), `xor`, `toy` (made by hand).
+    """A bundled network by its name, one of `BUNDLED`.
 
     >>> bundled("digits")
     Network('digits', 64-32-10, dense relu requantise clamp dense argmax)
@@ -32,8 +51,26 @@ def bundled(name: str) -> Network:
         return _xor()
     if name == "toy":
         return _toy()
-    with resources.as_file(resources.files("revsim") / "data" / f"{name}.npz") as path:
+    if name in HANDMADE:
+        return HANDMADE[name]()
+    with _file(name) as path:
         return load_npz(path)
+
+
+def bundled_seeds(name: str) -> tuple[Network, ...]:
+    """20 networks alike but for the seed of their training: `digits` (8 bits) or `digits16`.
+
+    Number k is called NAME_k. `digits16` sees 16 binary pixels: all of its inputs can be run, and
+    the real ones are `bundled_data("digits16")`. Raises InputError for another name.
+
+    >>> seeds = bundled_seeds("digits16")
+    >>> len(seeds), seeds[3]
+    (20, Network('digits16_3', 16-12-10, dense relu requantise clamp dense argmax))
+    """
+    if name not in SEEDED:
+        raise InputError(f"there are no seeds of {name!r}; there are of {', '.join(SEEDED)}")
+    with _file(f"{name}_seeds") as path:
+        return load_many(path)
 
 
 def bundled_data(name: str) -> tuple[Integers, Integers] | None:
@@ -69,11 +106,17 @@ def _known(name: str) -> None:
 
 
 def _arrays(name: str) -> dict[str, np.ndarray[Any, np.dtype[Any]]] | None:
-    _known(name)
-    if name not in TRAINED:
+    if name not in SEEDED:
+        _known(name)
+    data = name if name in SEEDED else DATA_OF.get(name)
+    if data is None:
         return None
-    with resources.as_file(resources.files("revsim") / "data" / f"{name}_data.npz") as path:
+    with _file(f"{data}_data") as path:
         return read_npz(path)
+
+
+def _file(stem: str) -> AbstractContextManager[Path]:
+    return resources.as_file(resources.files("revsim") / "data" / f"{stem}.npz")
 
 
 def _xor() -> Network:
