@@ -10,8 +10,7 @@ from revsim.circuit.definition import Call, Circuit, Erase
 from revsim.circuit.registers import Encoding
 from revsim.lower.state import state_definition
 from revsim.report.report import Report
-from revsim.simulator.apply import apply
-from revsim.simulator.run import reversible_both_ways
+from revsim.simulator.apply import apply, reversible_both_ways
 
 SIGNED = Encoding.twos_complement
 ENCODINGS = [
