@@ -20,10 +20,11 @@ from train_networks import DATA, NETWORK_LICENCE, SOURCE, load_split
 from training import Floats, fit
 from tree import as_layers, decide, grow
 
+from revsim.network.bundled import as_streams
 from revsim.network.files import save
 from revsim.network.network import Network
 from revsim.network.operators import Integers, Operator
-from revsim.network.reference import run_reference, run_sequence
+from revsim.network.reference import run_reference
 
 TREE, DEPTH = "digits_tree", 8
 WRITTEN_BY = f"trained by benchmarks/train_families.py on: {SOURCE}"
@@ -59,9 +60,9 @@ def classes_of(network: Network, rows: Integers) -> Integers:
     """What a network says of whole images; of a stream of rows, its last one-hot answer."""
     if not network.state:
         return run_reference(network, rows)[-1].y[:, 0]
-    pixels = network.inputs - len(network.state)
-    answers = [run_sequence(network, image.reshape(-1, pixels))[1][-1] for image in rows]
-    return np.array(answers)[:, len(network.state) :].argmax(1)
+    answers = run_reference(network, as_streams(network, rows))[-1].y
+    steps = len(answers) // len(rows)
+    return answers[steps - 1 :: steps, len(network.state) :].argmax(1)
 
 
 def report(network: Network, said: Integers, labels: Integers, test: Integers) -> None:
