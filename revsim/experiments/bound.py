@@ -274,7 +274,7 @@ def _bars(outcome: Outcome, axes: Any) -> None:
 EXPERIMENT = Experiment(
     number=1,
     name="bound",
-    title="One bit per neuron that changes state? Every ledger against the bound",
+    title="A bit per neuron that changes state? Every ledger",
     hypothesis=(
         "Whatever is meant by erased, an inference erases at least one bit per active neuron "
         "(every neuron is reset), and at least one per changed neuron (states are overwritten)."
