@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from revsim.network.arrays import from_arrays as from_arrays
     from revsim.network.files import save as save
     from revsim.network.network import Network as Network
+    from revsim.network.operators import table as table
     from revsim.network.reference import run_reference as run_reference
+    from revsim.network.reference import run_sequence as run_sequence
     from revsim.physics.landauer import energy_j as energy_j
     from revsim.pipeline import load as load
     from revsim.pipeline import verify as verify
@@ -48,6 +50,7 @@ _PUBLIC = {
     "save": "revsim.network.files",
     "Network": "revsim.network.network",
     "run_reference": "revsim.network.reference",
+    "run_sequence": "revsim.network.reference",
     "energy_j": "revsim.physics.landauer",
     "load": "revsim.pipeline",
     "verify": "revsim.pipeline",
@@ -59,6 +62,7 @@ _PUBLIC = {
     "random_rows": "revsim.simulator.ensemble",
     "uniform": "revsim.simulator.ensemble",
     "simulate": "revsim.simulator.run",
+    "table": "revsim.network.operators",
 }
 
 __all__ = ["__version__", *_PUBLIC]

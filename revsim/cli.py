@@ -98,6 +98,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="of the erased-bits tables",
     )
     verify.add_argument(
+        "--scope",
+        default="bit",
+        metavar="S",
+        help="what a reset may look at, heading the heat: bit (default), register, layer, kept",
+    )
+    verify.add_argument(
+        "--tuned-to",
+        metavar="FILE|E",
+        help="also what a device pays that is tuned to another ensemble (a file, or as --ensemble)",
+    )
+    verify.add_argument(
         "--switching", action="store_true", help="also count the flips of every wire, slower"
     )
     verify.add_argument(
@@ -205,11 +216,13 @@ def _writable(*paths: str | None) -> None:
 
 def _verify(options: argparse.Namespace) -> int:
     from revsim.evidence import command_line
-    from revsim.inputs import make_ensemble
+    from revsim.inputs import make_ensemble, make_prior
+    from revsim.ledger.ledgers import check_scope
     from revsim.physics.landauer import check_temperature
     from revsim.pipeline import load, verify
 
     check_temperature(options.temperature)
+    check_scope(options.scope)
     _writable(options.plot, options.neurons, options.erasures)
     if options.plot is not None:
         from revsim.report.plots import kind_of
@@ -217,6 +230,7 @@ def _verify(options: argparse.Namespace) -> int:
         kind_of(options.plot)
     network = load(options.model)
     ensemble, labels = make_ensemble(network, options.ensemble, options.data, options.seed)
+    tuned_to = make_prior(network, options.tuned_to, options.seed)
     with _progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
         report = verify(
             network,
@@ -228,6 +242,8 @@ def _verify(options: argparse.Namespace) -> int:
             threads=options.threads,
             stream=options.stream,
             switching=options.switching,
+            scope=options.scope,
+            tuned_to=tuned_to,
             population=options.population,
             provenance={"argv": command_line()},
         )

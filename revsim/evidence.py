@@ -4,6 +4,7 @@ import hashlib
 import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -12,21 +13,30 @@ import numpy.typing as npt
 
 import revsim
 from revsim.circuit.definition import Circuit
+from revsim.circuit.logic import logic_of
+from revsim.circuit.measures import circuit_counts
 from revsim.circuit.validate import linear_layers
 from revsim.errors import InputError
+from revsim.ledger.gates import CircuitLoss, circuit_loss
+from revsim.ledger.identities import tuned_elsewhere
 from revsim.ledger.ledgers import Ledgers, of_erasure, of_inner
+from revsim.ledger.mismatch import mismatch
 from revsim.ledger.reference import Neurons
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.network import Network
+from revsim.network.operators import parameters
 from revsim.network.reference import LayerValues
 from revsim.physics.landauer import CROSSING
-from revsim.report.report import Check, Table, neuron_columns
+from revsim.report.report import Check, RunReport, Table, neuron_columns
 from revsim.simulator.apply import reversible_both_ways
 from revsim.simulator.ensemble import Ensemble
-from revsim.simulator.run import Run
+from revsim.simulator.lanes import padded_words, write
+from revsim.simulator.run import Run, simulate
 from revsim.simulator.tally import Tally
 
 INVERSE_STATES = 512
+CIRCUIT_LOSS_WORK = 1 << 20
+"""Most gates times rows for which theorem T3 is evaluated on a report (about two seconds)."""
 
 
 def circuit_checks(
@@ -44,6 +54,38 @@ def circuit_checks(
         *_linear_checks(circuit),
         _check("roles", roles, f"computes and uncomputes as promised on {rows}"),
     )
+
+
+def circuit_loss_of(circuit: Circuit, ensemble: Ensemble) -> CircuitLoss | None:
+    """Theorem T3 of a small circuit of netlists, gate by gate; None for others and large ones."""
+    work = circuit_counts(circuit).gates * len(ensemble.rows)
+    if circuit.policy != "conventional" or work > CIRCUIT_LOSS_WORK:
+        return None
+    words = padded_words(len(ensemble.rows))
+    state = np.zeros((circuit.width, words), dtype=np.uint64)
+    for k, register in enumerate(circuit.inputs):
+        write(state, register.wires, register.encoding.encode(ensemble.rows[:, k]))
+    given = np.concatenate([register.wires for register in circuit.inputs])
+    return circuit_loss(logic_of(circuit), state[given], len(ensemble.rows), ensemble.weights)
+
+
+def tuned_report(
+    report: RunReport,
+    circuit: Circuit,
+    ensemble: Ensemble,
+    tuned_to: Ensemble,
+    pseudocount: float,
+    threads: int | None,
+) -> RunReport:
+    """A report with what resets and gates pay that are tuned to another ensemble (A5)."""
+    met, tuned = (
+        simulate(circuit, rows, threads=threads, strict=False, values=True).tally
+        for rows in (ensemble, tuned_to)
+    )
+    found = mismatch(met, tuned, ensemble.name, tuned_to.name, pseudocount)
+    held = tuned_elsewhere(found, report.rows)
+    others = tuple(held if i.id == held.id else i for i in report.identities)
+    return replace(report, mismatch=found, identities=others)
 
 
 def _check(name: str, failures: Sequence[str], otherwise: str) -> Check:
@@ -94,7 +136,8 @@ def neuron_table(neurons: Sequence[Neurons]) -> Table:
     for layer in neurons:
         for i, p in enumerate(layer.activity.tolist()):
             entropies = float(layer.state_entropy[i]), float(layer.value_entropy[i])
-            rows.append((layer.layer, i, p, 2 * p * (1 - p), *entropies, p > CROSSING))
+            where = layer.layer, int(layer.columns[i])
+            rows.append((*where, p, 2 * p * (1 - p), *entropies, p > CROSSING))
     return Table(neuron_columns(), tuple(rows))
 
 
@@ -156,10 +199,9 @@ def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
     model = hashlib.sha256()
     model.update(network.input_low.tobytes() + network.input_high.tobytes())
     for operator in network.operators:
-        model.update(operator.kind.encode())
-        for _, value in sorted(vars(operator).items()):
-            given = value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
-            model.update(given)
+        model.update(parameters(operator))
+    if network.state:
+        model.update(repr((network.state, network.initial)).encode())
     rows = np.ascontiguousarray(ensemble.rows, dtype=np.int64)
     if ensemble.weights is not None:
         rows = np.column_stack([rows, ensemble.weights])

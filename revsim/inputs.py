@@ -70,6 +70,19 @@ def make_ensemble(
     return data_set(rows), labels
 
 
+def make_prior(network: Network, spec: str | None, seed: int = 0) -> Ensemble | None:
+    """The ensemble to which a device is tuned: a data file, or the name of an ensemble."""
+    if spec is None:
+        return None
+    if spec.endswith((".npy", ".npz")):
+        rows, _ = _rows(network, spec)
+        return data_set(rows, name=Path(spec).name)
+    found, _ = make_ensemble(network, spec, None, seed)
+    if found is not None:
+        return found
+    return data_set(_rows(network, None)[0])
+
+
 def _rows(
     subject: Network | Circuit, data: str | Path | None
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:

@@ -16,17 +16,21 @@ from revsim.errors import InputError
 from revsim.evidence import (
     accuracy_of,
     circuit_checks,
+    circuit_loss_of,
     describe_network,
     erasures_of,
     neuron_table,
     provenance_of,
+    tuned_report,
 )
 from revsim.ledger import identities
 from revsim.ledger.comparison import activity, compare
-from revsim.ledger.ledgers import ledger_rows, switching_of
+from revsim.ledger.ledgers import check_scope, ledger_rows, switching_of
+from revsim.ledger.pointwise import pointwise_spread
 from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
 from revsim.ledger.states import neuron_states
 from revsim.ledger.streams import stream_identity
+from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
@@ -42,6 +46,8 @@ from revsim.simulator.run import simulate
 from revsim.streaming import check_stream, stream_report
 
 ENUMERATE_BY_DEFAULT = 1 << 20
+POINTWISE_ROWS = 1 << 16
+"""Most rows for which `verify` also keeps what each group throws away of each row (T11)."""
 DEFAULT_POLICIES = ("conventional", "activation_reset", "uncompute", "bennett")
 """The policies that `verify` runs without one; the others are asked for by name."""
 DEFAULT_RUNS = (*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett", "keep"))
@@ -94,6 +100,9 @@ def verify(
     threads: int | None = None,
     stream: bool = False,
     switching: bool = False,
+    scope: str = "bit",
+    tuned_to: Ensemble | npt.ArrayLike | None = None,
+    pseudocount: float = 0.0,
     population: str | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Report:
@@ -102,7 +111,10 @@ def verify(
     ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
     input: None runs all four policies with the input destroyed and bennett with it kept.
     temperature_k in kelvin. switching: count the flips of every wire too (half as long again to
-    twice as long). population: the name of an estimator (ledger/estimators.py); the rows are then
+    twice as long). scope: what a reset may look at, bit, register, layer or kept; the ledger that
+    follows heads the energy table (ledger/ledgers.py: SCOPES). tuned_to: also what a device pays
+    whose resets and gates are tuned to this other ensemble, `pseudocount` rows added to each value.
+    population: the name of an estimator (ledger/estimators.py); the rows are then
     a sample, and the report adds estimates and intervals for its population.
     stream: the rows are consecutive inputs of a device that keeps its neurons' states.
     Raises InputError on anything that does not fit.
@@ -112,6 +124,7 @@ def verify(
     (True, 1.0)
     """
     check_temperature(temperature_k)
+    check_scope(scope)
     network = load(network) if isinstance(network, str | Path) else network
     if not isinstance(network, Network):
         raise InputError(f"verify takes a Network, a file or a name, not {type(network).__name__}")
@@ -124,6 +137,8 @@ def verify(
         ensemble = data_set(check_rows(network, np.asarray(ensemble)))
     if stream:
         check_stream(ensemble)
+    if tuned_to is not None and not isinstance(tuned_to, Ensemble):
+        tuned_to = data_set(check_rows(network, np.asarray(tuned_to)), name="tuned_to")
     runs = _runs(policy, input)
     distinct = ensemble.distinct
     ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
@@ -132,11 +147,22 @@ def verify(
     accuracy = accuracy_of(network, reference, labels, test)
     weights = ensemble.weights
     layers = tuple(
-        layer_entropies(layer.name, layer.kind, values.x, values.z, values.y, weights)
+        layer_entropies(
+            layer.name,
+            layer.kind,
+            values.x,
+            values.z,
+            values.y,
+            weights,
+            relu=any("relu" in a.kind for a in layer.activations),
+            one_by_one=layer.choice is None,
+        )
         for layer, values in zip(network.layers, reference, strict=True)
     )
     neurons = tuple(
-        neuron_statistics(layer.name, values.y, layer.active(values.y), weights)
+        neuron_statistics(
+            layer.name, values.y, layer.active(values.y), weights, layer.neuron_columns
+        )
         for layer, values in zip(network.layers, reference, strict=True)
         if layer.neurons
     )
@@ -169,6 +195,8 @@ def verify(
         if streamed is not None:
             also = stream_identity(streamed.stream)
             report = replace(report, identities=(*report.identities, also))
+        if tuned_to is not None:
+            report = tuned_report(report, circuit, ensemble, tuned_to, pseudocount, threads)
         reports.append(report)
         erased += rows
     return Report(
@@ -187,6 +215,8 @@ def verify(
         H_Y=layers[-1].H_out,
         runs=tuple(reports),
         temperature_k=temperature_k,
+        scope=scope,
+        conditions=conditions(neurons),
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
         population=None if sample is None else sample.claims(reference),
@@ -239,6 +269,7 @@ def _run_report(
         on_erase=on_erase,
         strict=False,
         switching=switching,
+        pointwise=len(ensemble.rows) <= POINTWISE_ROWS,
     )
     if sample is not None:
         sample.saw(run)
@@ -253,6 +284,7 @@ def _run_report(
     rows = ledger_rows(run.tally)
     keeps = circuit.input_choice != "destroy"
     chosen = policy_named(circuit.policy)
+    loss = circuit_loss_of(circuit, ensemble)
     H_X, H_Y = layers[0].H_in, layers[-1].H_out
     gates: dict[str, Counts] = {}
     for item, layer in zip(circuit.body, circuit.layer_of, strict=True):
@@ -267,6 +299,7 @@ def _run_report(
             identities.telescoping(rows, run.tally),
             identities.ladder(rows),
             identities.circuit_end(run.tally, H_X if keeps else H_Y),
+            identities.circuit_loss(loss, rows),
             identities.bennett(rows, chosen.clean, keeps, H_X - H_Y),
             identities.floor(rows, keeps, H_X - H_Y),
             identities.layer_sum(
@@ -274,6 +307,10 @@ def _run_report(
             ),
             identities.neuron_reset(neurons),
             neuron_states(rows, neurons, states, ensemble.weights),
+            identities.linear_loss(layers),
+            identities.relu_loss(layers),
+            identities.pointwise(run.tally, ensemble.weights),
+            identities.tuned_elsewhere(None, rows),
         ),
         comparison=compare(rows, activity(neurons), ceiling, keeps),
         rows=rows,
@@ -281,6 +318,8 @@ def _run_report(
         width=circuit_width(circuit),
         gate_evaluations=run.tally.gate_evaluations,
         switching=switching_of(run.tally),
+        pointwise=pointwise_spread(run.tally, ensemble.weights),
+        circuit_loss=loss,
     )
     return report, erasures_of(circuit, run.tally)
 

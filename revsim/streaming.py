@@ -37,7 +37,7 @@ def check_stream(ensemble: Ensemble) -> None:
 
 def neuron_names(network: Network) -> tuple[str, ...]:
     """Names of all neurons, layer by layer."""
-    return tuple(f"{layer.name}[{j}]" for layer in network.layers for j in range(layer.neurons))
+    return tuple(f"{layer.name}[{j}]" for layer in network.layers for j in layer.neuron_columns)
 
 
 def neuron_states(network: Network, reference: Sequence[LayerValues]) -> Bits:

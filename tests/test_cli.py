@@ -84,7 +84,7 @@ def test_verify_prints_at_most_80_columns(arguments, revsim_says):
 def test_verify_json_has_the_promised_layout(revsim_json):
     report = revsim_json("verify", "toy", "--seed", "7")
     assert set(report) == {
-        *("schema", "provenance", "network", "accuracy", "ensemble", "activity"),
+        *("schema", "provenance", "network", "accuracy", "ensemble", "activity", "conditions"),
         *("H_X", "H_Y", "runs"),
     }
     assert report["schema"] == "revsim verify 1"
@@ -103,7 +103,8 @@ def test_verify_json_has_the_promised_layout(revsim_json):
 def check_run(run: dict[str, Any]) -> None:
     assert set(run) == {
         *("policy", "input", "kept", "order", "circuit_checks", "identities", "comparison"),
-        *("layers", "total", "energy", "switching"),
+        *("layers", "total", "energy", "switching", "verdicts", "pointwise"),
+        *("circuit_loss", "mismatch"),
     }
     ids = [check["id"] for check in run["circuit_checks"]]
     assert ids == ["outputs", "ancillas", "linear_layers", "inverse", "roles"]
@@ -128,7 +129,9 @@ def check_run(run: dict[str, Any]) -> None:
     for name in ("reset_count", "per_bit", "given_kept"):
         layers = sum(layer[name] for layer in run["layers"])
         assert layers == pytest.approx(run["total"][name])
-    assert set(run["energy"]) == {"temperature_k", "joules", "negentropy_j_per_k"}
+    assert set(run["energy"]) == {
+        *("temperature_k", "joules", "negentropy_j_per_k", "scope", "headline"),
+    }
     bits, joules = run["total"]["per_bit"], run["energy"]["joules"]["per_bit"]
     assert joules == pytest.approx(bits * 2.870978885e-21)
 

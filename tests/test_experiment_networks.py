@@ -12,7 +12,7 @@ from revsim.network.operators import Dense
 from revsim.network.reference import run_reference
 from revsim.simulator.ensemble import uniform
 
-# --- 2: losses --------------------------------------------------------------------------------------
+# --- 2: losses ----------------------------------------------------------------------------------
 
 
 def every_input(network: Network) -> np.ndarray:

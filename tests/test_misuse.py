@@ -14,7 +14,17 @@ from revsim.circuit.registers import Register
 from revsim.circuit.validate import validate, validate_definition
 from revsim.errors import InputError
 from revsim.network.network import Network
-from revsim.network.operators import Argmax, Dense, Relu, Requantise
+from revsim.network.operators import (
+    Conv2d,
+    Dense,
+    Maximum,
+    Part,
+    Relu,
+    Requantise,
+    TopK,
+    products,
+    table,
+)
 from revsim.physics.landauer import energy_j, in_unit
 from revsim.simulator.ensemble import Ensemble
 
@@ -25,8 +35,10 @@ def net(weights: Any = ([[1, 1]],), **options: Any) -> Callable[[], object]:
     return lambda: rs.from_arrays(weights, **options)
 
 
-def layers(*operators: Any, low: Any = ZEROS, high: Any = THREES) -> Callable[[], object]:
-    return lambda: Network("mine", low, high, operators)
+def layers(
+    *operators: Any, low: Any = ZEROS, high: Any = THREES, **options: Any
+) -> Callable[[], object]:
+    return lambda: Network("mine", low, high, operators, **options)
 
 
 def verified(*values: Any, **options: Any) -> Callable[[], object]:
@@ -117,7 +129,38 @@ MISUSES: dict[str, tuple[Callable[[], object], str]] = {
         "layer1: thresholds: shape (2,)",
     ),
     "no operators": (layers(), "network 'mine' has no operators"),
-    "argmax in the middle": (layers(Argmax(), Relu()), "operator 0 is argmax, which can only be"),
+    "all of them the greatest": (layers(TopK(2)), "operator top_k: k = 2 of 2 values chooses no"),
+    "a column in two groups": (
+        layers(TopK(1, np.array([[0, 1], [1, 0]]))),
+        "column 0 stands in two places of the groups",
+    ),
+    "a maximum of nothing there": (layers(Maximum(np.array([[0, 9]]))), "groups name columns 0..9"),
+    "a table too small": (
+        layers(table(abs, 1, 2)),
+        "value 0 ranges over 0..3, the table knows 1..2",
+    ),
+    "a table of many": (lambda: table(abs, 0, 256), "takes 1 to 256 integers"),
+    "a table of fractions": (lambda: table(lambda z: z / 2, 0, 3), "gives 0.5 for 1; round it"),
+    "a part that is not there": (
+        layers(Part(Relu(), np.array([1, 2]))),
+        "columns 1..2 are named; there are 0..1",
+    ),
+    "a product of nothing there": (
+        layers(products([[(1, 0, 5)]])),
+        "right of term 0 is 5; expected -1..1",
+    ),
+    "an image of another size": (
+        layers(Conv2d(np.ones((1, 1, 1, 1), np.int64), np.zeros(1, np.int64), (2, 2, 1))),
+        "an image of shape (2, 2, 1) [height, width, channels] does not hold the 2 values",
+    ),
+    "a kernel larger than its image": (
+        layers(Conv2d(np.ones((1, 3, 3, 1), np.int64), np.zeros(1, np.int64), (1, 2, 1))),
+        "a kernel of 3 x 3 does not fit",
+    ),
+    "a state that outgrows its input": (
+        layers(Dense(np.array([[9, 0]]), np.zeros(1, np.int64)), state=((0, 0),)),
+        "output 0 ranges over 0..27, outside the declared 0..3 of input 0",
+    ),
     "an input beyond 62 bits": (
         layers(Relu(), high=np.full(2, 1 << 61)),
         "input 0 leaves the 62-bit range",

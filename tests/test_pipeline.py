@@ -64,7 +64,7 @@ def check_tensors(net: Network, ensemble: Ensemble, policy: str, choice: str) ->
     known = {
         f"{layer.name}.{tensor}": value
         for layer, values in zip(net.layers, rs.run_reference(net, ensemble.rows), strict=True)
-        for tensor, value in (("z", values.z), ("y", values.y), ("state", values.y > 0))
+        for tensor, value in (("z", values.z), ("y", values.y), ("state", layer.active(values.y)))
     }
     seen: dict[str, dict[int, Any]] = {}
 

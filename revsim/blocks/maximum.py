@@ -1,4 +1,4 @@
-"""Maximum of two numbers in place, and the index of the greatest of several.
+"""Maximum of two numbers in place; of several: the index of the greatest, and the greatest itself.
 
 T = Toffoli, C = CNOT, N = NOT, F = Fredkin, n = width. All registers have equal width.
 """
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from revsim.blocks.block import Block, Costs, Values, define, ones, price, total
+from revsim.blocks.block import Block, Costs, Values, define, mask, ones, price, total
 from revsim.blocks.check import distinct, equal_widths, single, width_is
 from revsim.blocks.compare import (
     less_than,
@@ -71,6 +71,26 @@ def argmax(b: Builder, values: Sequence[Wires], index: Wires, signed: bool = Fal
     stop = b.mark()
     pairs = [(wins[k - 1], int(index[bit])) for k in range(1, last + 1) for bit in ones(k)]
     b.cx([win for win, _ in pairs], [bit for _, bit in pairs])
+    b.undo(start, stop)
+
+
+def maximum(b: Builder, values: Sequence[Wires], y: Wires, signed: bool = False) -> None:
+    """y ^= the greatest of K registers of n wires, as y has; unsigned, or two's complement.
+
+    The champion of `maximum_in_place` is carried along, copied and put back: (K-1)(4n-2) T and
+    (K-1)2n F, (K-1) flags. Raises InputError as `argmax`.
+    """
+    if not values:
+        raise InputError(f"{b.name}: maximum needs at least one register")
+    named = {f"value {i}": value for i, value in enumerate(values)}
+    equal_widths(b, "maximum", **named, y=y)
+    distinct(b, "maximum", *values, y)
+    flags = b.local("beaten", len(values) - 1)
+    start = b.mark()
+    for k in range(1, len(values)):
+        maximum_in_place(b, values[k - 1], values[k], flags[k - 1], signed)
+    stop = b.mark()
+    b.cx(values[-1], y)
     b.undo(start, stop)
 
 
@@ -159,7 +179,37 @@ def _argmax_block(count: int, signed: bool) -> Block:
     )
 
 
+def maximum_cost(n: int, count: int, signed: bool) -> Costs:
+    """What `maximum` of `count` registers of n wires costs."""
+    step = total(less_than_cost(n), price(fredkin=n, x=4 * (signed and n > 0)))
+    cost = {key: 2 * (count - 1) * value for key, value in step.items()}
+    return {**cost, "cnot": cost["cnot"] + n, "ancillas": (count - 1) * (1 + step["ancillas"])}
+
+
+def _greatest_block(count: int, signed: bool) -> Block:
+    names = [f"value_{k}" for k in range(count)]
+
+    def body(b: Builder, *registers: Wires) -> None:
+        maximum(b, registers[:-1], registers[-1], signed)
+
+    def meaning(n: int, v: Values) -> Values:
+        table = np.stack([_ordered(n, v[name], signed) for name in names])
+        return {**v, "y": v["y"] ^ (table.max(axis=0) & mask(n))}
+
+    return Block(
+        f"maximum[{count}, {'signed' if signed else 'unsigned'}]",
+        f"y ^= the greatest of {count} values",
+        lambda n: define("maximum", body, *(Port(m, n) for m in names), Port("y", n)),
+        meaning,
+        lambda n: maximum_cost(n, count, signed),
+        "sequential champion, comparisons by CDKM",
+    )
+
+
 BLOCKS = (
+    _greatest_block(1, signed=False),
+    _greatest_block(3, signed=False),
+    _greatest_block(3, signed=True),
     _maximum_block(signed=False),
     _maximum_block(signed=True),
     _argmax_block(1, signed=False),

@@ -4,7 +4,19 @@
 15
 """
 
-from revsim.blocks import add, clamp, columns, compare, maximum, popcount, requantise, select
+from revsim.blocks import (
+    add,
+    clamp,
+    columns,
+    compare,
+    lookup,
+    maximum,
+    multiply,
+    popcount,
+    requantise,
+    select,
+    top_k,
+)
 from revsim.blocks.block import Block
 from revsim.errors import InputError
 
@@ -17,6 +29,9 @@ BLOCKS: tuple[Block, ...] = (
     *clamp.BLOCKS,
     *maximum.BLOCKS,
     *requantise.BLOCKS,
+    *lookup.BLOCKS,
+    *multiply.BLOCKS,
+    *top_k.BLOCKS,
 )
 
 

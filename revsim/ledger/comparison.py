@@ -73,6 +73,8 @@ def activity(neurons: Sequence[Neurons]) -> Activity:
     )
 
 
+READINGS = ("active neurons", "changed neurons")
+"""Readings of the paper's neurons that change state."""
 LIKE_WITH_LIKE = ("neuron_entropy", "pattern_entropy")
 """Quantities of one-bit neuron states, whatever the circuit."""
 OF_ACTIVATIONS = ("activation.per_bit", "activation.per_register", "activation.given_kept")
@@ -90,12 +92,10 @@ def compare(
     if counted.neuron_states == 0:
         return ()
     values = _quantities(rows, counted)
-    readings = (
-        ("active neurons", counted.active_neurons),
-        ("changed neurons", counted.changed_neurons),
-    )
     out = []
-    for reading, bound in readings:
+    for reading, bound in zip(
+        READINGS, (counted.active_neurons, counted.changed_neurons), strict=True
+    ):
         for quantity, value in values.items():
             holds: bool | None = value >= bound - 1e-12
             note = _note(quantity, reading, counted, keeps_input)

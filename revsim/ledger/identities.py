@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from revsim.ledger.gates import CircuitLoss
 from revsim.ledger.ledgers import LADDER, LedgerRow, total_of
-from revsim.ledger.reference import LayerEntropies, Neurons
+from revsim.ledger.mismatch import Mismatch
+from revsim.ledger.pointwise import spread
+from revsim.ledger.reference import Integers, LayerEntropies, Neurons
 from revsim.physics.landauer import CROSSING
 from revsim.simulator.tally import Tally
 
@@ -49,6 +52,17 @@ def ladder(rows: Sequence[LedgerRow]) -> Identity:
         steps = [*(getattr(row.ledgers, name) for name in LADDER), 0.0]
         worst = max(worst, *(b - a for a, b in pairwise(steps)))
     return Identity("ladder", "T2", f"{' >= '.join(LADDER)} >= 0", worst)
+
+
+def circuit_loss(found: CircuitLoss | None, rows: Sequence[LedgerRow]) -> Identity:
+    """T3: A4 - A3 = sum over gates of I(in; rest) - I(out; rest), no term below 0; and the gates
+    read from the netlist cost what the gates that ran were counted to cost."""
+    residual: float | None = None
+    if found is not None:
+        counted = total_of(rows).gate_local or 0.0
+        residual = max(found.residual, abs(found.free - counted))
+    statement = "gate_local - given_kept = sum of I(in; rest) - I(out; rest)"
+    return Identity("circuit_loss", "T3", statement, residual)
 
 
 def bennett(rows: Sequence[LedgerRow], applies: bool, keeps_input: bool, loss: float) -> Identity:
@@ -110,6 +124,49 @@ def neuron_reset(neurons: Sequence[Neurons]) -> Identity:
         "neuron_entropy >= 2 min(p, 1-p), >= 2 changed, >= active if p <= p*",
         residual,
     )
+
+
+def linear_loss(layers: Sequence[LayerEntropies]) -> Identity:
+    """T9: H(x) - H(Wx) is 0 where W tells all inputs of the ensemble apart, and only there: two
+    rows that meet lose at least 2 / (total weight) bits."""
+    residual = 0.0
+    for layer in layers:
+        loss = layer.H_in - layer.H_z
+        residual = max(residual, abs(loss) if layer.injective else layer.least_merge - loss)
+    return Identity("linear_loss", "T9", "H(x) - H(z) = 0 just where z tells x apart", residual)
+
+
+def relu_loss(layers: Sequence[LayerEntropies]) -> Identity:
+    """T10: H(z) - H(relu z) = P(z <= 0) H(z given z <= 0) for each neuron."""
+    gaps = [layer.relu_gap for layer in layers if layer.relu_gap is not None]
+    statement = "H(z) - H(relu z) = P(z <= 0) H(z given z <= 0), neuron by neuron"
+    return Identity("relu_loss", "T10", statement, max(gaps, default=None))
+
+
+def pointwise(tally: Tally, weights: Integers | None) -> Identity:
+    """T11: bits thrown away of single rows are never negative and average to given_kept, group by
+    group; None where the run did not record them."""
+    residual: float | None = None
+    for group in tally.groups:
+        if group.pointwise is not None:
+            found = spread(group.pointwise, weights)
+            given = group.before.entropy - group.after.entropy
+            residual = max(residual or 0.0, abs(found.mean - given), -found.least)
+    statement = "mean over rows of log2 p(after) / p(before) = given_kept"
+    return Identity("pointwise", "T11", statement, residual)
+
+
+def tuned_elsewhere(found: Mismatch | None, rows: Sequence[LedgerRow]) -> Identity:
+    """A5: resets and gates tuned to another ensemble never cost less than tuned to this one."""
+    residual: float | None = None
+    if found is not None:
+        total = total_of(rows)
+        pairs = [(found.per_bit, total.per_bit), (found.per_register, total.per_register)]
+        if found.gate_local is not None:
+            pairs.append((found.gate_local, total.gate_local or 0.0))
+        residual = max(0.0, *(tuned - cost for cost, tuned in pairs))
+    statement = "tuned to another ensemble, no ledger is smaller"
+    return Identity("mismatch", "A5", statement, residual)
 
 
 def circuit_end(tally: Tally, H_kept: float) -> Identity:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from revsim.errors import InputError
 from revsim.simulator.tally import ErasureTally, GateTally, GroupTally, InnerTally, Tally
 
 LEDGERS = (
@@ -41,6 +42,15 @@ SCOPES = {
     "kept": ("given_kept", "a reset may look at everything that is kept"),
 }
 """What a reset may look at: the ledger that is then its least heat, and that in words."""
+
+
+def check_scope(scope: str) -> str:
+    """A scope that there is, or an InputError."""
+    if scope not in SCOPES:
+        raise InputError(
+            f"unknown scope {scope!r}; a reset may look at its {', '.join(SCOPES)}: choose one"
+        )
+    return scope
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from revsim.ledger.ledgers import bit_entropies
 from revsim.simulator.statistics import spectrum_of_values
+from revsim.simulator.tally import Spectrum
 
 Integers = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
@@ -43,8 +44,15 @@ def joint_entropy(values: npt.NDArray[np.generic], weights: Integers | None = No
     >>> joint_entropy(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]))
     2.0
     """
+    return spectrum_of_vectors(values, weights).entropy
+
+
+def spectrum_of_vectors(
+    values: npt.NDArray[np.generic], weights: Integers | None = None
+) -> Spectrum:
+    """How often each distinct row of integers [rows, n] occurs."""
     keys, bits = keys_of(values)
-    return spectrum_of_values(keys.astype(np.uint64), bits, weights).entropy
+    return spectrum_of_values(keys.astype(np.uint64), bits, weights)
 
 
 def column_entropies(
@@ -65,6 +73,12 @@ class LayerEntropies:
     H_out: float
     separate_loss: float
     """Sum over neurons of H(z_i) - H(y_i): activations taken one by one (theorem T6)."""
+    injective: bool
+    """Whether different inputs have different z, on the rows of the ensemble (theorem T9)."""
+    least_merge: float
+    """What the linear part loses at least if two rows meet: 2 / total weight, in bits."""
+    relu_gap: float | None = None
+    """How far relu is from theorem T10 in any neuron of the layer; None without a relu."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +96,8 @@ class Neurons:
     value_entropy: npt.NDArray[np.float64]
     given_state: npt.NDArray[np.float64]
     pattern_entropy: float
+    columns: Integers
+    """Which outputs of the layer the neurons are, int64 [n]."""
 
 
 def layer_entropies(
@@ -91,27 +107,59 @@ def layer_entropies(
     z: npt.NDArray[np.generic],
     y: npt.NDArray[np.generic],
     weights: Integers | None,
+    relu: bool = False,
+    one_by_one: bool = True,
 ) -> LayerEntropies:
-    """Entropies of one layer's input, z and output, integers [rows, n] each."""
+    """Entropies of one layer's input, z and output, integers [rows, n] each.
+
+    `one_by_one`: each y depends on one z alone; not so where a choice closes the layer, whose
+    separate loss is that of a layer that keeps nothing.
+    """
     separate = 0.0
-    if z.shape[1] == y.shape[1]:
+    if one_by_one:
         separate = float((column_entropies(z, weights) - column_entropies(y, weights)).sum())
     else:
         separate = float(column_entropies(z, weights).sum())
+    before, after = spectrum_of_vectors(x, weights), spectrum_of_vectors(z, weights)
     return LayerEntropies(
         name,
         kind,
-        joint_entropy(x, weights),
-        joint_entropy(z, weights),
+        before.entropy,
+        after.entropy,
         joint_entropy(y, weights),
         separate,
+        bool(before.times.sum() == after.times.sum()),
+        2 / (len(x) if weights is None else int(weights.sum())),
+        max(relu_gap(z[:, k], weights) for k in range(z.shape[1])) if relu else None,
     )
 
 
+def relu_gap(z: npt.NDArray[np.generic], weights: Integers | None = None) -> float:
+    """Theorem T10 on one neuron's z, integers [rows]: how far H(z) - H(relu z) is from
+    P(z <= 0) H(z given z <= 0), in bits."""
+    column = z.astype(np.int64)[:, None]
+    off = column[:, 0] <= 0
+    weight = np.ones(len(z), dtype=np.int64) if weights is None else weights
+    lost = joint_entropy(column, weights) - joint_entropy(np.maximum(column, 0), weights)
+    share = float(weight[off].sum() / weight.sum())
+    inside = joint_entropy(column[off], weight[off]) if share > 0 else 0.0
+    return abs(lost - share * inside)
+
+
 def neuron_statistics(
-    layer: str, y: npt.NDArray[np.generic], active: Bits, weights: Integers | None
+    layer: str,
+    y: npt.NDArray[np.generic],
+    active: Bits,
+    weights: Integers | None,
+    columns: Integers | None = None,
 ) -> Neurons:
-    """Activity and entropies of the neurons of one layer: y integers [rows, n], active bool."""
+    """Activity and entropies of the neurons of one layer: y integers [rows, n].
+
+    `columns`: those of the n outputs that are neurons, None where all are; `active`: bool [rows,
+    neurons].
+    """
+    columns = np.arange(y.shape[1]) if columns is None else columns
+    y = y[:, columns]
     if weights is None:
         ones, total = active.sum(axis=0, dtype=np.int64), len(y)
     else:
@@ -130,4 +178,5 @@ def neuron_statistics(
         column_entropies(y, weights),
         inside,
         joint_entropy(active, weights),
+        columns,
     )

@@ -1,13 +1,7 @@
-"""Activations: each operator of a neuron as one stage that works in place and names its garbage.
+"""Activations: each operator of a neuron as one stage that works in place and names its garbage."""
 
-A stage takes the wires that hold the neuron's value and some fresh wires, runs reversible gates on
-them, and says which of these wires now hold the new value, which are garbage (and by which cause
-they would have to be erased) and which hold 0 again. It erases nothing: only a schedule does.
-"""
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,151 +10,135 @@ from revsim.blocks.clamp import clamp_in_place
 from revsim.blocks.requantise import Affine, power_of_two, requantise, shortest_affine
 from revsim.blocks.select import relu_in_place, threshold_in_place
 from revsim.circuit.builder import Builder
-from revsim.circuit.definition import Definition
 from revsim.circuit.registers import Encoding, Wires
 from revsim.errors import InputError
-from revsim.network.operators import Bounds, Clamp, Operator, Relu, Requantise, Sign, Threshold
-
-Emit = Callable[[Builder, Wires, Wires], None]
-
-
-@dataclass(frozen=True)
-class Value:
-    """What is known of a neuron's value on its way: encoding of its wires and exact range."""
-
-    encoding: Encoding
-    low: int
-    high: int
-
-    @property
-    def signed(self) -> bool:
-        """Whether the top bit has a negative weight."""
-        return bool(self.encoding.weights) and self.encoding.weights[-1] < 0
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """One operator of one neuron.
-
-    `emit(builder, value, fresh)` writes the gates. `value`, `garbage` and `clean` index the wires
-    [old value | fresh] (index 0 first): where the result, the garbage and the zeros are.
-    `operator` is what the stage does to the integer, None where only the encoding changes;
-    `before` is what is known of the value that comes in.
-    """
-
-    name: str
-    cause: str
-    width: int
-    fresh: int
-    emit: Emit
-    value: tuple[int, ...]
-    encoding: Encoding
-    garbage: tuple[int, ...]
-    clean: tuple[int, ...] = ()
-    operator: Operator | None = None
-    before: Value = Value(Encoding(0, ()), 0, 0)
-
-    @cached_property
-    def definition(self) -> Definition:
-        """The stage on its own: ports `value` and `fresh`."""
-        b = Builder(self.name)
-        value = b.port("value", self.width)
-        fresh = b.port("fresh", self.fresh, zero=True)
-        self.emit(b, value, fresh)
-        return b.build()
-
-
-def nothing(b: Builder, value: Wires, fresh: Wires) -> None:
-    """A stage without gates: wires only change their meaning."""
+from revsim.lower.stage import Stage, Value, nothing
+from revsim.lower.table import table_stage
+from revsim.network.operators import (
+    Clamp,
+    Relu,
+    Requantise,
+    Sign,
+    Single,
+    Table,
+    Threshold,
+    Wrap,
+    parameters,
+)
 
 
 def chains(
-    operators: Sequence[tuple[Operator, ...]], starts: Sequence[Value], compared: bool
+    operators: Sequence[Sequence[Single | None]],
+    starts: Sequence[Value],
+    compared: Sequence[int] = (),
 ) -> tuple[tuple[Stage, ...], ...]:
     """All stages of every neuron, in order, for values in the encodings and ranges of `starts`.
 
-    Chains are equally long: where one neuron changes its encoding, the others have a step without
-    gates. `compared`: an argmax follows, so all values end in one encoding.
+    `operators`: per neuron, None where it is let through. Chains are equally long: where one neuron
+    changes, the others may have a step without gates. Equal steps are one `Stage`, so neurons
+    share its definition. `compared`: these values compete in a choice that follows, so they end in
+    encodings whose registers compare as they do.
     """
     values = list(starts)
     steps: list[list[Stage]] = []
+    made: dict[Hashable, Stage] = {}
+
+    def shared(key: Hashable, make: Callable[[], Stage]) -> Stage:
+        if key not in made:
+            made[key] = make()
+        return made[key]
 
     def recode(targets: Sequence[int | None], width: int = 0) -> None:
         if all(target is None for target in targets):
             return
         step = [
-            replace(_same(value) if target is None else _recode(value, target, width), before=value)
+            shared(
+                (value, target, width),
+                lambda v=value, t=target: replace(  # type: ignore[misc]
+                    _same(v) if t is None else _recode(v, t, width), before=v
+                ),
+            )
             for value, target in zip(values, targets, strict=True)
         ]
         values[:] = [Value(s.encoding, v.low, v.high) for s, v in zip(step, values, strict=True)]
         steps.append(step)
 
     for alike in zip(*operators, strict=True):
-        recode([_wanted_offset(operator, j, values[j]) for j, operator in enumerate(alike)])
+        recode([_wanted_offset(operator, values[j]) for j, operator in enumerate(alike)])
         step = []
         for j, operator in enumerate(alike):
-            stage = replace(_stage(operator, j, values[j]), operator=operator, before=values[j])
-            low, high = (int(v[0]) for v in _bounds(operator, j, values[j]))
+            value = values[j]
+            key = None if operator is None else parameters(operator)
+            try:
+                stage = shared((value, key), lambda o=operator, v=value: _step(o, v))  # type: ignore[misc]
+            except InputError as error:
+                kind = "" if operator is None else operator.kind
+                raise InputError(f"operator {kind}, value {j} {error}") from None
             step.append(stage)
+            low, high = (value.low, value.high) if operator is None else _bounds(operator, value)
             values[j] = Value(stage.encoding, low, high)
         steps.append(step)
-    if compared and len({_order(v, values) for v in values}) > 1:
-        recode([0] * len(values), max(_recoded_width(v, 0) for v in values))
+    competing = [values[k] for k in compared]
+    if len({_order(v, competing) for v in competing}) > 1:
+        among = set(compared)
+        recode(
+            [0 if k in among else None for k in range(len(values))],
+            max(_recoded_width(v, 0) for v in competing),
+        )
     return tuple(zip(*steps, strict=True)) if steps else ((),) * len(values)
 
 
-def _order(value: Value, among: Sequence[Value]) -> tuple[int, int]:
+def _step(operator: Single | None, value: Value) -> Stage:
+    stage = _same(value) if operator is None else _stage(operator, value)
+    return replace(stage, operator=operator, before=value)
+
+
+def _order(value: Value, among: Sequence[Value]) -> tuple[int, int, bool]:
     """What must agree for registers to compare like their values (zeros are added on top)."""
     encoding = value.encoding
-    return encoding.offset, encoding.width if any(v.signed for v in among) else 0
+    signed = any(v.signed for v in among)
+    return encoding.offset, encoding.width if signed else 0, value.signed
 
 
-def _wanted_offset(operator: Operator, neuron: int, value: Value) -> int | None:
+def _wanted_offset(operator: Single | None, value: Value) -> int | None:
     """The offset that a value needs before an operator, None where it is well as it is."""
-    around = _threshold_of(operator, neuron)
+    offset = value.encoding.offset
+    if operator is None or isinstance(operator, Table):
+        return None  # a table reads any encoding
+    if isinstance(operator, Wrap) and _step_of(value.encoding) == 0:
+        return None if offset % (1 << operator.bits) == 0 else 0
+    around = threshold_of(operator)
     if around is None:
-        return 0 if value.encoding.offset else None
-    return None if value.encoding.offset == around and value.signed else around
+        return 0 if offset else None
+    return None if offset == around and value.signed else around
 
 
-def _threshold_of(operator: Operator, neuron: int) -> int | None:
+def threshold_of(operator: Single) -> int | None:
     """The number that a threshold or sign compares with: its z is held minus that number."""
     if isinstance(operator, Threshold):
-        return int(operator.thresholds[neuron])
+        return int(operator.thresholds[0])
     return 0 if isinstance(operator, Sign) else None
 
 
-def _bounds(operator: Operator, neuron: int, value: Value) -> Bounds:
-    single = for_neuron(operator, neuron)
-    return single.bounds(np.array([value.low]), np.array([value.high]))
+def _bounds(operator: Single, value: Value) -> tuple[int, int]:
+    low, high = operator.bounds(np.array([value.low]), np.array([value.high]))
+    return int(low[0]), int(high[0])
 
 
-def for_neuron(operator: Operator, neuron: int) -> Operator:
-    """The operator as it acts on one neuron alone."""
-    if isinstance(operator, Requantise):
-        multiplier = operator.multiplier
-        return Requantise(
-            operator.shift[neuron : neuron + 1],
-            operator.rounding,
-            None if multiplier is None else multiplier[neuron : neuron + 1],
-        )
-    if isinstance(operator, Threshold):
-        return Threshold(operator.thresholds[neuron : neuron + 1])
-    return operator
-
-
-def _stage(operator: Operator, neuron: int, value: Value) -> Stage:
+def _stage(operator: Single, value: Value) -> Stage:
     if isinstance(operator, Relu):
         return _relu(value)
     if isinstance(operator, Requantise):
-        return _requantise(operator, neuron, value)
+        return _requantise(operator, value)
     if isinstance(operator, Clamp):
         return _clamp(operator, value)
     if isinstance(operator, Threshold):
         return _threshold(value, Encoding(0, (1,)))
     if isinstance(operator, Sign):
         return _threshold(value, Encoding(-1, (2,)))
-    raise InputError(f"{operator.kind} is no elementwise operator")
+    if isinstance(operator, Wrap):
+        return _wrap(operator, value)
+    return table_stage(operator, value)
 
 
 def _range(first: int, stop: int) -> tuple[int, ...]:
@@ -237,27 +215,25 @@ def _relu(value: Value) -> Stage:
     )
 
 
-def affine_of(operator: Requantise, neuron: int, low: int, high: int) -> Affine:
+def affine_of(operator: Requantise, low: int, high: int) -> Affine:
     """The multiply-and-shift that equals a neuron's requantiser on [low, high], proven by steps."""
-    shift = int(operator.shift[neuron])
+    shift = int(operator.shift[0])
     if operator.multiplier is None:
         return power_of_two(shift, operator.rounding)
-    single = for_neuron(operator, neuron)
-    scale = int(operator.multiplier[neuron]) / 2.0**shift
+    scale = int(operator.multiplier[0]) / 2.0**shift
     if operator.rounding == "tflite_double":
         scale /= 2.0**31
     try:
-        return shortest_affine(lambda v: single.apply(v[:, None])[:, 0], low, high, scale)
+        return shortest_affine(lambda v: operator.apply(v[:, None])[:, 0], low, high, scale)
     except InputError as error:
         raise InputError(
-            f"operator requantise, value {neuron} ({operator.rounding}): {error}; "
-            "use another rounding or multiplier"
+            f"({operator.rounding}): {error}; use another rounding or multiplier"
         ) from None
 
 
-def _requantise(operator: Requantise, neuron: int, value: Value) -> Stage:
+def _requantise(operator: Requantise, value: Value) -> Stage:
     """A plain shift drops wires; the rest is computed on fresh wires, the old value garbage."""
-    affine = affine_of(operator, neuron, value.low, value.high)
+    affine = affine_of(operator, value.low, value.high)
     width = len(value.encoding.weights)
     if (affine.m, affine.b, affine.b_negative, affine.even) == (1, 0, 0, False):
         cut = min(affine.shift, width - 1 if value.signed else width)
@@ -357,4 +333,26 @@ def _threshold(value: Value, encoding: Encoding) -> Stage:
         (width - 1,),
         encoding,
         _range(0, width - 1),
+    )
+
+
+def _wrap(operator: Wrap, value: Value) -> Stage:
+    """The low bits are the result, the others are dropped; a short signed value is extended."""
+    width, bits = value.encoding.width, operator.bits
+    missing = max(0, bits - width) if value.signed else 0
+    kept = min(bits, width + missing)
+
+    def emit(b: Builder, wires: Wires, fresh: Wires) -> None:
+        if len(fresh):
+            b.cx(np.full(len(fresh), wires[-1], dtype=np.int32), fresh)
+
+    return Stage(
+        f"wrap to {bits} bits",
+        "wrap",
+        width,
+        missing,
+        emit,
+        _range(0, kept),
+        Encoding(0, tuple(1 << k for k in range(kept))),
+        _range(kept, width),
     )

@@ -2,26 +2,27 @@
 
 A lowered layer offers the parts from which a schedule chooses: `linear` (x, z -> x, z ^ Wx + b),
 the `stages` that activate a z in place and name their garbage, `copies` (x, y -> x, y ^ layer(x),
-everything undone inside) and `joint` for operators that look at all neurons at once (argmax).
-None of them erases anything.
+everything undone inside) and `joint` for operators that look at several neurons at once. Neurons of
+one shape (the positions of a convolution, above all) share their definitions. None erases anything.
 """
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 
-from revsim.blocks.columns import sum_columns
-from revsim.blocks.maximum import argmax
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition
 from revsim.circuit.measures import counts
-from revsim.circuit.registers import Encoding, Wires
+from revsim.circuit.registers import Encoding
 from revsim.errors import InputError
-from revsim.lower.activation import Stage, Value, chains
-from revsim.lower.linear import WeightedSum, linear_definition, weighted_sum
+from revsim.lower.activation import chains, threshold_of
+from revsim.lower.joint import Joint, joint_of
+from revsim.lower.linear import InputBits, WeightedSum, linear_definition, weighted_sum
+from revsim.lower.stage import Stage, Value
 from revsim.network.network import Network, NetworkLayer
-from revsim.network.operators import Argmax, Dense, Operator, Relu, Requantise, Sign, Threshold
+from revsim.network.operators import Relu, Requantise, Single, Table, Wrap, single
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,8 @@ class LoweredLayer:
     """One layer of a network as reversible parts.
 
     `inputs`, `z`, `outputs`: encodings per value. `sums`: one weighted sum per neuron, empty where
-    the layer has no linear part (then z is its input). `stages`: per neuron, in order.
+    the layer has no linear part (then z is its input). `stages`: per neuron, in order; `joint`:
+    the choice that closes the layer, if one does.
     """
 
     source: NetworkLayer
@@ -39,23 +41,21 @@ class LoweredLayer:
     outputs: tuple[Encoding, ...]
     sums: tuple[WeightedSum, ...]
     stages: tuple[tuple[Stage, ...], ...]
+    joint: Joint | None
 
     @property
     def name(self) -> str:
         """Name of the layer."""
         return self.source.name
 
-    @property
-    def has_argmax(self) -> bool:
-        """Whether an argmax over all neurons closes the layer."""
-        return any(isinstance(a, Argmax) for a in self.source.activations)
-
     @cached_property
     def linear(self) -> tuple[Definition, ...]:
-        """Per neuron: ports `x` (wires with a weight), `z`."""
-        return tuple(
-            linear_definition(total, f"{self.name} sum {j}") for j, total in enumerate(self.sums)
-        )
+        """Per neuron: ports `x` (the wires it reads), `z`."""
+        made: dict[Hashable, Definition] = {}
+        for j, total in enumerate(self.sums):
+            if total.key not in made:
+                made[total.key] = linear_definition(total, f"{self.name} sum {j}")
+        return tuple(made[total.key] for total in self.sums)
 
     @cached_property
     def linear_toffolis(self) -> int:
@@ -65,7 +65,15 @@ class LoweredLayer:
     @cached_property
     def copies(self) -> tuple[Definition, ...]:
         """Per neuron: ports `x` and `y`; y ^= activation(sum(x)), everything else undone."""
-        return tuple(self._copy(j) for j in range(len(self.z)))
+        made: dict[Hashable, Definition] = {}
+        found = []
+        for j, stages in enumerate(self.stages):
+            start = self.sums[j].key if self.sums else self.inputs[j]
+            key = (start, *map(id, stages))
+            if key not in made:
+                made[key] = self._copy(j)
+            found.append(made[key])
+        return tuple(found)
 
     def _copy(self, j: int) -> Definition:
         b = Builder(f"{self.name} neuron {j}")
@@ -73,33 +81,15 @@ class LoweredLayer:
         x = b.port("x", len(total.wires) if total else self.inputs[j].width)
         y = b.port("y", self.activated[j].width, zero=True)
         start = b.mark()
-        value = sum_columns(b, total.terms(x), total.width) if total else x
+        value = total.emit(b, x) if total else x
         for stage in self.stages[j]:
             fresh = b.local("fresh", stage.fresh)
-            stage.emit(b, value, fresh)
+            stage.compute(b, value, fresh)
             value = np.concatenate([value, fresh])[list(stage.value)]
         stop = b.mark()
         b.cx(value, y)
         b.undo(start, stop)
         return b.build()
-
-    @cached_property
-    def joint(self) -> Definition:
-        """Argmax: ports `value_0` .. `value_n`, `index`; index ^= the winner, values kept."""
-        b = Builder(f"{self.name} argmax")
-        values = [b.port(f"value_{k}", e.width) for k, e in enumerate(self.activated)]
-        index = b.port("index", self.outputs[0].width, zero=True)
-        widest = max(e.width for e in self.activated)
-        padded: list[Wires] = []
-        for value in values:  # unsigned values of unequal width: zeros above
-            missing = widest - len(value)
-            padded.append(np.concatenate([value, b.local("zero", missing)]) if missing else value)
-        argmax(b, padded, index, signed=_is_signed(self.activated[0]))
-        return b.build()
-
-
-def _is_signed(encoding: Encoding) -> bool:
-    return bool(encoding.weights) and encoding.weights[-1] < 0
 
 
 @lru_cache(maxsize=64)
@@ -124,89 +114,93 @@ def lower(network: Network) -> tuple[LoweredLayer, ...]:
 
 
 def _lower_layer(source: NetworkLayer, inputs: tuple[Encoding, ...]) -> LoweredLayer:
-    elementwise = tuple(a for a in source.activations if not isinstance(a, Argmax))
-    closing = len(elementwise) < len(source.activations)
+    count, choice = len(source.z_low), source.choice
+    compared = () if choice is None else tuple(np.unique(choice.groups_of(count)).tolist())
+    operators: list[tuple[Single | None, ...]] = [
+        tuple(single(a, j) for a in source.elementwise) for j in range(count)
+    ]
     sums: tuple[WeightedSum, ...] = ()
     z = inputs
-    operators: list[tuple[Operator, ...]] = [elementwise] * len(source.z_low)
+    lows, highs = source.z_low.tolist(), source.z_high.tolist()
     if source.linear is not None:
-        z, operators = _z_encodings(source, elementwise, closing)
+        bits = source.linear.bits
+        z = _z_encodings(operators, lows, highs, bits, compared)
+        read = InputBits.of(inputs)
         sums = tuple(
-            weighted_sum(weights, int(bias), inputs, encoding)
-            for weights, bias, encoding in zip(
-                source.linear.weights, source.linear.bias, z, strict=True
-            )
+            weighted_sum(source.linear.terms(j), read, encoding) for j, encoding in enumerate(z)
         )
     starts = []
-    for j, encoding in enumerate(z):
-        start = Value(encoding, int(source.z_low[j]), int(source.z_high[j]))
-        if source.linear is not None and operators[j] is not elementwise:
-            # A rounding constant is folded: the register stands for z plus that constant.
-            start = Value(
-                Encoding(0, encoding.weights),
-                start.low - encoding.offset,
-                start.high - encoding.offset,
-            )
-        starts.append(start)
+    for j, (encoding, low, high) in enumerate(zip(z, lows, highs, strict=True)):
+        folded = _folded_rounding(operators[j]) if source.linear is not None else None
+        if folded is not None:  # the register stands for z plus the rounding constant
+            operators[j] = folded[1]
+            low, high = low - encoding.offset, high - encoding.offset
+            encoding = Encoding(0, encoding.weights)
+        starts.append(Value(encoding, low, high))
     try:
-        stages = chains(operators, starts, closing)
+        stages = chains(operators, starts, compared)
     except InputError as error:
         raise InputError(f"{source.name}, {error}") from None
     activated = tuple(s[-1].encoding if s else e for s, e in zip(stages, z, strict=True))
-    outputs = (Encoding.unsigned(0, len(activated) - 1),) if closing else activated
-    return LoweredLayer(source, inputs, z, activated, outputs, sums, stages)
+    joint = None if choice is None else joint_of(choice, activated, source.name)
+    outputs = activated if joint is None else joint.outputs
+    return LoweredLayer(source, inputs, z, activated, outputs, sums, stages, joint)
 
 
 def _z_encodings(
-    source: NetworkLayer, elementwise: tuple[Operator, ...], closing: bool
-) -> tuple[tuple[Encoding, ...], list[tuple[Operator, ...]]]:
-    """How each z is held, and what is left to do per neuron once constants are folded into it."""
-    linear = source.linear
-    assert isinstance(linear, Dense)
+    operators: Sequence[tuple[Single | None, ...]],
+    lows: Sequence[int],
+    highs: Sequence[int],
+    bits: int | None,
+    compared: Sequence[int],
+) -> tuple[Encoding, ...]:
+    """How each z is held: so that its first operator needs no further constant."""
+    among = set(compared)
+    floor, ceiling = (
+        (min(lows[k] for k in compared), max(highs[k] for k in compared)) if compared else (0, 0)
+    )
     encodings: list[Encoding] = []
-    operators: list[tuple[Operator, ...]] = []
-    floor, ceiling = int(source.z_low.min()), int(source.z_high.max())
-    for j, (low, high) in enumerate(
-        zip(source.z_low.tolist(), source.z_high.tolist(), strict=True)
-    ):
-        left = elementwise
-        if not elementwise:
-            encoding = (
-                Encoding.unsigned(floor, ceiling) if closing else Encoding.unsigned(low, high)
-            )
-        elif isinstance(elementwise[0], Threshold):
-            encoding = Encoding.signed(low, high, int(elementwise[0].thresholds[j]))
+    for j, (low, high) in enumerate(zip(lows, highs, strict=True)):
+        first = next((o for o in operators[j] if o is not None), None)
+        if first is None:
+            ends = (floor, ceiling) if j in among else (low, high)
+            encoding = Encoding.unsigned(*ends)
+        elif isinstance(first, Table):
+            encoding = Encoding.unsigned(low, high)
+        elif isinstance(first, Wrap):
+            encoding = Encoding.unsigned(low >> first.bits << first.bits, high)
         else:
-            offset, left = _folded_rounding(elementwise, j)
-            encoding = Encoding.signed(low, high, offset)
-        if linear.bits is not None and encoding.width < linear.bits:
-            offset = encoding.offset if elementwise else 0  # an unsigned offset is dropped
-            encoding = Encoding(offset, Encoding.twos_complement(linear.bits).weights)
+            folded = _folded_rounding(operators[j])
+            encoding = Encoding.signed(
+                low, high, threshold_of(first) or (0 if folded is None else folded[0])
+            )
+        if bits is not None and encoding.width < bits:
+            offset = 0 if first is None else encoding.offset  # an unsigned offset is dropped
+            encoding = Encoding(offset, Encoding.twos_complement(bits).weights)
         encodings.append(encoding)
-        operators.append(left)
-    return tuple(encodings), operators
+    return tuple(encodings)
 
 
 def _folded_rounding(
-    operators: tuple[Operator, ...], neuron: int
-) -> tuple[int, tuple[Operator, ...]]:
+    operators: tuple[Single | None, ...],
+) -> tuple[int, tuple[Single | None, ...]] | None:
     """A power-of-two requantiser that rounds half up: its constant joins the bias, a shift is left.
 
     max(z, 0) may come before it: z + r is negative only where max(z, 0) + r rounds to 0 as well.
-    The register then holds z + r, so its encoding's offset is -r.
+    The register then holds z + r, so its encoding's offset is -r. None where nothing is folded.
     """
-    place = 1 if operators and isinstance(operators[0], Relu) else 0
-    if len(operators) <= place:
-        return 0, operators
+    acting = [k for k, operator in enumerate(operators) if operator is not None]
+    after_relu = bool(acting) and isinstance(operators[acting[0]], Relu)
+    if len(acting) <= after_relu:
+        return None
+    place = acting[after_relu]
     operator = operators[place]
-    after_relu = place == 1
     if not isinstance(operator, Requantise) or operator.multiplier is not None:
-        return 0, operators
+        return None
     if operator.rounding != "half_up" and not (after_relu and operator.rounding == "half_away"):
-        return 0, operators
-    shift = int(operator.shift[neuron])
-    if shift == 0 or isinstance(operators[0], Sign):
-        return 0, operators
-    shifts = operator.shift.copy()
-    floor = Requantise(shifts, "floor")
+        return None
+    shift = int(operator.shift[0])
+    if shift == 0:
+        return None
+    floor = Requantise(operator.shift.copy(), "floor")
     return -(1 << (shift - 1)), (*operators[:place], floor, *operators[place + 1 :])

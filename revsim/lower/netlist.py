@@ -15,14 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.blocks.columns import Terms, columns_of, weighted_bits
+from revsim.blocks.lookup import normal_form, split_of
 from revsim.blocks.requantise import requantise_terms
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Gates
 from revsim.circuit.gates import COLUMNS, ERASE, EXTRA, OP, ROLE, A, B, C
-from revsim.circuit.registers import Encoding, Wires
-from revsim.lower.activation import Stage, affine_of
+from revsim.circuit.registers import Encoding, Integers, Wires
+from revsim.lower.activation import affine_of
 from revsim.lower.layer import LoweredLayer
-from revsim.network.operators import Argmax, Clamp, Relu, Requantise
+from revsim.lower.stage import Stage
+from revsim.lower.table import reached, spread
+from revsim.network.operators import Argmax, Clamp, Maximum, Relu, Requantise, Table, TopK, Wrap
 
 Literals = npt.NDArray[np.int32]
 """2 * wire + complement; FALSE and TRUE stand for constants."""
@@ -164,6 +167,46 @@ class Netlist:
             carry = self.or_(self.and_(a ^ 1, b), self.and_(half, carry))
         return carry
 
+    def lookup(self, address: Sequence[int], values: Integers, width: int) -> list[int]:
+        """values[address] as `width` literals: the split normal form of blocks/lookup.py."""
+        form = normal_form(values, width)
+        high = split_of(form)
+        low = len(address) - high
+        below, above = self._monomials(address[:low]), self._monomials(address[low:])
+        result = []
+        for cells in form.reshape(width, 1 << high, 1 << low):
+            bit = FALSE
+            for factor, cell in zip(above, cells, strict=True):
+                total = FALSE
+                for k in np.flatnonzero(cell).tolist():
+                    total = self.xor(total, below[k])
+                bit = self.xor(bit, self.and_(factor, total))
+            result.append(bit)
+        return result
+
+    def _monomials(self, bits: Sequence[int]) -> list[int]:
+        """A literal for each product of some of `bits`, indexed by which."""
+        made = [TRUE]
+        for bit in bits:
+            made += [self.and_(bit, m) for m in made]
+        return made
+
+    def top_k(self, values: Sequence[Sequence[int]], k: int) -> list[int]:
+        """Whether each value is among the k greatest, ties to the lowest index."""
+        count = len(values)
+        later = {
+            (i, j): self.less(values[i], values[j]) for j in range(count) for i in range(j)
+        }  # value i < value j
+        result = []
+        for i in range(count):
+            beaten = [later[i, j] for j in range(i + 1, count)]
+            beaten += [later[j, i] ^ 1 for j in range(i)]
+            wires = np.arange(count - 1, dtype=np.int32)
+            terms = weighted_bits(wires, np.ones(count - 1, dtype=np.int64))
+            number = self.sum_columns(terms, beaten, (count - 1).bit_length())
+            result.append(self.at_least(number, k) ^ 1)
+        return result
+
     # --- result ---------------------------------------------------------------------------------
 
     def finish(self, outputs: Sequence[int], y: Literals) -> Definition:
@@ -254,14 +297,18 @@ def neuron_netlist(layer: LoweredLayer, j: int) -> Definition:
     if total is None:
         value = x.tolist()
     else:
-        terms = total.terms(np.arange(len(total.wires), dtype=np.int32))
-        value = net.sum_columns(terms, x.tolist(), total.width)
+        first, second = total.pairs[:, 0], total.pairs[:, 1]
+        products = net.both(x[first], x[second]) if len(first) else x[:0]
+        bits = np.concatenate([x, products])
+        weights = np.concatenate([total.weights, total.coefficients])
+        terms = weighted_bits(np.arange(len(bits), dtype=np.int32), weights, total.constant)
+        value = net.sum_columns(terms, bits.tolist(), total.width)
     for stage in layer.stages[j]:
-        value = _through(net, value, stage, j)
+        value = _through(net, value, stage)
     return net.finish(value, y)
 
 
-def _through(net: Netlist, value: list[int], stage: Stage, neuron: int) -> list[int]:
+def _through(net: Netlist, value: list[int], stage: Stage) -> list[int]:
     """One stage as gates: the same integer function as the reversible stage."""
     operator, encoding, after = stage.operator, stage.before.encoding, stage.encoding
     signed = stage.before.signed
@@ -275,7 +322,7 @@ def _through(net: Netlist, value: list[int], stage: Stage, neuron: int) -> list[
             return value
         return [net.and_(value[-1] ^ 1, v) for v in value[: after.width]]
     if isinstance(operator, Requantise):
-        affine = affine_of(operator, neuron, stage.before.low, stage.before.high)
+        affine = affine_of(operator, stage.before.low, stage.before.high)
         if (affine.m, affine.b, affine.b_negative, affine.even) == (1, 0, 0, False):
             return value[len(value) - after.width :]
         wires = np.arange(len(value), dtype=np.int32)
@@ -296,6 +343,12 @@ def _through(net: Netlist, value: list[int], stage: Stage, neuron: int) -> list[
                     for k, v in enumerate(value)
                 ]
         return value[: after.width]
+    if isinstance(operator, Wrap):
+        top = value[-1] if signed else FALSE
+        return [*value, *[top] * after.width][: after.width]
+    if isinstance(operator, Table):
+        raw, entries, _, bits = reached(operator, stage.before)
+        return net.lookup(value[:bits], spread(raw, entries, bits), after.width)
     return [value[-1] ^ 1]  # threshold or sign: the complement of the sign
 
 
@@ -304,20 +357,36 @@ def _weighted(encoding: Encoding, constant: int) -> Terms:
     return weighted_bits(wires, np.array(encoding.weights), constant)
 
 
-@lru_cache(maxsize=1024)
-def argmax_netlist(layer: LoweredLayer) -> Definition:
-    """The closing argmax of a layer: ports `value_0` .. and `index`, ties to the lowest index."""
-    assert any(isinstance(a, Argmax) for a in layer.source.activations)
-    net = Netlist(f"{layer.name} argmax netlist")
-    ports = [net.port(f"value_{k}", e.width).tolist() for k, e in enumerate(layer.activated)]
-    index = net.port("index", layer.outputs[0].width, zero=True)
+@lru_cache(maxsize=65536)
+def joint_netlist(layer: LoweredLayer, number: int) -> Definition:
+    """One group of the choice that closes a layer: ports as in `Group.definition`."""
+    joint = layer.joint
+    assert joint is not None
+    operator, group = joint.operator, joint.groups[number]
+    net = Netlist(f"{layer.name} {operator.kind.replace('_', ' ')} netlist {number}")
+    ports = [
+        net.port(f"value_{k}", layer.activated[source].width).tolist()
+        for k, source in enumerate(group.sources)
+    ]
+    marks = [
+        net.port(f"output_{k}", joint.outputs[target].width, zero=True)
+        for k, target in enumerate(group.targets)
+    ]
+    outputs = np.concatenate(marks)
     widest = max(len(p) for p in ports)
-    signed = bool(layer.activated[0].weights) and layer.activated[0].weights[-1] < 0
-    values = [[*p[:-1], p[-1] ^ 1] if signed else [*p, *[FALSE] * (widest - len(p))] for p in ports]
-    best, winner = values[0], [FALSE] * len(index)
+    flip = [[*p[:-1], p[-1] ^ 1] if joint.signed else p for p in ports]
+    values = [[*p, *[FALSE] * (widest - len(p))] for p in flip]
+    if isinstance(operator, TopK):
+        return net.finish(net.top_k(values, operator.k), outputs)
+    best, winner = values[0], [FALSE] * len(outputs)
     for k, value in enumerate(values[1:], start=1):
         beaten = net.less(best, value)
-        if k < len(values) - 1:
+        if k < len(values) - 1 or isinstance(operator, Maximum):
             best = [net.mux(beaten, v, b) for v, b in zip(value, best, strict=True)]
-        winner = [net.mux(beaten, TRUE if k >> i & 1 else FALSE, w) for i, w in enumerate(winner)]
-    return net.finish(winner, index)
+        if isinstance(operator, Argmax):
+            winner = [
+                net.mux(beaten, TRUE if k >> i & 1 else FALSE, w) for i, w in enumerate(winner)
+            ]
+    if isinstance(operator, Maximum):
+        winner = [*best[:-1], best[-1] ^ 1] if joint.signed else best
+    return net.finish(winner, outputs)

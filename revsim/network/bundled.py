@@ -14,6 +14,7 @@ import numpy as np
 from revsim.errors import InputError
 from revsim.network.arrays import from_arrays
 from revsim.network.files import load_many, load_npz, read_npz
+from revsim.network.handmade import HANDMADE
 from revsim.network.network import Network
 from revsim.network.operators import Dense, Integers, Relu, Threshold
 
@@ -34,7 +35,7 @@ DATA_OF: Final = {
 SEEDED: Final = ("digits", "digits16")
 """Networks trained from many seeds, and the data of each."""
 TRAINED: Final = tuple(DATA_OF)
-BUNDLED: Final = (*TRAINED, "xor", "toy")
+BUNDLED: Final = (*TRAINED, "xor", "toy", *HANDMADE)
 
 
 def bundled(name: str) -> Network:
@@ -50,6 +51,8 @@ def bundled(name: str) -> Network:
         return _xor()
     if name == "toy":
         return _toy()
+    if name in HANDMADE:
+        return HANDMADE[name]()
     with _file(name) as path:
         return load_npz(path)
 

@@ -9,9 +9,9 @@ import json
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,21 @@ from revsim.network.network import Network
 from revsim.network.operators import (
     Argmax,
     Clamp,
+    Conv2d,
     Dense,
     Integers,
+    Maximum,
     Operator,
+    Part,
+    Product,
     Relu,
     Requantise,
     Sign,
+    Single,
+    Table,
     Threshold,
+    TopK,
+    Wrap,
 )
 
 FORMAT = "revsim network 1"
@@ -79,16 +87,21 @@ def _packed(network: Network) -> tuple[dict[str, Any], dict[str, Integers]]:
         "operators": [],
     }
     arrays: dict[str, Integers] = {"input_low": network.input_low, "input_high": network.input_high}
+    if network.state:
+        header["state"] = [list(pair) for pair in network.state]
+        header["initial"] = list(network.initial)
     for k, operator in enumerate(network.operators):
-        entry: dict[str, Any] = {"kind": operator.kind}
-        for field in ("weights", "bias", "shift", "multiplier", "thresholds"):
-            value = getattr(operator, field, None)
-            if value is not None:
-                entry[field] = f"{field}{k}"
-                arrays[f"{field}{k}"] = value
-        for field in ("low", "high", "rounding", "bits"):
-            if getattr(operator, field, None) is not None:
-                entry[field] = getattr(operator, field)
+        inner = operator.operator if isinstance(operator, Part) else operator
+        entry: dict[str, Any] = {"kind": inner.kind}
+        given = {field.name: getattr(inner, field.name) for field in fields(inner)}
+        if isinstance(operator, Part):  # written as the inner operator with its columns
+            given["columns"] = operator.columns
+        for name, value in given.items():
+            if isinstance(value, np.ndarray):
+                entry[name] = f"{name}{k}"
+                arrays[f"{name}{k}"] = value
+            elif value is not None:
+                entry[name] = value
         header["operators"].append(entry)
     return header, arrays
 
@@ -198,7 +211,7 @@ def _unpacked(data: dict[str, np.ndarray[Any, np.dtype[Any]]], path: str | Path)
     def array(key: object, dimensions: int, what: str) -> Integers:
         if not isinstance(key, str) or key not in data:
             raise InputError(f"{what}: array {key!r} is missing")
-        return integers(data[key], what, dimensions)
+        return integers(data[key], what, None if dimensions < 0 else dimensions)
 
     try:
         return Network(
@@ -208,47 +221,121 @@ def _unpacked(data: dict[str, np.ndarray[Any, np.dtype[Any]]], path: str | Path)
             tuple(_operator(entry, array, f"operator {k}") for k, entry in enumerate(entries)),
             str(header.get("source", "")),
             str(header.get("licence", "")),
+            tuple(_whole(pair, 2, "state") for pair in _list(header.get("state", []), "state")),  # type: ignore[misc]
+            tuple(_list(header.get("initial", []), "initial")),
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def _operator(entry: Any, array: Any, where: str) -> Operator:
+Array = Callable[[object, int, str], Integers]
+
+
+def _list(value: object, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise InputError(f"{where}: expected a list, got {value!r}")
+    return value
+
+
+def _whole(value: object, count: int, where: str) -> tuple[int, ...]:
+    """A JSON list of `count` integers."""
+    if not isinstance(value, list) or len(value) != count or not all(_is_whole(v) for v in value):
+        raise InputError(f"{where}: expected {count} integers, got {value!r}")
+    return tuple(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 62
+
+
+def _number(entry: dict[str, Any], name: str, where: str, default: int | None = None) -> int:
+    value = entry.get(name, default)
+    if not _is_whole(value):
+        raise InputError(f"{where}: {name} must be an integer, got {value!r}")
+    assert isinstance(value, int)
+    return value
+
+
+def _operator(entry: Any, array: Array, where: str) -> Operator:
     if not isinstance(entry, dict):
         raise InputError(f"{where}: is {entry!r}, not a JSON object with a kind")
-    kind = entry.get("kind")
-    match kind:
+
+    def given(name: str, dimensions: int) -> Integers:
+        return array(entry.get(name), dimensions, f"{where}: {name}")
+
+    def given_or_none(name: str, dimensions: int) -> Integers | None:
+        return None if entry.get(name) is None else given(name, dimensions)
+
+    bits = entry.get("bits")
+    if bits is not None and not (isinstance(bits, int) and 1 <= bits <= 62):
+        raise InputError(f"{where}: bits must be an integer in 1..62, got {bits!r}")
+    match entry.get("kind"):
         case "dense":
-            bits = entry.get("bits")
-            if bits is not None and not (isinstance(bits, int) and 1 <= bits <= 62):
-                raise InputError(f"{where}: bits must be an integer in 1..62, got {bits!r}")
-            return Dense(
-                array(entry.get("weights"), 2, f"{where}: weights"),
-                array(entry.get("bias"), 1, f"{where}: bias"),
+            return Dense(given("weights", 2), given("bias", 1), bits)
+        case "conv2d":
+            return Conv2d(
+                given("weights", 4),
+                given("bias", 1),
+                _whole(entry.get("shape"), 3, f"{where}: shape"),  # type: ignore[arg-type]
+                _whole(entry.get("stride", [1, 1]), 2, f"{where}: stride"),  # type: ignore[arg-type]
+                _whole(entry.get("padding", [0] * 4), 4, f"{where}: padding"),  # type: ignore[arg-type]
+                _whole(entry.get("dilation", [1, 1]), 2, f"{where}: dilation"),  # type: ignore[arg-type]
+                _number(entry, "groups", where, 1),
+                _number(entry, "pad_value", where, 0),
                 bits,
             )
+        case "product":
+            return Product(
+                given("left", 1),
+                given("right", 1),
+                given("coefficients", 1),
+                given("target", 1),
+                given("bias", 1),
+                bits,
+            )
+        case "argmax":
+            return Argmax()
+        case "top_k":
+            return TopK(_number(entry, "k", where), given_or_none("groups", 2))
+        case "maximum":
+            return Maximum(given("groups", 2))
+    operator = _single(entry, given, given_or_none, where)
+    columns = given_or_none("columns", 1)
+    return operator if columns is None else Part(operator, columns)
+
+
+def _single(
+    entry: dict[str, Any],
+    given: Callable[[str, int], Integers],
+    given_or_none: Callable[[str, int], Integers | None],
+    where: str,
+) -> Single:
+    match entry.get("kind"):
         case "relu":
             return Relu()
         case "requantise":
-            multiplier = entry.get("multiplier")
-            return Requantise(
-                array(entry.get("shift"), 1, f"{where}: shift"),
-                str(entry.get("rounding", "half_up")),
-                None if multiplier is None else array(multiplier, 1, f"{where}: multiplier"),
-            )
+            rounding = str(entry.get("rounding", "half_up"))
+            return Requantise(given("shift", 1), rounding, given_or_none("multiplier", 1))
         case "clamp":
             low, high = entry.get("low"), entry.get("high")
             if not isinstance(low, int) or not isinstance(high, int):
                 raise InputError(f"{where}: clamp needs integers low and high")
             return Clamp(low, high)
         case "threshold":
-            return Threshold(array(entry.get("thresholds"), 1, f"{where}: thresholds"))
+            return Threshold(given("thresholds", 1))
         case "sign":
             return Sign()
-        case "argmax":
-            return Argmax()
-        case _:
-            raise InputError(
-                f"{where}: unknown kind {kind!r}; known are dense, relu, requantise, clamp, "
-                "threshold, sign, argmax"
-            )
+        case "wrap":
+            return Wrap(_number(entry, "bits", where))
+        case "table":
+            # one table for all columns (one dimension) or one each (two)
+            values = given("values", -1)
+            return Table(_number(entry, "low", where), values)
+        case kind:
+            raise InputError(f"{where}: unknown kind {kind!r}; known are {', '.join(KINDS)}")
+
+
+KINDS = (
+    *("dense", "conv2d", "product", "relu", "requantise", "clamp", "threshold", "sign", "wrap"),
+    *("table", "argmax", "top_k", "maximum"),
+)

@@ -94,3 +94,43 @@ def _smallest(low: Integers, high: Integers) -> type[np.signedinteger[Any]]:
         if int(low.min()) >= np.iinfo(kind).min and int(high.max()) <= np.iinfo(kind).max:
             return kind
     return np.int64
+
+
+def run_sequence(
+    network: Network, steps: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """A network with a state on a stream: (rows [steps, inputs], outputs [steps, outputs]).
+
+    steps: integers [steps, inputs that are no state], in order of time. The state inputs of each
+    row are the outputs that feed them from the row before. The rows are what a circuit of the
+    network is run on, one a step; in this order they are the stream.
+
+    >>> from revsim.network.operators import Dense, Wrap
+    >>> counter = Network("counter", np.zeros(2, np.int64), np.array([1, 3]),
+    ...     (Dense(np.array([[1, 1]]), np.array([0])), Wrap(2)), state=((1, 0),))
+    >>> run_sequence(counter, np.ones((5, 1)))[1].ravel().tolist()
+    [1, 2, 3, 0, 1]
+    """
+    fed = [i for i, _ in network.state]
+    free = np.setdiff1d(np.arange(network.inputs), fed)
+    given = np.asarray(steps)
+    if given.ndim != 2 or given.shape[1] != len(free):
+        raise InputError(
+            f"stream: shape {given.shape}; network {network.name!r} takes [steps, {len(free)}], "
+            f"its {len(fed)} state inputs are its own"
+        )
+    rows = np.zeros((len(given), network.inputs), dtype=given.dtype)
+    rows[:, free] = given
+    rows[:, fed] = network.input_low[fed]  # any value in range: only the given ones are checked
+    rows = check_rows(network, rows, "stream")
+    outputs = np.zeros((len(rows), network.outputs), dtype=np.int64)
+    state = np.array(network.initial, dtype=np.int64)
+    source = [j for _, j in network.state]
+    for t in range(len(rows)):
+        rows[t, fed] = state
+        values = rows[t : t + 1]
+        for operator in network.operators:
+            values = operator.apply(values)
+        outputs[t] = values[0]
+        state = outputs[t, source]
+    return rows, outputs

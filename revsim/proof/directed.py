@@ -12,12 +12,15 @@ import numpy.typing as npt
 
 from revsim.circuit.registers import Encoding, Wires
 from revsim.network.network import Network, NetworkLayer
+from revsim.network.sums import Product, Terms
 
 Integers = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
 
 LEVELS = 8
 """Levels from zero to the greatest sum at which every neuron is tried."""
+NEURONS = 256
+"""So many neurons of a layer are tried, evenly spread where there are more."""
 
 
 def directed_rows(network: Network, random: int = 256, seed: int = 0) -> Integers:
@@ -43,12 +46,11 @@ def layer_rows(layer: NetworkLayer, random: int = 256, seed: int = 0) -> Integer
     one_low = np.tile(high, (len(low), 1))
     np.fill_diagonal(one_low, low)
     parts = [np.stack([low, high]), one_high, one_low]
-    if layer.linear is not None:
-        extremes = [
-            _extremes(weights, int(bias), low, high)
-            for weights, bias in zip(layer.linear.weights, layer.linear.bias, strict=True)
-        ]
-        parts.insert(1, np.concatenate(extremes))
+    if layer.linear is not None and not isinstance(layer.linear, Product):
+        chosen = np.linspace(0, len(layer.z_low) - 1, min(len(layer.z_low), NEURONS), dtype=int)
+        parts.insert(
+            1, np.concatenate([_extremes(layer.linear.terms(j), low, high) for j in chosen])
+        )
     stream = np.random.default_rng(seed)
     parts.append(stream.integers(low, high + 1, size=(random, len(low))))
     rows = np.concatenate(parts)
@@ -56,14 +58,16 @@ def layer_rows(layer: NetworkLayer, random: int = 256, seed: int = 0) -> Integer
     return rows[np.sort(first)]
 
 
-def _extremes(weights: Integers, bias: int, low: Integers, high: Integers) -> Integers:
+def _extremes(terms: Terms, low: Integers, high: Integers) -> Integers:
     """Rows with the least and the greatest sum, and those on the way that pass a level.
 
     The way leads input by input from the one end to the other, so that the sum only grows.
     """
+    weights = np.zeros(len(low), dtype=np.int64)
+    weights[terms.inputs] = terms.weights
     least = np.where(weights >= 0, low, high)
     greatest = np.where(weights >= 0, high, low)
-    sums = bias + int(weights @ least) + np.cumsum(np.abs(weights) * (high - low))
+    sums = terms.bias + int(weights @ least) + np.cumsum(np.abs(weights) * (high - low))
     levels = max(int(sums[-1]), 0) * np.arange(LEVELS) // LEVELS
     below_zero = int(np.searchsorted(sums, 0))  # so many inputs moved leave the sum below zero
     moved = [0, len(weights), below_zero, *(np.searchsorted(sums, levels) + 1).tolist()]

@@ -27,6 +27,7 @@ CAUSE_COLOURS = {
     "clamp": "#b279a2",
     "gate_output": "#9aa0a6",
     "neuron_state": "#d37295",
+    "table": "#76b7b2",
 }
 OTHER_COLOUR = "#54a24b"
 SYMLOG = {"linthresh": 1, "linscale": 0.5}

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ from revsim.circuit.measures import Counts
 from revsim.errors import InputError
 from revsim.files import write_whole
 from revsim.ledger.comparison import Activity, Comparison
+from revsim.ledger.gates import CircuitLoss
 from revsim.ledger.identities import Identity
-from revsim.ledger.ledgers import LADDER, LedgerRow, Ledgers, total_of
+from revsim.ledger.ledgers import LADDER, SCOPES, LedgerRow, Ledgers, total_of
+from revsim.ledger.mismatch import Mismatch
+from revsim.ledger.pointwise import Spread
 from revsim.ledger.population import Population
 from revsim.ledger.reference import LayerEntropies
 from revsim.ledger.stream_device import StreamReport
+from revsim.ledger.verdicts import Condition, in_words
 from revsim.physics.landauer import energy_j, negentropy_j_per_k
 
 SCHEMA = "revsim verify 1"
@@ -35,7 +40,9 @@ class Check:
 class RunReport:
     """One policy with one input choice on the whole ensemble.
 
-    `switching`: expected flips of all wires per inference, by layer; None where not counted.
+    `switching`: expected flips of all wires per inference, by layer; `pointwise`: bits thrown away
+    of single rows; `circuit_loss`: theorem T3 of a small netlist; `mismatch`: what a device tuned
+    to another ensemble pays. None where not asked for or not applicable.
     """
 
     policy: str
@@ -50,6 +57,9 @@ class RunReport:
     width: int
     gate_evaluations: int
     switching: Mapping[str, float] | None = None
+    pointwise: Spread | None = None
+    circuit_loss: CircuitLoss | None = None
+    mismatch: Mismatch | None = None
 
     @property
     def total(self) -> Ledgers:
@@ -130,6 +140,9 @@ class Report:
     erasures: Table
     provenance: Mapping[str, Any] = field(default_factory=dict)
     stream: StreamReport | None = None
+    scope: str = "bit"
+    """What a reset may look at; the ledger that follows is the headline (`SCOPES`)."""
+    conditions: tuple[Condition, ...] = ()
     population: Population | None = None
     """Claims about the population of which the rows are a sample; asked for."""
 
@@ -147,6 +160,10 @@ class Report:
             "accuracy": None if self.accuracy is None else dict(self.accuracy),
             "ensemble": dict(self.ensemble),
             "activity": asdict(self.activity),
+            "conditions": [
+                {"id": c.id, "statement": c.statement, "holds": c.holds, "breaks": list(c.breaks)}
+                for c in self.conditions
+            ],
             "H_X": self.H_X,
             "H_Y": self.H_Y,
             "runs": [self._run(run) for run in self.runs],
@@ -186,6 +203,10 @@ class Report:
                 for i in run.identities
             ],
             "comparison": [{**asdict(c), "margin": c.margin} for c in run.comparison],
+            "verdicts": [
+                in_words(reading, run.comparison, self.activity)
+                for reading in dict.fromkeys(c.reading for c in run.comparison)
+            ],
             "layers": layers,
             "total": {
                 **asdict(run.total),
@@ -197,6 +218,9 @@ class Report:
             if run.switching is None
             else {"total": sum(run.switching.values()), "layers": dict(run.switching)},
             "energy": self._energy(run.total),
+            "pointwise": None if run.pointwise is None else asdict(run.pointwise),
+            "circuit_loss": None if run.circuit_loss is None else _loss(run.circuit_loss),
+            "mismatch": None if run.mismatch is None else _mismatch(run.mismatch, run.total),
         }
 
     def _energy(self, total: Ledgers) -> dict[str, Any]:
@@ -205,6 +229,8 @@ class Report:
         bits["changed_neurons"] = self.activity.changed_neurons
         return {
             "temperature_k": self.temperature_k,
+            "scope": self.scope,
+            "headline": SCOPES[self.scope][0],
             "joules": {k: energy_j(v, self.temperature_k) for k, v in bits.items()},
             "negentropy_j_per_k": {k: negentropy_j_per_k(v) for k, v in bits.items()},
         }
@@ -236,6 +262,38 @@ class Report:
         from revsim.report.tables import render_html
 
         return render_html(self)
+
+
+def _loss(found: CircuitLoss) -> dict[str, Any]:
+    return {
+        "gate_local_free_fan_out": found.free,
+        "gate_local_copied_fan_out": found.copied,
+        "copies": found.copies,
+        "map_loss": found.map_loss,
+        "sum_of_brackets": sum(step.bracket for step in found.steps),
+    }
+
+
+def _mismatch(found: Mismatch, tuned: Ledgers) -> dict[str, Any]:
+    """Infinite costs are null: JSON has no infinity; `reasons` says where they come from."""
+    out: dict[str, Any] = {"tuned_to": found.tuned_to, "data": found.data}
+    for name in ("per_bit", "per_register", "gate_local"):
+        cost, least = getattr(found, name), getattr(tuned, name)
+        known = cost is not None and isfinite(cost)
+        out[name] = cost if known else None
+        out[f"{name}_excess"] = cost - (least or 0.0) if known else None
+    out["infinite"] = found.infinite
+    out["reasons"] = list(found.reasons)
+    out["rows"] = [
+        {
+            "layer": row.layer,
+            "cause": row.cause,
+            "per_bit": row.per_bit if isfinite(row.per_bit) else None,
+            "per_register": row.per_register if isfinite(row.per_register) else None,
+        }
+        for row in found.rows
+    ]
+    return out
 
 
 def gate_counts(counts: Counts) -> dict[str, int]:

@@ -2,18 +2,29 @@
 
 import io
 from collections.abc import Iterable
+from math import isinf
+from textwrap import fill
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from revsim.ledger.comparison import LIKE_WITH_LIKE, OF_ACTIVATIONS, OF_STATES, Comparison
+from revsim.ledger.comparison import (
+    LIKE_WITH_LIKE,
+    OF_ACTIVATIONS,
+    OF_STATES,
+    READINGS,
+    Comparison,
+)
 from revsim.ledger.ledgers import Ledgers
-from revsim.physics.landauer import CROSSING, energy_j, in_unit, negentropy_j_per_k
+from revsim.ledger.verdicts import in_words
+from revsim.physics.landauer import CROSSING, in_unit, negentropy_j_per_k
 from revsim.report.report import Report, RunReport
 
 WIDTH = 80
+NAMED = 24
+"""Most neurons that are named in the text."""
 MARKS = {True: "yes", False: "NO", None: "-"}
 STYLES = {True: "green", False: "bold red", None: "dim"}
 
@@ -28,6 +39,8 @@ def number(value: float | None) -> str:
         return "-"
     if value == 0:
         return "0"
+    if isinf(value):
+        return "infinite"
     if abs(value) >= 1000 or (float(value).is_integer() and abs(value) >= 100):
         return f"{value:,.0f}"
     if abs(value) >= 100:
@@ -57,12 +70,15 @@ def render_html(report: Report) -> str:
 
 def renderable(report: Report, units: str = "bits") -> RenderableType:
     """Everything in reading order."""
-    from revsim.report.population import population_lines  # which builds on this module
+    from revsim.report.beside import further_table, mismatch_lines  # which build on this module
+    from revsim.report.population import population_lines
 
     return Group(
         *_heading(report),
         _ledger_table(report, units),
+        further_table(report, units),
         *_energy_lines(report),
+        *mismatch_lines(report, units),
         _cause_table(report, units),
         _layer_table(report),
         *_activity_lines(report),
@@ -138,11 +154,12 @@ def _ledger_table(report: Report, units: str) -> RichTable:
     )
     table.add_row("", "(A0)", "(A1)", "(A2)", "(A3)", style="dim")
     for run in report.runs:
-        table.add_row(_name(run), *_figures(run.total, units, report.temperature_k))
+        table.add_row(run_name(run), *_figures(run.total, units, report.temperature_k))
     return table
 
 
-def _name(run: RunReport) -> str:
+def run_name(run: RunReport) -> str:
+    """A run in the first column of a table: policy, input."""
     return f"{run.policy}, {run.input}"
 
 
@@ -151,8 +168,8 @@ def _figures(ledgers: Ledgers, units: str, temperature_k: float) -> list[str]:
 
 
 def _energy_lines(report: Report) -> Iterable[RenderableType]:
-    kelvin = report.temperature_k
-    bit = energy_j(1.0, kelvin) * 1e21
+    from revsim.report.beside import heat_lines  # which builds on this module
+
     for run in report.runs:
         if run.total.gate_local is not None:
             yield Text(
@@ -162,27 +179,16 @@ def _energy_lines(report: Report) -> Iterable[RenderableType]:
     for run in report.runs:
         if run.switching is not None:
             flips = number(sum(run.switching.values()))
-            yield Text(f"switching, {_name(run)}: {flips} flips of wires (no bits, no bound)")
+            yield Text(f"switching, {run_name(run)}: {flips} flips of wires (no bits, no bound)")
     yield Text("")
-    table = plain_table(
-        f"Least heat at {kelvin:g} K: {bit:.6g} zJ per bit (k_B T ln 2)",
-        "policy, input",
-        "tuned bit by bit",
-        "seeing all kept",
-    )
-    table.add_row("", "per_bit, zJ", "given_kept, zJ", style="dim")
-    for run in report.runs:
-        total = run.total
-        heat = (f"{v * bit:,.6g}" for v in (total.per_bit, total.given_kept))
-        table.add_row(_name(run), *heat)
-    yield table
+    yield from heat_lines(report)
     yield Text(f"In negentropy: {negentropy_j_per_k(1.0):.5e} J/K per bit, at any temperature.\n")
 
 
 def _cause_table(report: Report, units: str) -> RichTable:
     table = plain_table(f"By layer and cause ({units})", "layer, cause", *FOUR)
     for run in report.runs:
-        table.add_row(Text(_name(run), style="bold"))
+        table.add_row(Text(run_name(run), style="bold"))
         if not run.rows:
             table.add_row("  nothing is erased")
         for row in run.rows:
@@ -234,8 +240,10 @@ def _activity_lines(report: Report) -> Iterable[RenderableType]:
         f"  {len(a.loud)} of {a.neuron_states} have an activity above p* = {CROSSING:.4f}, where "
         "entropy is below activity"
     )
-    for k in range(0, len(a.loud), 6):
+    for k in range(0, min(len(a.loud), NAMED), 6):
         yield Text("    " + " ".join(a.loud[k : k + 6]))
+    if len(a.loud) > NAMED:
+        yield Text(f"    and {len(a.loud) - NAMED:,} more; --json and --neurons list them all")
     yield Text("")
 
 
@@ -278,11 +286,11 @@ def _failures(report: Report) -> Iterable[RenderableType]:
     for run in report.runs:
         for check in run.circuit_checks:
             if check.holds is False:
-                yield Text(f"{_name(run)}: {check.id} FAILS: {check.detail}", style="red")
+                yield Text(f"{run_name(run)}: {check.id} FAILS: {check.detail}", style="red")
         for identity in run.identities:
             if identity.holds is False:
                 yield Text(
-                    f"{_name(run)}: {identity.id} FAILS by {identity.residual:.3g} bits",
+                    f"{run_name(run)}: {identity.id} FAILS by {identity.residual:.3g} bits",
                     style="red",
                 )
 
@@ -309,12 +317,12 @@ def _comparison(report: Report) -> Iterable[RenderableType]:
         for run in report.runs:
             if any(c.quantity in quantities for c in run.comparison):
                 table.add_row(Text(title, style="bold"))
-                table.add_row(f" {_name(run)}")
+                table.add_row(f" {run_name(run)}")
                 for quantity in quantities:
                     table.add_row(f"  {quantity}", *_pair(run, quantity))
     table.add_row(Text("not like with like: whole circuits", style="bold"))
     for run in report.runs:
-        table.add_row(f" {_name(run)}")
+        table.add_row(f" {run_name(run)}")
         for quantity in ("per_bit", "per_register", "given_kept"):
             table.add_row(f"  {quantity}", *_pair(run, quantity))
     yield table
@@ -323,8 +331,19 @@ def _comparison(report: Report) -> Iterable[RenderableType]:
     yield Text(
         "  Whole circuits include inputs, requantisers, logits and netlists: a yes there\n"
         "  is no evidence for a cost per neuron. reset_count is not compared: any circuit\n"
-        "  with one reset per neuron passes."
+        "  with one reset per neuron passes.\n"
     )
+    like = [c for c in report.runs[0].comparison if c.quantity in LIKE_WITH_LIKE]
+    yield Text("So, like with like", style="bold")
+    for reading in READINGS:
+        yield Text(
+            fill(
+                in_words(reading, like, activity),
+                WIDTH,
+                initial_indent="  ",
+                subsequent_indent="    ",
+            )
+        )
 
 
 def _pair(run: RunReport, quantity: str) -> list[str | Text]:

@@ -19,9 +19,10 @@ from revsim.circuit.registers import Encoding, Register, Wires
 from revsim.circuit.validate import validate
 from revsim.errors import InputError
 from revsim.lower.layer import LoweredLayer, lower
-from revsim.lower.netlist import argmax_netlist, neuron_netlist
+from revsim.lower.netlist import joint_netlist, neuron_netlist
 from revsim.lower.state import BIT, state_definition
 from revsim.network.network import Network
+from revsim.network.operators import Argmax
 from revsim.schedule.device import Device
 from revsim.schedule.pebbling import Chain, Move, Segment, front, schedule
 
@@ -66,7 +67,7 @@ def describe(
             layer.name,
             layer.source.kind,
             layer.source.macs,
-            linear(layer),
+            tuple(dict.fromkeys(linear(layer))),
             layer.source.neurons,
             layer.linear_toffolis,
         )
@@ -89,8 +90,40 @@ def _inputs_of(layer: LoweredLayer, j: int, x: Sequence[Register]) -> Wires:
     return np.concatenate([r.wires for r in x])[layer.sums[j].wires]
 
 
-def _wires(registers: Sequence[Register]) -> list[Wires]:
-    return [r.wires for r in registers]
+def _wires(registers: Sequence[Register], chosen: Sequence[int]) -> list[Wires]:
+    return [registers[k].wires for k in chosen]
+
+
+def _choose(
+    device: Device,
+    layer: LoweredLayer,
+    values: Sequence[Register],
+    definitions: Sequence[Definition],
+    cause: str,
+) -> list[Register]:
+    """The choice that closes a layer; the values among which it chose are erased, by `cause`."""
+    joint = layer.joint
+    assert joint is not None
+    chosen = _chosen(device, layer, {target: values[j] for j, target in joint.passed.items()})
+    for group, definition in zip(joint.groups, definitions, strict=True):
+        device.call(definition, *_wires(values, group.sources), *_wires(chosen, group.targets))
+    lost = [(j, r) for j, r in enumerate(values) if j not in joint.passed]
+    for j, register in lost:
+        name = f"{layer.name}.logit[{j}]"
+        device.erase(name, register.wires, cause, f"logit {j} of {layer.name}")
+    for j, register in lost:
+        device.free(f"{layer.name}.logit[{j}]", register.wires)
+    return chosen
+
+
+def _chosen(device: Device, layer: LoweredLayer, passed: dict[int, Register]) -> list[Register]:
+    """The registers of a choice's outputs: fresh ones, but for values that go through."""
+    assert layer.joint is not None
+    single = "class" if isinstance(layer.joint.operator, Argmax) else ""
+    return [
+        passed.get(k) or device.alloc(f"{layer.name}.{single or f'y[{k}]'}", encoding)
+        for k, encoding in enumerate(layer.outputs)
+    ]
 
 
 def _copier(encoding: Encoding) -> Definition:
@@ -125,15 +158,9 @@ def _activation_reset(
             for source, target in zip(x, z, strict=True):
                 device.call(_copier(source.encoding), source.wires, target.wires)
         y = _activate_in_place(device, layer, z)
-        if layer.has_argmax:
-            index = device.alloc(f"{layer.name}.class", layer.outputs[0])
-            device.call(layer.joint, *_wires(y), index.wires)
-            for j, register in enumerate(y):
-                name = f"{layer.name}.logit[{j}]"
-                device.erase(name, register.wires, "argmax", f"logit {j} of {layer.name}")
-            for j, register in enumerate(y):
-                device.free(f"{layer.name}.logit[{j}]", register.wires)
-            y = [index]
+        if layer.joint is not None:
+            definitions = [group.definition for group in layer.joint.groups]
+            y = _choose(device, layer, y, definitions, layer.joint.operator.kind)
         device.mark(f"{layer.name}.y", y)
         x = y
     return tuple(x)
@@ -147,7 +174,8 @@ def _activate_in_place(
     for step in range(max((len(s) for s in layer.stages), default=0)):
         garbage: list[tuple[int, Wires]] = []
         clean: list[tuple[int, Wires]] = []
-        cause = layer.stages[0][step].cause
+        causes = {chain[step].cause for chain in layer.stages if chain[step].operator is not None}
+        cause = causes.pop() if causes else layer.stages[0][step].cause
         for j, chain in enumerate(layer.stages):
             stage = chain[step]
             fresh = device.scratch(f"{layer.name}.{cause}.fresh[{j}]", stage.fresh)
@@ -170,18 +198,22 @@ def _compute_clean(
     device: Device, layer: LoweredLayer, x: Sequence[Register], y: Sequence[Register], inverse: bool
 ) -> None:
     """y ^= layer(x) with every intermediate undone; or, inverse, y back to 0."""
-    if not layer.has_argmax:
-        for j, definition in enumerate(layer.copies):
-            device.call(definition, _inputs_of(layer, j, x), y[j].wires, inverse=inverse)
+    passed = layer.joint.passed if layer.joint else {j: j for j in range(len(y))}
+    for j, target in passed.items():
+        device.call(layer.copies[j], _inputs_of(layer, j, x), y[target].wires, inverse=inverse)
+    if layer.joint is None:
         return
-    logits = [device.alloc(f"{layer.name}.logit[{j}]", e) for j, e in enumerate(layer.activated)]
-    for j, definition in enumerate(layer.copies):
-        device.call(definition, _inputs_of(layer, j, x), logits[j].wires)
-    device.call(layer.joint, *_wires(logits), y[0].wires, inverse=inverse)
-    for j, definition in reversed(list(enumerate(layer.copies))):
-        device.call(definition, _inputs_of(layer, j, x), logits[j].wires, inverse=True)
-    for j, register in enumerate(logits):
-        device.free(f"{layer.name}.logit[{j}]", register.wires)
+    lost = [j for j in range(len(layer.activated)) if j not in passed]
+    logits = {j: device.alloc(f"{layer.name}.logit[{j}]", layer.activated[j]) for j in lost}
+    for j in lost:
+        device.call(layer.copies[j], _inputs_of(layer, j, x), logits[j].wires)
+    for group in layer.joint.groups:
+        values = [logits[j].wires for j in group.sources]
+        device.call(group.definition, *values, *_wires(y, group.targets), inverse=inverse)
+    for j in reversed(lost):
+        device.call(layer.copies[j], _inputs_of(layer, j, x), logits[j].wires, inverse=True)
+    for register in logits.values():
+        device.free(register.name, register.wires)
 
 
 def _outputs_of(device: Device, layer: LoweredLayer) -> list[Register]:
@@ -251,12 +283,14 @@ def _bennett(device: Device, layers: Sequence[LoweredLayer], input: str) -> tupl
 
 def states_of(
     device: Device,
+    layer: LoweredLayer,
     y: Sequence[Register],
     states: Sequence[Register],
     inverse: bool = False,
 ) -> None:
     """states[j] ^= neuron j is active, for the neurons of a layer whose output is y; or back."""
-    for register, state in zip(y, states, strict=True):
+    neurons = [y[j] for j in layer.source.neuron_columns]
+    for register, state in zip(neurons, states, strict=True):
         found = state_definition(register.encoding)
         device.call(found, register.wires, state.wires, inverse=inverse)
 
@@ -266,7 +300,7 @@ def erase_states(
 ) -> None:
     """One-bit registers of a layer's neurons, each erased by itself; the wires stay in use."""
     device.layer = layer.name
-    for j, state in enumerate(states):
+    for j, state in zip(layer.source.neuron_columns.tolist(), states, strict=True):
         name = f"{layer.name}.{cause}[{j}]"
         device.erase(name, state.wires, cause, f"{cause} of neuron {j} of {layer.name}")
 
@@ -281,7 +315,7 @@ def _neuron_reset(
         count = layer.source.neurons
         states.append([device.alloc(f"{layer.name}.state[{j}]", BIT) for j in range(count)])
         if count:
-            states_of(device, y, states[-1])
+            states_of(device, layer, y, states[-1])
             device.mark(f"{layer.name}.state", states[-1])
     outputs = copy_out(device, held[-1])
     backward(device, layers, held)
@@ -387,15 +421,9 @@ def _conventional(
         y = [device.alloc(f"{layer.name}.y[{j}]", e) for j, e in enumerate(layer.activated)]
         for j in range(len(y)):
             device.call(neuron_netlist(layer, j), _inputs_of(layer, j, x), y[j].wires)
-        if layer.has_argmax:
-            index = device.alloc(f"{layer.name}.class", layer.outputs[0])
-            device.call(argmax_netlist(layer), *_wires(y), index.wires)
-            for j, register in enumerate(y):
-                name = f"{layer.name}.logit[{j}]"
-                device.erase(name, register.wires, "gate_output", f"logit {j} of {layer.name}")
-            for j, register in enumerate(y):
-                device.free(f"{layer.name}.logit[{j}]", register.wires)
-            y = [index]
+        if layer.joint is not None:
+            definitions = [joint_netlist(layer, k) for k in range(len(layer.joint.groups))]
+            y = _choose(device, layer, y, definitions, "gate_output")
         device.mark(f"{layer.name}.y", y)
         if number > 0 or input == "destroy":
             _erase_input(device, layer, x)

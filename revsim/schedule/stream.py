@@ -77,13 +77,13 @@ def compile_stream(network: Network, way: str = "reset") -> Circuit:
         layer, y = layers[k], held[k + 1]
         device.layer = layer.name
         new[k] = old[k] if way == "reset" else _bits(device, f"{layer.name}.new", counts[k])
-        states_of(device, y, new[k])
+        states_of(device, layer, y, new[k])
         if way == "flag":
             flags[k] = _bits(device, f"{layer.name}.flag", counts[k])
             moved[k] = _bits(device, f"{layer.name}.moved", counts[k])
             for wires in zip(old[k], new[k], flags[k], moved[k], strict=True):
                 device.call(_where_changed(), *(r.wires for r in wires))
-            states_of(device, y, new[k], inverse=True)
+            states_of(device, layer, y, new[k], inverse=True)
             _free(device, new[k])
             new[k] = old[k]
             device.mark(f"{layer.name}.flag", flags[k])

@@ -1,0 +1,72 @@
+"""Comparisons in words: which quantity meets which reading, by how much, and who is to blame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from revsim.ledger.comparison import READINGS, Activity, Comparison, activity
+from revsim.ledger.reference import Neurons
+from revsim.physics.landauer import CROSSING
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition that a theorem about neurons puts, and the names of the neurons that break it."""
+
+    id: str
+    statement: str
+    breaks: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether no neuron breaks it."""
+        return not self.breaks
+
+
+def conditions(neurons: Sequence[Neurons]) -> tuple[Condition, ...]:
+    """What reading 1 asks of each neuron before entropy is sure to reach activity (theorem T7a)."""
+    quiet = f"on for at most p* = {CROSSING:.4f} of the inputs, so that h2(p) >= p"
+    varies = "not always on: a state that never changes has no entropy and erases for nothing"
+    always = tuple(
+        f"{layer.layer}[{i}]" for layer in neurons for i in np.flatnonzero(layer.activity == 1)
+    )
+    return (
+        Condition("p_star", f"every neuron is {quiet}", activity(neurons).loud),
+        Condition("varies", f"every neuron is {varies}", always),
+    )
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names with a count of those left out.
+
+    >>> listed([f"n{k}" for k in range(8)], 3)
+    'n0, n1, n2 and 5 more'
+    """
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+def in_words(reading: str, compared: Sequence[Comparison], counted: Activity) -> str:
+    """One reading in words: which quantities meet it, by how much, which fall short, which neurons
+    are why, and what is not compared and why."""
+    about = [c for c in compared if c.reading == reading]
+    if not about:
+        return ""
+    parts = []
+    for holds, words in ((True, "met by"), (False, "not met by")):
+        found = [f"{c.quantity} ({c.margin:+.3f})" for c in about if c.holds is holds]
+        if found:
+            parts.append(f"{words} {', '.join(found)}")
+    reasons = dict.fromkeys(c.note.removeprefix("not compared: ") for c in about if c.holds is None)
+    for reason in reasons:
+        left = [c.quantity for c in about if c.holds is None and c.note.endswith(reason)]
+        parts.append(f"not compared: {', '.join(left)} ({reason})")
+    text = f"{reading}, {about[0].reading_bits:.4f}: {'; '.join(parts)}"
+    if reading == READINGS[0] and counted.loud:
+        text += (
+            f". {len(counted.loud)} of {counted.neuron_states} neurons break p <= p*, beyond which "
+            f"entropy falls below activity: {listed(counted.loud)}"
+        )
+    return text
