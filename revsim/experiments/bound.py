@@ -79,7 +79,9 @@ def measure(network: Network, ensemble: Ensemble, device: bool = True) -> Measur
 def _neurons(network: Network, ensemble: Ensemble) -> tuple[Neurons, ...]:
     values = run_reference(network, ensemble.rows)
     return tuple(
-        neuron_statistics(layer.name, v.y, layer.active(v.y), ensemble.weights)
+        neuron_statistics(
+            layer.name, v.y, layer.active(v.y), ensemble.weights, layer.neuron_columns
+        )
         for layer, v in zip(network.layers, values, strict=True)
         if layer.neurons
     )
