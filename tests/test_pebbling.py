@@ -14,6 +14,7 @@ from revsim.circuit.definition import Erase
 from revsim.circuit.measures import circuit_counts, circuit_width
 from revsim.errors import InputError
 from revsim.experiments.pebbling import deep_network
+from revsim.experiments.registry import experiment
 from revsim.ledger.ledgers import ledger_rows, total_of
 from revsim.network.bundled import BUNDLED
 from revsim.network.network import Network
@@ -265,3 +266,19 @@ def test_erased_checkpoints_are_paid_bit_by_bit_but_not_given_the_input(price: f
 def test_what_cannot_be_pebbled_is_said(policy: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         compile_network(deep(8), policy)
+
+
+def test_the_experiment_counts_what_the_theory_says() -> None:
+    outcome = experiment("pebbling").run()
+    assert outcome.holds
+    for way, layers, pebbles, bennett, least in outcome.tables[
+        "Runs of layers: least (Knill) and in Bennett's schedule"
+    ].rows:
+        branching, levels = (int(v) for v in way.split(", "))
+        assert (layers, bennett) == (branching**levels, (2 * branching - 1) ** levels)
+        assert least <= bennett
+        if layers <= SEARCHED:
+            assert least == search(unit_chain(layers), pebbles)[1 << (layers - 1)]
+    assert outcome.numbers["greatest_given_kept"] == pytest.approx(0, abs=1e-9)
+    for points in (outcome.series["lengths"], outcome.series["surface"]):
+        assert all(p["erased"] >= 0 and p["registers"] <= p["budget"] for p in points)

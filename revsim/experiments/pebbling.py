@@ -174,24 +174,21 @@ def _run() -> Outcome:
     forward = min(surface, key=lambda b: b.gates)
     reversible = min((b for b in surface if b.ledgers.reset_count == 0), key=lambda b: b.wires)
     holds = clean and nothing and counts and bennett > best and few.wires < many.wires
+    circuits = len(lengths) + len(surface) + len(bundled)
+    saved = 100 - 100 * forward.gates / reversible.gates
     sentence = (
-        f"All {len(lengths) + len(surface) + len(bundled)} circuits give the reference's outputs"
-        f"{' with clean ancillas' if clean else ', but NOT all with clean ancillas'}. "
-        f"Without erasing a bit, {few.layers} layers fit {few.registers} layer registers instead "
-        f"of {many.registers} ({few.wires} wires instead of {many.wires}) for "
-        f"{few.gates / many.gates:.2f} times the gates. Bennett's own schedule takes {bennett} "
-        f"runs for 8 layers where {best} are enough. Of {SURFACE} layers, erasing every "
-        f"checkpoint saves {100 - 100 * forward.gates / reversible.gates:.0f} % of the gates of "
-        f"the smallest reversible circuit and {reversible.wires - forward.wires} of its "
-        f"{reversible.wires} wires, and erases {forward.ledgers.reset_count:.0f} bits, worth "
-        f"{forward.ledgers.per_bit:.1f} bit by bit and {abs(forward.ledgers.given_kept):.1g} given "
-        "the kept input, which says what they were."
+        f"{'All' if clean else 'NOT all'} {circuits} circuits are right and clean. With no bit "
+        f"erased {few.layers} layers fit {few.registers} registers, not {many.registers} "
+        f"({few.wires} wires, not {many.wires}), for {few.gates / many.gates:.1f} times the gates; "
+        f"{best} runs do what Bennett's schedule does in {bennett}. Of {SURFACE} layers, erasing "
+        f"all checkpoints saves {saved:.0f} % of the gates for {forward.ledgers.reset_count:.0f} "
+        f"bits, worth {abs(forward.ledgers.given_kept):.1g} given the kept input."
     )
     return Outcome(
         holds=holds,
         sentence=sentence,
         numbers={
-            "circuits": len(lengths) + len(surface) + len(bundled),
+            "circuits": circuits,
             "bennett_1989_runs": bennett,
             "best_runs": best,
             "deepest_layers": few.layers,

@@ -6,7 +6,20 @@ from typing import Final
 from revsim.errors import InputError
 from revsim.experiments.experiment import Experiment
 
-NAMES: Final[tuple[str, ...]] = ("bound", "losses", "streams", "pebbling", "atlas")
+NAMES: Final[tuple[str, ...]] = (
+    "bound",
+    "losses",
+    "linear",
+    "streams",
+    "pebbling",
+    "temperature",
+    "negentropy",
+    "brain",
+    "quasistatic",
+    "classroom",
+    "atlas",
+    "imperfect_erasure",
+)
 """Names in order of number; `NAME` is `EXPERIMENT` of the module `revsim.experiments.NAME`."""
 
 

@@ -22,6 +22,7 @@ from revsim.ledger.population import Population
 from revsim.ledger.reference import LayerEntropies
 from revsim.ledger.stream_device import StreamReport
 from revsim.ledger.verdicts import Condition, in_words
+from revsim.physics.cooling import WALL_K, wall_energy
 from revsim.physics.landauer import energy_j, negentropy_j_per_k
 
 SCHEMA = "revsim verify 1"
@@ -138,11 +139,12 @@ class Report:
     temperature_k: float
     neurons: Table
     erasures: Table
+    efficiency: float | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    stream: StreamReport | None = None
     scope: str = "bit"
     """What a reset may look at; the ledger that follows is the headline (`SCOPES`)."""
     conditions: tuple[Condition, ...] = ()
+    stream: StreamReport | None = None
     population: Population | None = None
     """Claims about the population of which the rows are a sample; asked for."""
 
@@ -227,13 +229,19 @@ class Report:
         bits = {name: getattr(total, name) for name in LADDER}
         bits["active_neurons"] = self.activity.active_neurons
         bits["changed_neurons"] = self.activity.changed_neurons
-        return {
+        joules = {k: energy_j(v, self.temperature_k) for k, v in bits.items()}
+        out: dict[str, Any] = {
             "temperature_k": self.temperature_k,
             "scope": self.scope,
             "headline": SCOPES[self.scope][0],
-            "joules": {k: energy_j(v, self.temperature_k) for k, v in bits.items()},
+            "joules": joules,
             "negentropy_j_per_k": {k: negentropy_j_per_k(v) for k, v in bits.items()},
         }
+        if self.efficiency is not None:
+            lift = self.temperature_k, self.efficiency
+            out["wall_k"], out["efficiency"] = WALL_K, self.efficiency
+            out["wall_joules"] = {k: wall_energy(v, *lift) for k, v in joules.items()}
+        return out
 
     def to_json(self, path: str | Path | None = None) -> str:
         """JSON text (sorted as in the layout, numbers in full), also written to `path` if given."""

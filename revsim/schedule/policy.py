@@ -288,7 +288,7 @@ def states_of(
     states: Sequence[Register],
     inverse: bool = False,
 ) -> None:
-    """states[j] ^= neuron j is active, for the neurons of a layer whose output is y; or back."""
+    """Each state ^= its neuron is active, for the neurons of a layer whose output is y; or back."""
     neurons = [y[j] for j in layer.source.neuron_columns]
     for register, state in zip(neurons, states, strict=True):
         found = state_definition(register.encoding)
