@@ -79,7 +79,7 @@ def reproduce(
         if given is not None or name == "threads":
             setattr(options, name, given if name == "threads" else str(given))
     _check_digests(path, options, then["provenance"])
-    from revsim.cli import report_of
+    from revsim.cli.reports import report_of
 
     now = json.loads(report_of(options).to_json())
     versions = then["provenance"].get("versions")
@@ -121,7 +121,7 @@ def _no_number(name: str) -> NoReturn:
 
 def _options(path: str | Path, provenance: Mapping[str, Any]) -> Namespace:
     """The report's command line through revsim's own parser."""
-    from revsim.cli import build_parser
+    from revsim.cli.main import build_parser
 
     argv = provenance.get("argv")
     if not isinstance(argv, list) or not all(isinstance(a, str) for a in argv):
