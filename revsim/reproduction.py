@@ -161,7 +161,7 @@ def _check_digests(path: str | Path, options: Namespace, provenance: Mapping[str
         _same("model", options.model, then, model_digest(network))
         ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
         chosen = default_ensemble(network)[0] if ensemble is None else ensemble
-        _same("data", options.data or chosen.name, then, data_digest(chosen))
+        _same("data", options.data or chosen.name, then, data_digest(chosen, options.stream))
     except InputError as error:
         raise InputError(
             f"{path}: cannot be run again: {_short(str(error), 160)} (--model and --data say "
