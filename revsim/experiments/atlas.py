@@ -49,8 +49,8 @@ class Neuron:
 def neurons_of(inputs: int) -> tuple[Neuron, ...]:
     """The smallest neuron of each state function of `inputs` binary inputs, smallest first.
 
-    Neurons with equal states differ in their values, which matters to H(X given Y) alone; there
-    the smallest network that loses too little is among these (see `smallest`).
+    Neurons with equal states differ in their values, which matters to H(X given Y) alone; the
+    smallest network of all that loses too little, relu(a), is among these.
 
     >>> [len(neurons_of(n)) for n in (1, 2, 3)]  # all threshold functions there are
     [4, 14, 104]
