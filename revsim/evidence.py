@@ -206,17 +206,17 @@ def model_digest(network: Network) -> str:
     return model.hexdigest()
 
 
-def data_digest(ensemble: Ensemble, stream: bool = False) -> str:
-    """sha256 of the rows with their weights, sorted: an ensemble has no order, a stream has."""
+def data_digest(ensemble: Ensemble) -> str:
+    """sha256 of the sorted rows with their weights: an ensemble has no order."""
     rows = np.ascontiguousarray(ensemble.rows, dtype=np.int64)
     if ensemble.weights is not None:
         rows = np.column_stack([rows, ensemble.weights])
-    if not ensemble.enumerated and not stream:
+    if not ensemble.enumerated:
         rows = rows[np.lexsort(rows.T[::-1])]
     return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
 
 
-def provenance_of(network: Network, ensemble: Ensemble, stream: bool = False) -> dict[str, Any]:
+def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
     """Versions, seed and digests, to which the command line is added."""
     packages = ("numpy", "numba")
     return {
@@ -227,7 +227,7 @@ def provenance_of(network: Network, ensemble: Ensemble, stream: bool = False) ->
         },
         "argv": [],
         "seed": ensemble.seed,
-        "sha256": {"model": model_digest(network), "data": data_digest(ensemble, stream)},
+        "sha256": {"model": model_digest(network), "data": data_digest(ensemble)},
     }
 
 

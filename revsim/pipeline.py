@@ -232,7 +232,7 @@ def verify(
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
         population=None if sample is None else sample.claims(reference, reports),
-        provenance={**provenance_of(network, ensemble, stream), **(provenance or {})},
+        provenance={**provenance_of(network, ensemble), **(provenance or {})},
         stream=streamed,
     )
 

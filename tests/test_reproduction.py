@@ -153,7 +153,8 @@ def test_a_stream_has_an_order(made, capsys):
     np.save("rows.npy", rows[::-1])
     capsys.readouterr()
     assert main(["reproduce", str(path)]) == 2
-    assert "the data (rows.npy) is not that of the report" in capsys.readouterr().err
+    words = "the data (rows.npy in its order) is not that of the report"
+    assert words in capsys.readouterr().err
 
 
 def test_another_model_of_the_same_name_is_noticed(made, capsys):
