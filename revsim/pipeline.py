@@ -153,7 +153,7 @@ def verify(
     runs = _runs(policy, input)
     distinct = ensemble.distinct
     ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
-    sample = None if population is None else Sample.of(network, ensemble, population)
+    sample = None if population is None else Sample.of(network, ensemble, population, stream)
     reference = run_reference(network, ensemble.rows)
     accuracy = accuracy_of(network, reference, labels, test)
     weights = ensemble.weights

@@ -23,6 +23,7 @@ from revsim.inputs import make_ensemble
 from revsim.network.files import reading
 from revsim.pipeline import default_ensemble, load
 from revsim.report.report import SCHEMA
+from revsim.streaming import stream_digest
 
 SIZE_LIMIT: Final = 1 << 26
 """Bytes that a report may have."""
@@ -78,7 +79,7 @@ def reproduce(
     for name, given in (("model", model), ("data", data), ("threads", threads)):
         if given is not None or name == "threads":
             setattr(options, name, given if name == "threads" else str(given))
-    _check_digests(path, options, then["provenance"])
+    _check_digests(path, options, then)
     from revsim.cli.reports import report_of
 
     now = json.loads(report_of(options).to_json())
@@ -147,9 +148,9 @@ def _options(path: str | Path, provenance: Mapping[str, Any]) -> Namespace:
     return options
 
 
-def _check_digests(path: str | Path, options: Namespace, provenance: Mapping[str, Any]) -> None:
+def _check_digests(path: str | Path, options: Namespace, report: Mapping[str, Any]) -> None:
     """Refuse another model or other rows before any gate runs."""
-    then = provenance.get("sha256")
+    then = report["provenance"].get("sha256")
     if not isinstance(then, dict):
         raise InputError(f"{path}: provenance.sha256 is missing")
     try:
@@ -161,7 +162,16 @@ def _check_digests(path: str | Path, options: Namespace, provenance: Mapping[str
         _same("model", options.model, then, model_digest(network))
         ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
         chosen = default_ensemble(network)[0] if ensemble is None else ensemble
-        _same("data", options.data or chosen.name, then, data_digest(chosen))
+        name = options.data or chosen.name
+        _same("data", name, then, data_digest(chosen))
+        stream = report.get("stream")
+        if options.stream and isinstance(stream, dict):
+            _same(
+                "data",
+                f"{name} in its order",
+                {"data": stream.get("sha256")},
+                stream_digest(chosen),
+            )
     except InputError as error:
         raise InputError(
             f"{path}: cannot be run again: {_short(str(error), 160)} (--model and --data say "

@@ -41,9 +41,11 @@ class Sample:
     _seen: list[tuple[Erase, Bits]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, network: Network, ensemble: Ensemble, estimator: str) -> "Sample":
+    def of(
+        cls, network: Network, ensemble: Ensemble, estimator: str, stream: bool = False
+    ) -> "Sample":
         """The sample, or an InputError where the ensemble is none."""
-        check_sample(ensemble, estimator)
+        check_sample(ensemble, estimator, stream)
         if not any(layer.neurons for layer in network.layers):
             raise InputError(
                 f"network {network.name!r} has no neurons: there is no claim of the paper to test "

@@ -127,5 +127,10 @@ def stream_report(
         run_step(network, way, states[:-1], ensemble.rows[1:], states[1:], y[1:], None, threads)
         for way in WAYS
     )
-    digest = hashlib.sha256(np.ascontiguousarray(ensemble.rows, dtype=np.int64).tobytes())
-    return StreamReport(stream, steps, digest.hexdigest())
+    return StreamReport(stream, steps, stream_digest(ensemble))
+
+
+def stream_digest(ensemble: Ensemble) -> str:
+    """sha256 of the rows in their order."""
+    rows = np.ascontiguousarray(ensemble.rows, dtype=np.int64)
+    return hashlib.sha256(rows.tobytes()).hexdigest()

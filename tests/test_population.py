@@ -220,6 +220,7 @@ BAD = (
     (("xor",), "'uniform' holds every input: it is the population"),
     (("digits20", "--ensemble", "product:0.3"), "'product:0.3' holds every input"),
     (("digits20", "--ensemble", "weights:w.npy"), "has weights"),
+    (("digits20", "--stream"), "leave --stream or --population out"),
     (("digits20", "--ensemble", "random:72"), f"needs {LEAST_ROWS} for a bias below 0.01 bit"),
 )
 

@@ -145,6 +145,18 @@ def test_files_that_moved_or_changed(made, capsys):
     assert "the model (net.npz) is not that of the report" in capsys.readouterr().err
 
 
+def test_a_stream_has_an_order(made, capsys):
+    rows = np.array([[0, 1], [2, 3], [1, 1], [3, 0], [0, 0]])
+    np.save("rows.npy", rows)
+    path, _ = made("toy", "--data", "rows.npy", "--stream", "--policy", "bennett")
+    assert main(["reproduce", str(path)]) == 0
+    np.save("rows.npy", rows[::-1])
+    capsys.readouterr()
+    assert main(["reproduce", str(path)]) == 2
+    words = "the data (rows.npy in its order) is not that of the report"
+    assert words in capsys.readouterr().err
+
+
 def test_another_model_of_the_same_name_is_noticed(made, capsys):
     path, report = made("toy", "--policy", "bennett")
     report["provenance"]["argv"][2] = "xor"

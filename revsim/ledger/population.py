@@ -184,9 +184,14 @@ def _plain(claim: Claim) -> dict[str, Any]:
     }
 
 
-def check_sample(ensemble: Ensemble, name: str) -> None:
+def check_sample(ensemble: Ensemble, name: str, stream: bool = False) -> None:
     """Refuse what is no sample of independent rows, or too small a one for anything."""
     estimator(name)
+    if stream:
+        raise InputError(
+            "rows of a stream follow from one another: a claim about a population needs "
+            "independent rows; leave --stream or --population out"
+        )
     if ensemble.enumerated:
         raise InputError(
             f"ensemble {ensemble.name!r} holds every input: it is the population and leaves "
