@@ -240,6 +240,7 @@ def test_jarzynski_holds_on_two_levels(levels: list[float], wait: float) -> None
     found = drive(levels, wait, rest)
     ratio = (1 + math.exp(-levels[-1])) / (1 + math.exp(-levels[0]))
     assert found.weighted == pytest.approx(ratio, rel=1e-9)
+    assert found.weighted_zero == pytest.approx(1 / (1 + math.exp(-levels[0])), rel=1e-9)
     assert found.work >= -math.log(ratio) - 1e-9  # the second law
 
 

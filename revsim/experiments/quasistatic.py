@@ -180,7 +180,7 @@ def _draw(outcome: Outcome, figure: Any) -> None:
 EXPERIMENT = Experiment(
     number=14,
     name="quasistatic",
-    title=f"The {NETWORK} network driven slowly: free until something is reset",
+    title="A network driven slowly: free until it is reset",
     hypothesis=(
         "a network built as one energy whose minimum is the inference dissipates 1/tau and nothing "
         "in the end (the paper's versions 2 and 3) while its input is kept and neurons are led "
