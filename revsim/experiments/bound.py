@@ -28,7 +28,14 @@ STATES: Final = ("neuron_state.per_bit", "pattern_entropy")
 SWAPPED: Final = ("activation.per_bit", "activation.per_register", "activation.given_kept")
 WHOLE: Final = ("per_bit", "per_register", "given_kept")
 QUANTITIES: Final = (*STATES, *SWAPPED, *WHOLE)
-LAYERS_OF: Final = ("digits20", "digits", "digits_4bit", "digits_1bit", "digits_sign")
+LAYERS_OF: Final = (
+    "digits20",
+    "digits",
+    "digits_4bit",
+    "digits_1bit",
+    "digits_sign",
+    "digits_conv",
+)
 SHORT: Final = 1e-9
 """Bits by which a quantity must fall short to count."""
 
@@ -198,7 +205,7 @@ def _layers() -> Table:
             p = layer.activity
             out.append(
                 (
-                    name,
+                    f"{name}, {layer.layer}",
                     total.reset_count,
                     total.per_bit,
                     total.per_register,
@@ -208,7 +215,7 @@ def _layers() -> Table:
                     float((2 * p * (1 - p)).sum()),
                 )
             )
-    columns = "network", "A0", "A1", "A2", "A3", "states", "active", "changed"
+    columns = "network, layer", "A0", "A1", "A2", "A3", "states", "active", "changed"
     return Table(columns, tuple(out))
 
 
