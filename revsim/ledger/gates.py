@@ -19,11 +19,15 @@ import numpy.typing as npt
 from revsim.circuit.logic import KINDS, NONE, Logic
 from revsim.simulator.lanes import Words, planes_of, unpack
 from revsim.simulator.logic import gate_cells, run_logic
-from revsim.simulator.statistics import HASH_SEED, spectrum_of_keys, spectrum_of_wires
+from revsim.simulator.statistics import (
+    DIRECT_BITS,
+    HASH_SEED,
+    spectrum_of_keys,
+    spectrum_of_wires,
+)
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Keys = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,32 +147,32 @@ def circuit_loss(
     ends = _signals(logic.outputs)
     last[sorted(ends)] = len(logic.gates)
 
-    # Everything that is needed stands in one 128-bit XOR hash per row, as in the simulator: a
-    # signal that comes or goes flips the rows in which it is 1.
+    # Sets of many signals follow each other gate by gate: their 128-bit XOR hash per row, as in the
+    # simulator, is kept up by the few signals that come and go.
     keys = np.random.default_rng(HASH_SEED).integers(0, 1 << 64, (logic.signals, 2), np.uint64)
-
-    def flipped(live: Keys, signals: set[int]) -> Keys:
-        for signal in signals:
-            live = live ^ unpack(state[signal], rows)[:, None] * keys[signal]
-        return live
-
-    def together(live: Keys) -> float:
-        return spectrum_of_keys(live, weights).entropy
+    held: set[int] = set()
+    hashes = np.zeros((rows, 2), dtype=np.uint64)
 
     def entropy(signals: set[int]) -> float:
-        wires = np.array(sorted(signals), dtype=np.int32)
-        return spectrum_of_wires(state, wires, rows, weights).entropy
+        nonlocal held, hashes
+        if len(signals) <= DIRECT_BITS:
+            wires = np.array(sorted(signals), dtype=np.int32)
+            return spectrum_of_wires(state, wires, rows, weights).entropy
+        for signal in held ^ signals:
+            hashes = hashes ^ unpack(state[signal], rows)[:, None] * keys[signal]
+        held = signals
+        return spectrum_of_keys(hashes, weights).entropy
 
-    live = flipped(np.zeros((rows, 2), dtype=np.uint64), set(range(logic.inputs)))
-    start = content = together(live)
+    live = set(range(logic.inputs))
+    start = content = entropy(live)
     steps: list[Step] = []
     free = 0.0
 
     def step(name: str, at: int, consumed: set[int], made: set[int]) -> None:
         nonlocal live, content
-        kept = flipped(live, {s for s in consumed if last[s] <= at})
-        live = flipped(kept, made)
-        into, outof, rest, left = entropy(consumed), entropy(made), together(kept), together(live)
+        kept = live - {s for s in consumed if last[s] <= at}
+        live = kept | made
+        into, outof, rest, left = entropy(consumed), entropy(made), entropy(kept), entropy(live)
         steps.append(Step(name, into - outof, into + rest - content, outof + rest - left))
         content = left
 
