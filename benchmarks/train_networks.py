@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import threadpoolctl
-from training import Floats, Settings, grid, select_pixels, train
+from training import GROUP, Floats, Settings, grid, select_pixels, train
 
 from revsim.network.files import save, save_many, write_npz
 from revsim.network.network import Network
@@ -39,6 +39,8 @@ from revsim.network.operators import (
     Relu,
     Requantise,
     Sign,
+    TopK,
+    products,
 )
 from revsim.network.reference import run_reference
 
@@ -69,8 +71,9 @@ NETWORKS = {
     "digits_l1_10": replace(SPARSE, penalty=0.01),
     "digits_l1_5": replace(SPARSE, penalty=0.03),
     "digits_l1_2": replace(SPARSE, penalty=0.15),
+    **{f"digits_top{k}": replace(SPARSE, decay=0.01, top=k, balance=1.0) for k in (16, 8, 4, 2, 1)},
 }
-"""One hidden layer each; `digits_l1_P`: about P % of the hidden neurons are on."""
+"""One hidden layer each. On are about P % in `digits_l1_P`, K of 32 in `digits_topK`."""
 SEEDED = {"digits": DIGITS, "digits16": SMALL}
 """Trained once more with each of 20 seeds."""
 PIXELS = {"digits20": 20, "digits16": 16}
@@ -111,7 +114,10 @@ def quantise(
     if settings.activation == "relu":
         shift = least_shift(dense1.apply(x), settings.activation_limit)
         requantise = Requantise(np.full(settings.hidden, shift, np.int64))  # where shift is 0 too
-        activation = [Relu(), requantise, Clamp(0, settings.activation_limit)]
+        fires = (Relu(), Clamp(0, settings.activation_limit))
+        activation = [fires[0], requantise, fires[1]]
+        if settings.top:
+            activation = [requantise, *greatest(settings.hidden, settings.top), *fires]
         unit = scale1 / 2**shift
     dense2 = Dense(rounded(whole2), rounded(bias2 * scale2 * unit))
     inputs = x.shape[1]
@@ -122,6 +128,17 @@ def quantise(
         (dense1, *activation, dense2, Argmax()),
         f"trained by benchmarks/train_networks.py on: {source}",
         NETWORK_LICENCE,
+    )
+
+
+def greatest(values: int, k: int) -> tuple[Operator, ...]:
+    """The k greatest of each group stay, other values become 0: a mask times the values."""
+    both = np.tile(np.eye(values, dtype=np.int64), (2, 1))
+    mask = TopK(k, np.arange(values).reshape(-1, GROUP))
+    return (
+        Dense(both, np.zeros(2 * values, np.int64)),
+        mask,
+        products([[(1, i, values + i)] for i in range(values)]),
     )
 
 
@@ -157,7 +174,7 @@ def signed_digits(weight: int) -> list[tuple[int, int]]:
 
 
 def estimated_toffolis(network: Network) -> int:
-    """Column model of both dense layers, compute and uncompute (an estimate, not a circuit).
+    """Column model of the dense layers, compute and uncompute (an estimate, not a circuit).
 
     Per output, bit k of input i enters column k + s for each signed digit s of its weight; a
     negative digit enters complemented, its correction joins the constant, which puts at most one
@@ -166,7 +183,7 @@ def estimated_toffolis(network: Network) -> int:
     """
     total = 0
     for layer in network.layers:
-        if layer.linear is None:
+        if not isinstance(layer.linear, Dense):
             continue
         widths = [int(high).bit_length() for high in layer.input_high]
         for j, row in enumerate(layer.linear.weights):

@@ -12,6 +12,10 @@ Floats = npt.NDArray[np.float64]
 Generator = np.random.Generator
 
 
+GROUP = 32
+"""Neurons that compete where only the greatest stay on."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long and on what a network is trained."""
@@ -34,7 +38,7 @@ class Settings(Schedule):
     activation_limit: int = 63
     activation: str = "relu"  # or "sign"
     penalty: float = 0.0  # on the mean sum of activations, in units of the cross-entropy
-    top: int = 0  # neurons that stay on, the greatest; 0: all
+    top: int = 0  # neurons of each group that stay on, the greatest; 0: all
     balance: float = 0.0  # how strongly neurons are driven to be on equally often
 
 
@@ -155,7 +159,9 @@ def gradients(
     else:
         slope = z > 0
         if settings.top:
-            slope &= z >= np.sort(z, axis=1)[:, [-settings.top]]
+            groups = z.reshape(len(z), -1, GROUP)
+            least = np.sort(groups, axis=2)[:, :, [-settings.top]]
+            slope &= (groups >= least).reshape(z.shape)
         hidden = z * slope
     logits = hidden @ weights2.T + bias2
     powers = np.exp(logits - logits.max(1, keepdims=True))
@@ -163,7 +169,7 @@ def gradients(
     back = (error @ weights2 + settings.penalty / len(x)) * slope
     bias = back.sum(0)
     if settings.top:  # a neuron on for more than its share is held back, in its bias
-        bias += settings.balance * (slope.mean(0) - settings.top / settings.hidden)
+        bias += settings.balance * (slope.mean(0) - settings.top / GROUP)
     return [back.T @ x, bias, error.T @ hidden, error.sum(0)]
 
 

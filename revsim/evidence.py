@@ -86,7 +86,7 @@ def tuned_report(
     found = mismatch(met, tuned, ensemble.name, tuned_to.name, pseudocount)
     held = tuned_elsewhere(found, report.rows)
     others = tuple(held if i.id == held.id else i for i in report.identities)
-    return replace(report, mismatch=found, identities=others)
+    return replace(report, mismatched=found, identities=others)
 
 
 def _check(name: str, failures: Sequence[str], otherwise: str) -> Check:

@@ -1,4 +1,4 @@
-"""Every bundled network as a circuit: equal to its reference, all checks and identities hold."""
+"""Every trained network as a circuit: equal to its reference, all checks and identities hold."""
 
 import pytest
 
@@ -6,10 +6,22 @@ import revsim as rs
 from revsim.network.bundled import SEEDED, TRAINED, bundled, bundled_data, bundled_seeds
 
 ROWS = 40
+QUICK = {"digits_4bit", "digits_sign", "digits_l1_10", "digits_rows", "digits_tree"}
+"""Run by every policy; the others by two, the rest of theirs is slow."""
+CASES = [
+    pytest.param(
+        name,
+        policy,
+        marks=()
+        if name in QUICK or policy in ("activation_reset", "bennett")
+        else pytest.mark.slow,
+    )
+    for name in TRAINED
+    for policy in ("conventional", "activation_reset", "uncompute", "bennett")
+]
 
 
-@pytest.mark.parametrize("policy", ["conventional", "activation_reset", "uncompute", "bennett"])
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize(("name", "policy"), CASES)
 def test_trained_network_holds_in_gates(name, policy):
     rows, labels = (part[:ROWS] for part in bundled_data(name))
     report = rs.verify(bundled(name), rows, labels=labels, policy=policy)

@@ -16,7 +16,7 @@ from revsim.errors import InputError
 from revsim.experiments.pebbling import deep_network
 from revsim.experiments.registry import experiment
 from revsim.ledger.ledgers import ledger_rows, total_of
-from revsim.network.bundled import BUNDLED
+from revsim.network.bundled import BUNDLED, TRAINED
 from revsim.network.network import Network
 from revsim.pipeline import default_ensemble
 from revsim.schedule.pebbling import (
@@ -173,16 +173,14 @@ def test_deep_networks_tell_their_inputs_apart_to_the_last_layer() -> None:
     np.testing.assert_array_equal(early[-1].y, values[7].y)
 
 
-def cases() -> list[tuple[str, str]]:
-    out = [(name, f"pebble:{k}") for name in BUNDLED for k in (1, 2)]
-    out = [
-        (name, policy)
-        for name, policy in out
-        if int(policy[-1]) >= least_pebbles(len(rs.load(name).layers))
-    ]
-    for layers in (6, 8):
-        out += [(str(layers), f"pebble:{k}") for k in range(least_pebbles(layers), layers + 2)]
-        out += [(str(layers), "pebble")]
+def cases() -> list[tuple[str, str, str]]:
+    """Network, policy, input choice: every bundled network within every number of registers."""
+    depth = {name: len(rs.load(name).layers) for name in BUNDLED} | {"6": 6, "8": 8}
+    out = [(name, "pebble", "return") for name in depth if name not in TRAINED]
+    for name, layers in depth.items():
+        for pebbles in range(least_pebbles(layers), layers + 1 + name.isdigit()):
+            choices = ("keep",) if name in TRAINED[1:] else ("keep", "destroy")
+            out += [(name, f"pebble:{pebbles}", choice) for choice in choices]
     return out
 
 
@@ -190,8 +188,7 @@ def named(name: str) -> Network:
     return deep(int(name)) if name.isdigit() else rs.load(name)
 
 
-@pytest.mark.parametrize("choice", ["destroy", "keep", "return"])
-@pytest.mark.parametrize(("name", "policy"), cases())
+@pytest.mark.parametrize(("name", "policy", "choice"), cases())
 def test_every_pebbled_circuit_computes_the_reference_with_clean_ancillas(
     name: str, policy: str, choice: str
 ) -> None:

@@ -1,6 +1,7 @@
 """Claims about a population: what is refused and why, what is resolved, and what stays exact."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from revsim.ledger.population import (
     Quantity,
     claims,
 )
-from revsim.ledger.reference import joint_entropy, neuron_statistics
+from revsim.ledger.reference import joint_entropy
 from revsim.network.bundled import bundled
 from revsim.network.reference import run_reference
 from revsim.physics.landauer import CROSSING
@@ -49,45 +50,46 @@ def test_a_report_says_nothing_of_a_population_unless_asked(digits20):
     assert asked == plain  # exact figures stay as they are
     assert set(added) == {
         *("estimator", "rows", "confidence", "bootstrap", "constant_neurons", "neurons"),
+        "any_distribution_bits",
         *("readings", "states", "runs"),
     }
 
 
-def test_intervals_of_a_sample_hold_the_population(digits20):
-    """All 2^20 inputs are known, so the truth is."""
-    network = bundled("digits20")
-    every = rs.uniform(network.input_low, network.input_high)
-    values = run_reference(network, every.rows)
-    truth = [
-        neuron_statistics(layer.name, v.y, layer.active(v.y), None)
-        for layer, v in zip(network.layers, values, strict=True)
-        if layer.neurons
-    ]
-    p = np.concatenate([n.activity for n in truth])
-    entropy = float(sum(n.state_entropy.sum() for n in truth))
+def test_intervals_of_a_sample_hold_the_population():
+    """All 2^10 inputs of a small network are known, so the truth is; 3,000 are drawn."""
+    stream = np.random.default_rng(6)
+    weights = [stream.integers(-7, 8, (8, 10)), stream.integers(-7, 8, (3, 8))]
+    net = rs.from_arrays(weights, shifts=[2, 0], input_range=(0, 1), output="argmax", name="small")
+    exact = rs.verify(net, rs.uniform(net.input_low, net.input_high))
+    sample = rs.random_rows(net.input_low, net.input_high, 3000, 1)
+    found = rs.verify(net, sample, population="miller_madow").population
+    p = np.array([row[2] for row in exact.neurons.rows])
     bounds = {"active neurons": p.sum(), "changed neurons": (2 * p * (1 - p)).sum()}
-    found = digits20.population
+    truth = {claim.quantity: bounds[claim.quantity] for claim in found.readings}
+    held = [c.low <= truth[c.quantity] <= c.high for c in found.readings]
+    for run, (_, _, drawn) in zip(exact.runs, found.runs, strict=True):
+        known = {c.quantity: c.quantity_bits for c in run.comparison}
+        for claim in (*found.states, *drawn):
+            if claim.estimate is not None:
+                held.append(claim.low - 1e-9 <= known[claim.quantity] <= claim.high + 1e-9)
+                for d in claim.differences:
+                    difference = known[claim.quantity] - bounds[d.reading]
+                    held.append(d.low - 1e-9 <= difference <= d.high + 1e-9)
+                    assert abs(d.estimate - difference) < 6 * (d.high - d.low)
+    assert len(held) > 40 and sum(held) >= 0.9 * len(held)
     for neuron, q in zip(found.neurons, p, strict=True):
-        assert neuron.low <= q <= neuron.high or abs(neuron.activity - q) < 0.03  # 1 of 20 may not
+        assert abs(neuron.activity - q) < 0.04
         assert neuron.entropy_low <= neuron.state_entropy <= neuron.entropy_high + 1e-3
         assert neuron.crossing in ("above" if q > CROSSING else "below", "not resolved")
-    assert [n.name for n in found.neurons] == [f"layer1[{i}]" for i in range(12)]
-    assert sum(n.low <= q <= n.high for n, q in zip(found.neurons, p, strict=True)) >= 11
-    for claim in found.readings:
-        assert claim.low <= bounds[claim.quantity] <= claim.high
-    states = by_name(found.states)
-    claim = states["neuron_entropy"]
-    assert claim.low <= entropy <= claim.high and claim.high - claim.low < 0.5
-    for difference in claim.differences:
-        assert difference.low <= entropy - bounds[difference.reading] <= difference.high
-    assert [d.verdict for d in claim.differences] == ["below", "above"]  # as on all inputs
-    (activation_reset,) = (c for policy, _, c in found.runs if policy == "activation_reset")
-    exact = rs.verify("digits20", every, policy="activation_reset").runs[0]
-    swapped = exact.causes()["activation"]
-    claim = by_name(activation_reset)["activation.per_bit"]
-    assert claim.low <= swapped.per_bit <= claim.high
-    claim = by_name(activation_reset)["per_bit"]
-    assert claim.low <= exact.total.per_bit <= claim.high
+    assert [n.name for n in found.neurons] == [f"layer1[{i}]" for i in range(8)]
+    assert sum(n.low <= q <= n.high for n, q in zip(found.neurons, p, strict=True)) >= 7
+
+
+def test_the_bundled_network_is_told_below_and_above(digits20):
+    """As on all 2^20 inputs: below the active neurons, above the changed ones."""
+    entropy = by_name(digits20.population.states)["neuron_entropy"]
+    assert [d.verdict for d in entropy.differences] == ["below", "above"]
+    assert entropy.high - entropy.low < 0.5
 
 
 def test_estimates_of_all_runs_stand_beside_the_exact_figures(digits20):
@@ -189,10 +191,10 @@ def test_neurons_that_never_change_are_counted():
 
 def test_threads_and_repetition_change_nothing():
     sample = sample_of("digits20", 300)
-    texts = {
-        json.dumps(rs.verify("digits20", sample, threads=n, population="chao_shen").as_dict())
-        for n in (1, 2, 2)
-    }
+    verify = partial(
+        rs.verify, "digits20", sample, policy="activation_reset", population="chao_shen"
+    )
+    texts = {json.dumps(verify(threads=n).as_dict()) for n in (1, 2, 2)}
     assert len(texts) == 1
 
 

@@ -79,7 +79,9 @@ def measure(network: Network, ensemble: Ensemble, device: bool = True) -> Measur
 def _neurons(network: Network, ensemble: Ensemble) -> tuple[Neurons, ...]:
     values = run_reference(network, ensemble.rows)
     return tuple(
-        neuron_statistics(layer.name, v.y, layer.active(v.y), ensemble.weights)
+        neuron_statistics(
+            layer.name, v.y, layer.active(v.y), ensemble.weights, layer.neuron_columns
+        )
         for layer, v in zip(network.layers, values, strict=True)
         if layer.neurons
     )
@@ -274,7 +276,7 @@ def _bars(outcome: Outcome, axes: Any) -> None:
 EXPERIMENT = Experiment(
     number=1,
     name="bound",
-    title="One bit per neuron that changes state? Every ledger against the bound",
+    title="A bit per neuron that changes state? Every ledger",
     hypothesis=(
         "Whatever is meant by erased, an inference erases at least one bit per active neuron "
         "(every neuron is reset), and at least one per changed neuron (states are overwritten)."

@@ -211,7 +211,7 @@ def _draw(outcome: Outcome, figure: Any) -> None:
 EXPERIMENT = Experiment(
     number=19,
     name="imperfect_erasure",
-    title="Erasures in a hurry: heat, speed and errors of a whole network",
+    title="Erasures in a hurry: heat, speed, errors, accuracy",
     hypothesis=(
         "a circuit that erases n bits bears errors of about 1/n each, the same number of failures "
         "an inference whatever the circuit, and at a given speed that error saves heat"

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 
 from revsim.blocks.block import define
+from revsim.blocks.columns import copied_sum, weighted_bits
 from revsim.blocks.linear_in_place import bits_lost, linear_in_place
-from revsim.circuit.definition import Circuit, Port
+from revsim.circuit.builder import Builder
+from revsim.circuit.definition import Circuit, Definition, Port
 from revsim.circuit.measures import circuit_counts, circuit_width
-from revsim.circuit.registers import Encoding, Register
+from revsim.circuit.registers import Encoding, Register, Wires
 from revsim.errors import InputError
 from revsim.experiments.experiment import Experiment, Outcome
 from revsim.ledger.ledgers import Ledgers, ledger_rows, total_of
-from revsim.lower.linear import InputBits, linear_definition, weighted_sum
-from revsim.network.operators import Dense, Integers
+from revsim.network.operators import Integers
 from revsim.report.plots import CAUSE_COLOURS
 from revsim.report.report import Table
 from revsim.schedule.device import Device
@@ -68,18 +69,25 @@ def beside(matrix: Integers, width: int, modulo: bool, erase: bool) -> Circuit:
     x = np.concatenate([r.wires for r in device.inputs])
     z: list[Register] = []
     top = (1 << width) - 1
-    product = Dense(matrix, np.zeros(len(matrix), np.int64))
-    read = InputBits.of([r.encoding for r in device.inputs])
     for j, row in enumerate(matrix):
         low, high = int(np.minimum(row, 0).sum()) * top, int(np.maximum(row, 0).sum()) * top
         encoding = Encoding.unsigned(0, top) if modulo else Encoding.unsigned(low, high)
-        total = weighted_sum(product.terms(j), read, encoding)
         z.append(device.alloc(f"z[{j}]", encoding))
-        device.call(linear_definition(total, f"sum {j}"), x[total.wires], z[-1].wires)
+        device.call(_sum(row, width, encoding), x, z[-1].wires)
     for register in device.inputs if erase else ():
         device.erase(register.name, register.wires, "layer_input", register.name)
     choice = "destroy" if erase else "keep"
     return device.circuit("beside", z, (), "beside", choice, "erase x given Wx")
+
+
+def _sum(row: Integers, width: int, encoding: Encoding) -> Definition:
+    """x, z -> x, z ^ (row of the matrix times x), as it stands in a register of the encoding."""
+    weights = np.repeat(row, width) << np.tile(np.arange(width), len(row))
+
+    def body(b: Builder, x: Wires, z: Wires) -> None:
+        copied_sum(b, weighted_bits(x, weights, -encoding.offset), z)
+
+    return define("sum", body, Port("x", len(weights)), Port("z", encoding.width, zero_in=True))
 
 
 def _ways(matrix: Integers, width: int) -> dict[str, Callable[[], Circuit]]:

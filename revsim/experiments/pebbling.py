@@ -38,7 +38,7 @@ SURFACE = 16
 """Layers of the network whose checkpoints are erased one after another."""
 PRICES = (inf, 16.0, 9.0, 7.0, 5.5, 4.5, 3.5, 2.5, 1.5, 0.5)
 """Runs of a layer that the erasure of one output is taken to be worth."""
-BUNDLED = ("xor", "toy", "digits20", "digits")
+BUNDLED = ("xor", "toy", "kan", "attention", "coupling", "digits20", "digits")
 
 
 def deep_network(layers: int, seed: int = SEED) -> Network:

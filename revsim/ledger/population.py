@@ -40,7 +40,13 @@ from revsim.ledger.estimators import (
     plug_in,
     rows_needed,
 )
-from revsim.ledger.intervals import bit_entropy_limits, bit_standard_error, through, wilson
+from revsim.ledger.intervals import (
+    any_distribution,
+    bit_entropy_limits,
+    bit_standard_error,
+    through,
+    wilson,
+)
 from revsim.physics.landauer import CROSSING
 from revsim.simulator.ensemble import Ensemble
 
@@ -149,12 +155,17 @@ class Population:
     runs: tuple[tuple[str, str, tuple[Claim, ...]], ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Plain values, for JSON.
+
+        `any_distribution_bits`: how far a plug-in entropy of so many rows may be from its mean,
+        whatever is sampled.
+        """
         return {
             "estimator": self.estimator,
             "rows": self.rows,
             "confidence": self.confidence,
             "bootstrap": {"replicates": self.replicates, "seed": self.seed},
+            "any_distribution_bits": any_distribution(self.rows, self.confidence),
             "constant_neurons": self.constant_neurons,
             "neurons": [{**vars(n), "crossing": n.crossing} for n in self.neurons],
             "readings": [_plain(c) for c in self.readings],

@@ -18,20 +18,18 @@ from revsim.network.handmade import HANDMADE
 from revsim.network.network import Network
 from revsim.network.operators import Dense, Integers, Relu, Threshold
 
-DATA_OF: Final = {
-    "digits": "digits",
-    "digits20": "digits20",
-    "digits_4bit": "digits",
-    "digits_2bit": "digits",
-    "digits_1bit": "digits",
-    "digits_sign": "digits",
-    "digits_l1_50": "digits",
-    "digits_l1_25": "digits",
-    "digits_l1_10": "digits",
-    "digits_l1_5": "digits",
-    "digits_l1_2": "digits",
-}
+SAME_DATA: Final = (
+    *("digits_4bit", "digits_2bit", "digits_1bit", "digits_sign"),
+    *("digits_l1_50", "digits_l1_25", "digits_l1_10", "digits_l1_5", "digits_l1_2"),
+    *("digits_top16", "digits_top8", "digits_top4", "digits_top2", "digits_top1"),
+    *("digits_moe_top1", "digits_moe_top2", "digits_moe_free"),
+    *("digits_conv", "digits_rows", "digits_coupling", "digits_attention", "digits_kan"),
+    "digits_tree",
+)
+DATA_OF: Final = {"digits": "digits", "digits20": "digits20", **dict.fromkeys(SAME_DATA, "digits")}
 """Trained networks by name, and the data of each."""
+STREAM, STEPS = "digits_rows", 8
+"""The network with a state, and how many rows an image gives it."""
 SEEDED: Final = ("digits", "digits16")
 """Networks trained from many seeds, and the data of each."""
 TRAINED: Final = tuple(DATA_OF)
@@ -76,16 +74,45 @@ def bundled_seeds(name: str) -> tuple[Network, ...]:
 def bundled_data(name: str) -> tuple[Integers, Integers] | None:
     """Rows int64 [n, inputs] and labels int64 [n] of a trained network; None for one made by hand.
 
+    A network with a state sees each image as a stream: one row a step, with the state that it has
+    there, the label repeated.
+
     >>> rows, labels = bundled_data("digits")
     >>> rows.shape, int(rows.min()), int(rows.max()), labels[:5].tolist()
     ((1797, 64), 0, 16, [0, 1, 2, 3, 4])
+    >>> bundled_data("digits_rows")[0].shape  # eight rows of eight pixels, and 16 of state
+    (14376, 24)
     >>> bundled_data("xor") is None
     True
     """
     arrays = _arrays(name)
     if arrays is None:
         return None
-    return arrays["rows"].astype(np.int64), arrays["labels"].astype(np.int64)
+    rows, labels = arrays["rows"].astype(np.int64), arrays["labels"].astype(np.int64)
+    if name != STREAM:
+        return rows, labels
+    rows = as_streams(bundled(name), rows)
+    return rows, np.repeat(labels, len(rows) // len(labels))
+
+
+def as_streams(network: Network, samples: Integers) -> Integers:
+    """What a network with a state sees of samples that it reads in equal steps, one row a step.
+
+    samples: int64 [samples, steps * (inputs that are no state)]. The state starts anew with each
+    sample. Returns int64 [samples * steps, inputs], the steps of a sample together, in order.
+    """
+    fed, source = (list(places) for places in zip(*network.state, strict=True))
+    free = np.setdiff1d(np.arange(network.inputs), fed)
+    steps = samples.reshape(len(samples), -1, len(free))
+    rows = np.zeros((*steps.shape[:2], network.inputs), np.int64)
+    rows[:, :, free] = steps
+    rows[:, 0, fed] = network.initial
+    for t in range(1, steps.shape[1]):
+        values = rows[:, t - 1]
+        for operator in network.operators:
+            values = operator.apply(values)
+        rows[:, t, fed] = values[:, source]
+    return rows.reshape(-1, network.inputs)
 
 
 def held_out(name: str) -> Integers | None:
@@ -95,7 +122,10 @@ def held_out(name: str) -> Integers | None:
     450
     """
     arrays = _arrays(name)
-    return None if arrays is None else arrays["test"].astype(np.int64)
+    if arrays is None:
+        return None
+    test = arrays["test"].astype(np.int64)
+    return test if name != STREAM else (STEPS * test[:, None] + np.arange(STEPS)).ravel()
 
 
 def _known(name: str) -> None:

@@ -42,7 +42,7 @@ class RunReport:
     """One policy with one input choice on the whole ensemble.
 
     `switching`: expected flips of all wires per inference, by layer; `pointwise`: bits thrown away
-    of single rows; `circuit_loss`: theorem T3 of a small netlist; `mismatch`: what a device tuned
+    of single rows; `circuit_loss`: theorem T3 of a small netlist; `mismatched`: what a device tuned
     to another ensemble pays. None where not asked for or not applicable.
     """
 
@@ -60,7 +60,7 @@ class RunReport:
     switching: Mapping[str, float] | None = None
     pointwise: Spread | None = None
     circuit_loss: CircuitLoss | None = None
-    mismatch: Mismatch | None = None
+    mismatched: Mismatch | None = None
 
     @property
     def total(self) -> Ledgers:
@@ -222,7 +222,9 @@ class Report:
             "energy": self._energy(run.total),
             "pointwise": None if run.pointwise is None else asdict(run.pointwise),
             "circuit_loss": None if run.circuit_loss is None else _loss(run.circuit_loss),
-            "mismatch": None if run.mismatch is None else _mismatch(run.mismatch, run.total),
+            "mismatched": None
+            if run.mismatched is None
+            else _mismatched(run.mismatched, run.total),
         }
 
     def _energy(self, total: Ledgers) -> dict[str, Any]:
@@ -282,7 +284,7 @@ def _loss(found: CircuitLoss) -> dict[str, Any]:
     }
 
 
-def _mismatch(found: Mismatch, tuned: Ledgers) -> dict[str, Any]:
+def _mismatched(found: Mismatch, tuned: Ledgers) -> dict[str, Any]:
     """Infinite costs are null: JSON has no infinity; `reasons` says where they come from."""
     out: dict[str, Any] = {"tuned_to": found.tuned_to, "data": found.data}
     for name in ("per_bit", "per_register", "gate_local"):

@@ -24,14 +24,8 @@ from revsim.lower.layer import lower
 from revsim.lower.state import BIT
 from revsim.network.network import Network
 from revsim.schedule.device import Device
-from revsim.schedule.policy import (
-    backward,
-    copy_out,
-    describe,
-    erase_states,
-    forward,
-    states_of,
-)
+from revsim.schedule.policy import describe, erase_states, states_of
+from revsim.schedule.steps import backward, copy_out, forward
 
 WAYS: Final = {
     "reset": "reset, then write",
