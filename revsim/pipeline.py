@@ -34,7 +34,7 @@ from revsim.ledger.states import neuron_states
 from revsim.ledger.streams import stream_identity
 from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
-from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
+from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out, names_for
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
 from revsim.network.reference import check_rows, run_reference
@@ -69,7 +69,7 @@ def load(model: str | Path) -> Network:
         return load_npz(path)
     if os.path.exists(path):  # False, not an error, for a name that no file can have
         raise InputError(f"{model}: only .npz networks are read; see `revsim verify --help`")
-    raise InputError(f"{model}: neither a file nor a bundled network ({', '.join(BUNDLED)})")
+    raise InputError(f"{model}: neither a file nor a bundled network ({names_for(str(model))})")
 
 
 def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] | None]:

@@ -236,7 +236,11 @@ def test_xor_and_toy_by_enumeration():
 def test_unknown_name_lists_the_known_ones(read):
     with pytest.raises(InputError) as caught:
         read("mnist")
-    assert all(name in str(caught.value) for name in BUNDLED)
+    variants = [name for name in BUNDLED if name.startswith("digits_")]
+    assert all(name in str(caught.value) for name in BUNDLED if name not in variants)
+    assert f"{len(variants)} whose names begin with digits_" in str(caught.value)
+    with pytest.raises(InputError, match=r"did you mean .*digits_conv"):
+        read("digits_cnv")
 
 
 def test_estimate_of_the_training_script(monkeypatch):

@@ -10,7 +10,9 @@ from test_pipeline import SMALL, WAYS, check_report, check_tensors, dense, ensem
 import revsim as rs
 from revsim.circuit.measures import counts
 from revsim.errors import InputError
+from revsim.formats.qasm3 import dumps, loads
 from revsim.lower.layer import lower
+from revsim.lower.netlist import neuron_netlist
 from revsim.network.files import load_npz, save
 from revsim.network.network import Network
 from revsim.network.operators import (
@@ -172,7 +174,7 @@ FORMS: dict[str, tuple[tuple[Any, Any], tuple[Operator, ...]]] = {
     ),
     "maximum of one": (SMALL, (Maximum(np.array([[1], [0], [1]])), Argmax())),
     "a small convolutional network": (
-        image((4, 4, 1), 0, 1),
+        image((4, 4, 1), 0, 2),  # too many inputs to enumerate
         (
             conv(10, 2, (3, 3), (4, 4, 1), padding=(1, 1, 1, 1)),
             Relu(),
@@ -206,6 +208,21 @@ def test_circuits_hold_under_every_policy_and_input_choice(form: str, policy: st
     for choice in ("destroy", "keep"):
         report = rs.verify(net, ensemble, policy=policy, input=choice, threads=1)
         check_report(report, choice != "destroy")
+
+
+@pytest.mark.parametrize("policy", ["conventional", "activation_reset"])
+@pytest.mark.parametrize(
+    "form",
+    ["a table that loses", "a router beside its experts", "maximum of sums", "product of offsets"],
+)
+def test_the_text_form_gives_the_same_circuit_back(form: str, policy: str) -> None:
+    net = network_of(form)
+    circuit = rs.compile(net, policy)
+    ensemble = ensemble_of(net)
+    first, second = (rs.simulate(c, ensemble, threads=1) for c in (circuit, loads(dumps(circuit))))
+    np.testing.assert_array_equal(first.outputs, second.outputs)
+    ones = [[e.ones.tolist() for e in run.tally.erasures] for run in (first, second)]
+    assert ones[0] == ones[1] and first.tally.gate_evaluations == second.tally.gate_evaluations
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -319,6 +336,7 @@ def test_positions_of_a_convolution_share_their_definitions() -> None:
     assert len(layer.linear) == 32
     assert len(set(layer.linear)) == len(set(layer.copies)) == 2
     assert len({stage for chain in layer.stages for stage in chain}) == 2
+    assert len({neuron_netlist(layer, j) for j in range(32)}) == 2
 
 
 # --- tables ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Maximum of two numbers in place; of several: the index of the greatest, and the greatest itself.
+"""Maximum of two numbers in place; of several: the greatest, its index, its place in a mask.
 
 T = Toffoli, C = CNOT, N = NOT, F = Fredkin, n = width. All registers have equal width.
 """
@@ -60,6 +60,36 @@ def argmax(b: Builder, values: Sequence[Wires], index: Wires, signed: bool = Fal
     if n == 0 or len(values) == 1:
         return
     start = b.mark()
+    wins = _winners(b, values, signed)
+    stop = b.mark()
+    pairs = [(wins[k - 1], int(index[bit])) for k in range(1, len(values)) for bit in ones(k)]
+    b.cx([win for win, _ in pairs], [bit for _, bit in pairs])
+    b.undo(start, stop)
+
+
+def one_hot(b: Builder, values: Sequence[Wires], mask: Wires, signed: bool = False) -> None:
+    """mask[k] ^= 1 for the k that `argmax` would name, one wire of `mask` per register.
+
+    As `argmax`, with 2K-2 C and one N for the copies. Raises InputError as `argmax`.
+    """
+    if not values:
+        raise InputError(f"{b.name}: one_hot needs at least one register")
+    width_is(b, "one_hot", "mask", mask, len(values))
+    n = equal_widths(b, "one_hot", **{f"value {i}": value for i, value in enumerate(values)})
+    distinct(b, "one_hot", *values, mask)
+    b.x(mask[:1])  # the first wins unless another does
+    if n == 0 or len(values) == 1:
+        return
+    start = b.mark()
+    wins = _winners(b, values, signed)
+    stop = b.mark()
+    b.cx(wins, mask[1:])
+    b.cx(wins, np.full(len(wins), mask[0]))
+    b.undo(start, stop)
+
+
+def _winners(b: Builder, values: Sequence[Wires], signed: bool) -> list[int]:
+    # Forward only. Wire k-1 of the result: value k is the greatest, k = 1..K-1.
     if signed:
         b.x([int(value[-1]) for value in values])
     champion, last = values[0], len(values) - 1
@@ -67,11 +97,7 @@ def argmax(b: Builder, values: Sequence[Wires], index: Wires, signed: bool = Fal
     for k in range(1, last):
         less_than(b, champion, values[k], flags[k - 1])
         b.cswap(flags[k - 1], champion, values[k])
-    wins = _last_set(b, [*map(int, flags), less_than_open(b, champion, values[last])])
-    stop = b.mark()
-    pairs = [(wins[k - 1], int(index[bit])) for k in range(1, last + 1) for bit in ones(k)]
-    b.cx([win for win, _ in pairs], [bit for _, bit in pairs])
-    b.undo(start, stop)
+    return _last_set(b, [*map(int, flags), less_than_open(b, champion, values[last])])
 
 
 def maximum(b: Builder, values: Sequence[Wires], y: Wires, signed: bool = False) -> None:
@@ -145,17 +171,47 @@ def _maximum_block(signed: bool) -> Block:
 
 def argmax_cost(n: int, count: int, signed: bool) -> Costs:
     """What `argmax` of `count` registers of n wires costs."""
+    copies = sum(k.bit_count() for k in range(count)) if n else 0
+    return total(_winners_cost(n, count, signed), price(cnot=copies))
+
+
+def one_hot_cost(n: int, count: int, signed: bool) -> Costs:
+    """What `one_hot` of `count` registers of n wires costs."""
+    copies = 2 * (count - 1) if n else 0
+    return total(_winners_cost(n, count, signed), price(cnot=copies, x=1))
+
+
+def _winners_cost(n: int, count: int, signed: bool) -> Costs:
+    """The comparisons, there and back."""
     if n == 0 or count == 1:
         return price()
     inner = count - 2
     step = total(less_than_cost(n), price(toffoli=1, cnot=1, fredkin=n))
     once = {key: inner * value for key, value in step.items()}
     once = total(once, less_than_open_cost(n), price(x=count * signed + (inner > 0)))
-    copies = sum(k.bit_count() for k in range(count))
     twice = {key: 2 * value for key, value in once.items()}
     # Flags and their chain: count - 2 each, and one wire that says "none later".
-    locals_ = once["ancillas"] + 2 * inner + (inner > 0)
-    return {**total(twice, price(cnot=copies)), "ancillas": locals_}
+    return {**twice, "ancillas": once["ancillas"] + 2 * inner + (inner > 0)}
+
+
+def _one_hot_block(count: int, signed: bool) -> Block:
+    names = [f"value_{k}" for k in range(count)]
+
+    def body(b: Builder, *registers: Wires) -> None:
+        one_hot(b, registers[:-1], registers[-1], signed)
+
+    def meaning(n: int, v: Values) -> Values:
+        table = np.stack([_ordered(n, v[name], signed) for name in names])
+        return {**v, "mask": v["mask"] ^ (np.int64(1) << table.argmax(axis=0))}
+
+    return Block(
+        f"one_hot[{count}, {'signed' if signed else 'unsigned'}]",
+        f"mask ^= one bit at the greatest of {count} values, ties to the lowest",
+        lambda n: define("one hot", body, *(Port(m, n) for m in names), Port("mask", count)),
+        meaning,
+        lambda n: one_hot_cost(n, count, signed),
+        "sequential champion, comparisons by CDKM",
+    )
 
 
 def _argmax_block(count: int, signed: bool) -> Block:
@@ -207,6 +263,10 @@ def _greatest_block(count: int, signed: bool) -> Block:
 
 
 BLOCKS = (
+    _one_hot_block(1, signed=False),
+    _one_hot_block(2, signed=True),
+    _one_hot_block(3, signed=False),
+    _one_hot_block(4, signed=True),
     _greatest_block(1, signed=False),
     _greatest_block(3, signed=False),
     _greatest_block(3, signed=True),

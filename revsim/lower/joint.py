@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from revsim.blocks.maximum import argmax, maximum
+from revsim.blocks.maximum import argmax, maximum, one_hot
 from revsim.blocks.top_k import top_k
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition
@@ -97,6 +97,8 @@ def _definition(
         argmax(b, padded, out, signed)
     elif isinstance(operator, Maximum):
         maximum(b, padded, out, signed)
+    elif operator.k == 1:
+        one_hot(b, padded, out, signed)
     else:
         top_k(b, padded, out, operator.k, signed)
     return b.build()

@@ -5,6 +5,7 @@ their inputs are few enough to enumerate. Many networks share the data that they
 """
 
 from contextlib import AbstractContextManager
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -130,9 +131,23 @@ def held_out(name: str) -> Integers | None:
 
 def _known(name: str) -> None:
     if name not in BUNDLED:
-        raise InputError(
-            f"there is no bundled network {name!r}; the bundled ones are {', '.join(BUNDLED)}"
-        )
+        raise InputError(f"there is no bundled network {name!r} ({names_for(name)})")
+
+
+def names_for(name: str) -> str:
+    """What to say to someone who asked for `name`: names like it, or else all, in short.
+
+    >>> names_for("digits_cnv")
+    'did you mean digits_conv, digits_kan, digits_sign?'
+    >>> names_for("mnist")[:58]
+    'digits, digits20, 23 whose names begin with digits_, xor, '
+    """
+    like = get_close_matches(name, BUNDLED, 3)
+    if like:
+        return f"did you mean {', '.join(like)}?"
+    family = f"{len(SAME_DATA)} whose names begin with digits_"
+    own = [known for known in BUNDLED if known not in SAME_DATA]
+    return ", ".join([*own[:2], family, *own[2:]])
 
 
 def _arrays(name: str) -> dict[str, np.ndarray[Any, np.dtype[Any]]] | None:

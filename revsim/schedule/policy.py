@@ -341,7 +341,7 @@ POLICIES: Final[dict[str, Policy]] = {
             _activation_reset,
             lambda layer: layer.linear,
             "per layer: compute z clean, erase the input given z, activate in place, erase what "
-            "was swapped out, requantise, erase what it dropped; after an argmax, erase the logits",
+            "was swapped out, requantise, erase what it dropped; after a choice, erase its values",
         ),
         Policy(
             "uncompute",
