@@ -6,7 +6,7 @@ from typing import Final
 from revsim.errors import InputError
 from revsim.experiments.experiment import Experiment
 
-NAMES: Final[tuple[str, ...]] = ("losses", "pebbling")
+NAMES: Final[tuple[str, ...]] = ("losses", "sparsity", "routing", "pebbling")
 """Names in order of number; `NAME` is `EXPERIMENT` of the module `revsim.experiments.NAME`."""
 
 
