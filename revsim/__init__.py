@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from revsim.errors import CheckError as CheckError
     from revsim.errors import InputError as InputError
     from revsim.errors import RevsimError as RevsimError
+    from revsim.explanation import explain as explain
     from revsim.network.arrays import from_arrays as from_arrays
     from revsim.network.files import save as save
     from revsim.network.network import Network as Network
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from revsim.pipeline import load as load
     from revsim.pipeline import verify as verify
     from revsim.report.report import Report as Report
+    from revsim.reproduction import reproduce as reproduce
     from revsim.schedule.policy import compile_network as compile  # noqa: F401
     from revsim.simulator.apply import apply as apply
     from revsim.simulator.ensemble import data_set as data_set
@@ -46,6 +48,7 @@ _PUBLIC = {
     "CheckError": "revsim.errors",
     "InputError": "revsim.errors",
     "RevsimError": "revsim.errors",
+    "explain": "revsim.explanation",
     "from_arrays": "revsim.network.arrays",
     "save": "revsim.network.files",
     "Network": "revsim.network.network",
@@ -55,6 +58,7 @@ _PUBLIC = {
     "load": "revsim.pipeline",
     "verify": "revsim.pipeline",
     "Report": "revsim.report.report",
+    "reproduce": "revsim.reproduction",
     "compile": "revsim.schedule.policy:compile_network",
     "apply": "revsim.simulator.apply",
     "data_set": "revsim.simulator.ensemble",

@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 import revsim
 from revsim.errors import CheckError, InputError
 
-SYMBOLS = """\
-X not   + target   * control   o negative control   x swap   |0 erase
-index 0 is the least significant bit; a 0 behind a name: the wire starts at 0"""
+BORDER = """\
+basis fredkin: bits on two rails; Fredkins keep the number of ones. NOTs supply
+constant ones and take them back, CNOTs split inputs into rails and join them"""
 POLICY = (
     "conventional, activation_reset (default), uncompute, bennett, pebble:K (K layer registers), "
     "pebble:Ww (W wires), pebble or neuron_reset"
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.verb is None:
         parser.print_help()
         return 2
+    options.argv = ["revsim", *(sys.argv[1:] if arguments is None else arguments)]
     try:
         status = int(options.run(options))
         sys.stdout.flush()
@@ -85,7 +86,12 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
     _policy(verify, "the first four, input destroyed, and bennett with it kept")
     _ensemble(verify)
-    verify.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
+    verify.add_argument(
+        "--stream",
+        action="store_true",
+        help="rows are consecutive inputs of a device that keeps its neurons' states",
+    )
+    _temperature(verify)
     verify.add_argument(
         "--units",
         choices=("bits", "nats", "k_B", "J"),
@@ -128,6 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
     count = _verb(verbs, "count", _count, "gates, width and depth, layer by layer")
     count.add_argument("model", metavar="MODEL|CIRCUIT")
     _policy(count, "activation_reset")
+    _basis(count)
 
     table = _verb(verbs, "table", _table, "truth and erasure table of a circuit, up to 16 inputs")
     table.add_argument("circuit", metavar="CIRCUIT")
@@ -136,6 +143,45 @@ def build_parser() -> argparse.ArgumentParser:
     draw.add_argument("model", metavar="MODEL|CIRCUIT")
     draw.add_argument("--policy", metavar="P", help=POLICY)
     draw.add_argument("--hierarchy", action="store_true", help="the tree of definitions")
+    _basis(draw)
+
+    adiabatic = _verb(
+        verbs, "adiabatic", _adiabatic, "what adiabatic logic families make of a circuit"
+    )
+    adiabatic.add_argument("model", metavar="MODEL|CIRCUIT")
+    _policy(adiabatic, "activation_reset")
+    adiabatic.add_argument("--family", metavar="F", help="list what the circuit breaks in it")
+    adiabatic.add_argument("--tick", type=float, default=1e-8, metavar="S", help="of one ramp")
+    adiabatic.add_argument("--leakage", type=float, default=1e-12, metavar="W", help="of a cell")
+    adiabatic.add_argument(
+        "--switching",
+        action="store_true",
+        help="of a network: erased bits, and flips in a retractile cascade, from a simulation",
+    )
+
+    energy = _verb(verbs, "energy", _energy, "from one erased bit to a memory access, in joules")
+    energy.add_argument("model", nargs="?", metavar="MODEL", help="also its inferences, as rungs")
+    _ensemble(energy)
+    energy.add_argument("--bits", type=float, default=1.0, metavar="B", help="erased (default: 1)")
+    _temperature(energy)
+    energy.add_argument("--recalled", action="store_true", help="with values that were not re-read")
+    energy.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
+
+    explain = _verb(verbs, "explain", _explain, "one neuron: activity, heat, resets, drawing")
+    explain.add_argument("model", nargs="?", default="digits", metavar="MODEL")
+    explain.add_argument("--layer", required=True, metavar="L", help="layer1 or 1")
+    explain.add_argument("--neuron", required=True, type=int, metavar="N", help="from 0")
+    _policy(explain, "activation_reset")
+    _ensemble(explain)
+    explain.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
+
+    reproduce = _verb(
+        verbs, "reproduce", _reproduce, "run a saved report again and compare every number"
+    )
+    reproduce.add_argument("report", metavar="REPORT.json", help="made by verify --json")
+    reproduce.add_argument("--model", metavar="FILE", help="where the network is now")
+    reproduce.add_argument("--data", metavar="FILE", help="where the rows are now")
+    reproduce.add_argument("--threads", type=int, default=None, help="default: all cores")
 
     experiment = _verb(
         verbs, "experiment", _experiment, "one question asked of revsim: table, figure, outcome"
@@ -145,6 +191,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     experiment.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     experiment.add_argument("--folder", metavar="F", help="of all: write NAME.json and NAME.png")
+
+    bit = _verb(verbs, "bit", _bit, "erase one bit in a double well: work, errors, Jarzynski")
+    bit.add_argument("--tau", type=float, default=10.0, help="duration in length^2 / D")
+    bit.add_argument("--paths", type=int, default=10_000, help="how often it is erased")
+    bit.add_argument("--barrier", type=float, default=8.0, help="between the wells, in k_B T")
+    bit.add_argument("--seed", type=int, default=0, help="of the noise")
+    bit.add_argument("--threads", type=int, default=None, help="default: all cores")
 
     _verb(verbs, "warmup", _warmup, "compile the kernels once, so that the next run starts fast")
     return parser
@@ -165,6 +218,27 @@ def _policy(parser: argparse.ArgumentParser, default: str) -> None:
         f"pebble:Ww (W wires), pebble or neuron_reset (default: {default})",
     )
     parser.add_argument("--input", metavar="I", help="destroy, keep or return the input")
+
+
+def _temperature(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--temperature", type=float, default=300.0, metavar="K", help="of the device, in kelvin"
+    )
+    parser.add_argument(
+        "--efficiency",
+        type=float,
+        metavar="E",
+        help="of a refrigerator from there to 300 K, as a fraction of Carnot: adds wall energy",
+    )
+
+
+def _basis(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--basis",
+        choices=("native", "fredkin"),
+        default="native",
+        help="fredkin: rewritten in controlled swaps on two rails, ones conserved",
+    )
 
 
 def _ensemble(parser: argparse.ArgumentParser) -> None:
@@ -210,37 +284,18 @@ def _writable(*paths: str | None) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from revsim.evidence import command_line
-    from revsim.inputs import make_ensemble, make_prior
     from revsim.ledger.ledgers import check_scope
-    from revsim.physics.landauer import check_temperature
-    from revsim.pipeline import load, verify
+    from revsim.physics.cooling import check_refrigerator
 
-    check_temperature(options.temperature)
+    check_refrigerator(options.temperature, options.efficiency)
     check_scope(options.scope)
     _writable(options.plot, options.neurons, options.erasures)
     if options.plot is not None:
         from revsim.report.plots import kind_of
 
         kind_of(options.plot)
-    network = load(options.model)
-    ensemble, labels = make_ensemble(network, options.ensemble, options.data, options.seed)
-    tuned_to = make_prior(network, options.tuned_to, options.seed)
-    with _progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
-        report = verify(
-            network,
-            ensemble,
-            labels=labels,
-            policy=options.policy,
-            input=options.input,
-            temperature_k=options.temperature,
-            threads=options.threads,
-            switching=options.switching,
-            scope=options.scope,
-            tuned_to=tuned_to,
-            population=options.population,
-            provenance={"argv": command_line()},
-        )
+    with _progress(f"running every gate of {options.model} (kernels are compiled on a first run)"):
+        report = report_of(options)
     if options.plot is not None:
         report.plot(options.plot)
     if options.neurons is not None:
@@ -256,8 +311,42 @@ def _verify(options: argparse.Namespace) -> int:
     return 0 if report.holds else 1
 
 
+def report_of(options: argparse.Namespace) -> Any:
+    """The `Report` of a parsed `verify` command line; writes nothing."""
+    from revsim.inputs import make_ensemble, make_prior
+    from revsim.pipeline import load, verify
+
+    network = load(options.model)
+    ensemble, labels = make_ensemble(network, options.ensemble, options.data, options.seed)
+    return verify(
+        network,
+        ensemble,
+        labels=labels,
+        policy=options.policy,
+        input=options.input,
+        temperature_k=options.temperature,
+        efficiency=options.efficiency,
+        threads=options.threads,
+        stream=options.stream,
+        switching=options.switching,
+        scope=options.scope,
+        tuned_to=make_prior(network, options.tuned_to, options.seed),
+        population=options.population,
+        provenance={"argv": options.argv},
+    )
+
+
 def _circuit(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
-    """A circuit from a text file, or compiled from a network."""
+    """A circuit from a text file, or compiled from a network; in the basis that is asked for."""
+    circuit = _native(options, policy, input)
+    if getattr(options, "basis", "native") == "native":
+        return circuit
+    from revsim.circuit.two_rails import in_fredkin_basis
+
+    return in_fredkin_basis(circuit)
+
+
+def _native(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
     from revsim.formats.qasm3 import load as load_circuit
     from revsim.pipeline import load
     from revsim.schedule.policy import compile_network
@@ -300,6 +389,8 @@ def _count(options: argparse.Namespace) -> int:
         _print_json(counted)
     else:
         print(render_counts(counted), end="")
+        if options.basis == "fredkin":
+            print(BORDER)
     return 0
 
 
@@ -316,7 +407,7 @@ def _table(options: argparse.Namespace) -> int:
 
 
 def _draw(options: argparse.Namespace) -> int:
-    from revsim.draw.text import draw_gates, draw_hierarchy
+    from revsim.draw.text import SYMBOLS, draw_gates, draw_hierarchy
 
     circuit = _circuit(options, options.policy, None)
     text = draw_hierarchy(circuit) if options.hierarchy else f"{draw_gates(circuit)}\n\n{SYMBOLS}"
@@ -325,6 +416,106 @@ def _draw(options: argparse.Namespace) -> int:
     else:
         print(text)
     return 0
+
+
+def _adiabatic(options: argparse.Namespace) -> int:
+    from revsim.physics.families import Cell, family_of
+    from revsim.report.families import examine_families, render_families
+
+    if options.family is not None:
+        family_of(options.family)
+    circuit = _circuit(options, options.policy, options.input)
+    bits, flips = 0.0, None
+    if options.switching:
+        if not circuit.layers:
+            raise InputError("--switching is for networks: a circuit has no data of its own")
+        from revsim.pipeline import verify
+
+        chosen = circuit.policy, circuit.input_choice
+        with _progress(f"running every gate of {circuit.name}"):
+            run = verify(options.model, policy=chosen[0], input=chosen[1], switching=True).runs[0]
+        bits, flips = run.total.per_bit, sum((run.switching or {}).values())
+    with _progress(f"examining every gate of {circuit.name}"):
+        found = examine_families(
+            circuit, Cell(leakage_w=options.leakage), options.tick, bits, flips
+        )
+    if options.json:
+        _print_json(found)
+    else:
+        print(render_families(found, options.family), end="")
+    return 0
+
+
+def _energy(options: argparse.Namespace) -> int:
+    from revsim.report.ladder import Erased, all_rungs, as_dict, network_rungs, plot_ladder, render
+    from revsim.report.plots import kind_of, save
+
+    erased = Erased(options.bits, options.temperature, options.efficiency)
+    _writable(options.plot)
+    if options.plot is not None:
+        kind_of(options.plot)
+    more = () if options.model is None else network_rungs(_erasing(options), options.temperature)
+    rungs = all_rungs(erased, options.recalled, more)
+    if options.plot is not None:
+        save(plot_ladder(rungs, options.temperature), options.plot)
+    if options.json:
+        _print_json(as_dict(erased, rungs))
+    else:
+        print(render(erased, rungs), end="")
+    return 0
+
+
+def _erasing(options: argparse.Namespace) -> list[Any]:
+    """A network in the paper's picture and with all layers uncomputed, its input destroyed."""
+    from revsim.inputs import make_ensemble
+    from revsim.pipeline import load, verify
+
+    network = load(options.model)
+    ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
+    with _progress(f"running every gate of {network.name}"):
+        return [
+            verify(network, ensemble, policy=policy, threads=options.threads)
+            for policy in ("activation_reset", "bennett")
+        ]
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from revsim.explanation import explain, render
+    from revsim.inputs import make_ensemble
+    from revsim.pipeline import load
+
+    network = load(options.model)
+    ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
+    with _progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
+        found = explain(
+            network,
+            ensemble,
+            layer=options.layer,
+            neuron=options.neuron,
+            policy=options.policy or "activation_reset",
+            input=options.input or "destroy",
+            temperature_k=options.temperature,
+            threads=options.threads,
+        )
+    if options.json:
+        _print_json(found.as_dict())
+    else:
+        print(render(found, color=sys.stdout.isatty()), end="")
+    return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from revsim.reproduction import render, reproduce
+
+    with _progress(f"running {options.report} again"):
+        found = reproduce(
+            options.report, model=options.model, data=options.data, threads=options.threads
+        )
+    if options.json:
+        _print_json(found.as_dict())
+    else:
+        print(render(found), end="")
+    return 0 if found.equal else 1
 
 
 def _experiment(options: argparse.Namespace) -> int:
@@ -382,6 +573,20 @@ def _all_experiments(options: argparse.Namespace, chosen: Sequence[Any]) -> int:
             print(render_outcome(found, outcome), end="", flush=True)
     if options.json:
         _print_json(everything)
+    return 0
+
+
+def _bit(options: argparse.Namespace) -> int:
+    from revsim.report.bit import measure_bit, render_bit
+
+    with _progress("erasing one bit many times"):
+        found = measure_bit(
+            options.tau, options.paths, options.barrier, options.seed, options.threads
+        )
+    if options.json:
+        _print_json(found)
+    else:
+        print(render_bit(found), end="")
     return 0
 
 

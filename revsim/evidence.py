@@ -2,10 +2,10 @@
 
 import hashlib
 import platform
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from revsim.ledger.ledgers import Ledgers, of_erasure, of_inner
 from revsim.ledger.mismatch import mismatch
 from revsim.ledger.reference import Neurons
 from revsim.network.arrays import integers as whole_rows
+from revsim.network.bundled import BUNDLED
 from revsim.network.network import Network
 from revsim.network.operators import parameters
 from revsim.network.reference import LayerValues
@@ -85,7 +86,7 @@ def tuned_report(
     found = mismatch(met, tuned, ensemble.name, tuned_to.name, pseudocount)
     held = tuned_elsewhere(found, report.rows)
     others = tuple(held if i.id == held.id else i for i in report.identities)
-    return replace(report, mismatch=found, identities=others)
+    return replace(report, mismatched=found, identities=others)
 
 
 def _check(name: str, failures: Sequence[str], otherwise: str) -> Check:
@@ -194,19 +195,29 @@ def accuracy_of(
     return out
 
 
-def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
-    """Versions and digests; the data's is that of its sorted rows: an ensemble has no order."""
+def model_digest(network: Network) -> str:
+    """sha256 of a network's ranges and operators."""
     model = hashlib.sha256()
     model.update(network.input_low.tobytes() + network.input_high.tobytes())
     for operator in network.operators:
         model.update(parameters(operator))
     if network.state:
         model.update(repr((network.state, network.initial)).encode())
+    return model.hexdigest()
+
+
+def data_digest(ensemble: Ensemble) -> str:
+    """sha256 of the sorted rows with their weights: an ensemble has no order."""
     rows = np.ascontiguousarray(ensemble.rows, dtype=np.int64)
     if ensemble.weights is not None:
         rows = np.column_stack([rows, ensemble.weights])
     if not ensemble.enumerated:
         rows = rows[np.lexsort(rows.T[::-1])]
+    return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+
+
+def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
+    """Versions, seed and digests, to which the command line is added."""
     packages = ("numpy", "numba")
     return {
         "versions": {
@@ -216,10 +227,7 @@ def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
         },
         "argv": [],
         "seed": ensemble.seed,
-        "sha256": {
-            "model": model.hexdigest(),
-            "data": hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
-        },
+        "sha256": {"model": model_digest(network), "data": data_digest(ensemble)},
     }
 
 
@@ -231,6 +239,29 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def command_line() -> list[str]:
-    """The command line for a report's provenance, without the folder of the program."""
-    return ["revsim", *sys.argv[1:]]
+def command_of(
+    model: object, ensemble: Ensemble | None, options: Mapping[str, object]
+) -> list[str]:
+    """The command line that makes the same report, for one made in Python.
+
+    Empty where none does: networks and rows that are only in memory. Digests tell whether a name
+    says the truth.
+
+    >>> command_of("xor", None, {"temperature": 1.0, "input": None, "switching": True})
+    ['revsim', 'verify', 'xor', '--temperature', '1.0', '--switching', '--json']
+    """
+    name = model.name if isinstance(model, Network) else str(model)
+    if not isinstance(model, str | Path) and name not in BUNDLED:
+        return []
+    words = ["revsim", "verify", name]
+    if ensemble is not None:
+        if ensemble.name.partition(":")[0] not in ("uniform", "product", "random"):
+            return []
+        words += ["--ensemble", ensemble.name]
+        words += [] if ensemble.seed is None else ["--seed", str(ensemble.seed)]
+    for option, value in options.items():
+        if value is True:  # a switch
+            words.append(f"--{option}")
+        elif value is not None and value is not False:
+            words += [f"--{option}", str(value)]
+    return [*words, "--json"]

@@ -74,7 +74,7 @@ def make_prior(network: Network, spec: str | None, seed: int = 0) -> Ensemble | 
     """The ensemble to which a device is tuned: a data file, or the name of an ensemble."""
     if spec is None:
         return None
-    if spec.endswith((".npy", ".npz")):
+    if spec.partition(":")[0] not in KINDS and spec.endswith((".npy", ".npz")):
         rows, _ = _rows(network, spec)
         return data_set(rows, name=Path(spec).name)
     found, _ = make_ensemble(network, spec, None, seed)

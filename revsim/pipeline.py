@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from revsim.evidence import (
     accuracy_of,
     circuit_checks,
     circuit_loss_of,
+    command_of,
     describe_network,
     erasures_of,
     neuron_table,
@@ -28,19 +31,21 @@ from revsim.ledger.ledgers import check_scope, ledger_rows, switching_of
 from revsim.ledger.pointwise import pointwise_spread
 from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
 from revsim.ledger.states import neuron_states
+from revsim.ledger.streams import stream_identity
 from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
 from revsim.network.reference import check_rows, run_reference
-from revsim.physics.landauer import check_temperature
+from revsim.physics.cooling import check_refrigerator
 from revsim.proof.directed import directed_rows
 from revsim.report.report import Report, RunReport, erasure_table
 from revsim.sampling import Sample
 from revsim.schedule.policy import compile_network, policy_named
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
+from revsim.streaming import check_stream, stream_report
 
 ENUMERATE_BY_DEFAULT = 1 << 20
 POINTWISE_ROWS = 1 << 16
@@ -62,7 +67,7 @@ def load(model: str | Path) -> Network:
     path = Path(model)
     if path.suffix == ".npz":
         return load_npz(path)
-    if path.exists():
+    if os.path.exists(path):  # False, not an error, for a name that no file can have
         raise InputError(f"{model}: only .npz networks are read; see `revsim verify --help`")
     raise InputError(f"{model}: neither a file nor a bundled network ({', '.join(BUNDLED)})")
 
@@ -94,7 +99,9 @@ def verify(
     policy: str | None = None,
     input: str | None = None,
     temperature_k: float = 300.0,
+    efficiency: float | None = None,
     threads: int | None = None,
+    stream: bool = False,
     switching: bool = False,
     scope: str = "bit",
     tuned_to: Ensemble | npt.ArrayLike | None = None,
@@ -106,19 +113,28 @@ def verify(
 
     ensemble: an `Ensemble`, rows [rows, inputs], or None for the network's own data. policy and
     input: None runs all four policies with the input destroyed and bennett with it kept.
-    temperature_k in kelvin. switching: count the flips of every wire too (half as long again to
-    twice as long). scope: what a reset may look at, bit, register, layer or kept; the ledger that
-    follows heads the energy table (ledger/ledgers.py: SCOPES). tuned_to: also what a device pays
-    whose resets and gates are tuned to this other ensemble, `pseudocount` rows added to each value.
-    population: the name of an estimator (ledger/estimators.py); the rows are then
-    a sample, and the report adds estimates and intervals for its population.
+    temperature_k: the device's, in kelvin; efficiency: of a refrigerator that holds it there in a
+    room of 300 K, as a fraction of Carnot (None: no wall energy). stream: the rows are consecutive
+    inputs of a device that keeps its neurons' states. switching: count the flips of every wire too
+    (half as long again to twice as long). scope: what a reset may look at, bit, register, layer or
+    kept; the ledger that follows heads the energy table (ledger/ledgers.py: SCOPES). tuned_to: also
+    what a device pays whose resets and gates are tuned to this other ensemble, `pseudocount` rows
+    added to each value. population: the name of an estimator (ledger/estimators.py); the rows are
+    then a sample, and the report adds estimates and intervals for its population.
     Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
     >>> report.holds, round(report.runs[0].total.given_kept, 6)
     (True, 1.0)
     """
-    check_temperature(temperature_k)
+    check_refrigerator(temperature_k, efficiency)
+    temperature_k = float(temperature_k)
+    in_memory = labels is not None or tuned_to is not None
+    if provenance is None and not in_memory and isinstance(ensemble, Ensemble | None):
+        asked = {"policy": policy, "input": input, "temperature": temperature_k}
+        asked |= {"efficiency": efficiency, "stream": stream, "switching": switching}
+        asked |= {"scope": scope, "population": population}
+        provenance = {"argv": command_of(network, ensemble, asked)}
     check_scope(scope)
     network = load(network) if isinstance(network, str | Path) else network
     if not isinstance(network, Network):
@@ -132,6 +148,8 @@ def verify(
         ensemble = data_set(check_rows(network, np.asarray(ensemble)))
     if tuned_to is not None and not isinstance(tuned_to, Ensemble):
         tuned_to = data_set(check_rows(network, np.asarray(tuned_to)), name="tuned_to")
+    if stream:
+        check_stream(ensemble)
     runs = _runs(policy, input)
     distinct = ensemble.distinct
     ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
@@ -166,6 +184,7 @@ def verify(
             ("z", "y", "state"), (values.z, values.y, layer.active(values.y)), strict=True
         )
     }
+    streamed = stream_report(network, ensemble, reference, threads) if stream else None
     directed = directed_rows(network)
     expected = run_reference(network, directed)[-1].y
     reports = []
@@ -186,6 +205,9 @@ def verify(
         )
         if tuned_to is not None:
             report = tuned_report(report, circuit, ensemble, tuned_to, pseudocount, threads)
+        if streamed is not None:
+            also = stream_identity(streamed.stream)
+            report = replace(report, identities=(*report.identities, also))
         reports.append(report)
         erased += rows
     return Report(
@@ -206,10 +228,12 @@ def verify(
         temperature_k=temperature_k,
         scope=scope,
         conditions=conditions(neurons),
+        efficiency=efficiency,
         neurons=neuron_table(neurons),
         erasures=erasure_table(erased),
-        population=None if sample is None else sample.claims(reference),
+        population=None if sample is None else sample.claims(reference, reports),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},
+        stream=streamed,
     )
 
 

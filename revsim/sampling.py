@@ -4,7 +4,7 @@
 themselves need only counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,9 +14,11 @@ import numpy.typing as npt
 from revsim.circuit.definition import Circuit, Erase
 from revsim.errors import InputError
 from revsim.ledger.bootstrap import labels_of
+from revsim.ledger.comparison import LIKE_WITH_LIKE
 from revsim.ledger.population import Joint, Population, Quantity, check_sample, claims
 from revsim.network.network import Network
 from revsim.network.reference import LayerValues
+from revsim.report.report import RunReport
 from revsim.simulator.ensemble import Ensemble
 from revsim.simulator.run import Run
 
@@ -34,7 +36,7 @@ class Sample:
     network: Network
     ensemble: Ensemble
     estimator: str
-    runs: list[tuple[Circuit, Run, list[tuple[Erase, Bits]]]] = field(default_factory=list)
+    runs: list[tuple[Run, list[tuple[Erase, Bits]]]] = field(default_factory=list)
     kept: int = 0
     _seen: list[tuple[Erase, Bits]] = field(default_factory=list)
 
@@ -63,9 +65,11 @@ class Sample:
 
     def saw(self, run: Run) -> None:
         """Note what one run has erased."""
-        self.runs.append((run.circuit, run, self._seen))
+        self.runs.append((run, self._seen))
 
-    def claims(self, reference: tuple[LayerValues, ...]) -> Population:
+    def claims(
+        self, reference: tuple[LayerValues, ...], reports: Sequence[RunReport]
+    ) -> Population:
         """Estimates, intervals and verdicts for every compared quantity."""
         layers = [
             (layer, layer.active(values.y))
@@ -87,35 +91,55 @@ class Sample:
         x = Joint("the input", labels_of(reference[0].x), float(span.prod()))
         y = Joint("the output", labels_of(reference[-1].y), float(ends.prod(dtype=float)), -1)
         runs = [
-            (circuit.policy, circuit.input_choice, _quantities(run, seen, (x, y)))
-            for circuit, run, seen in self.runs
+            (report.policy, report.input, _quantities(report, run, seen, (x, y)))
+            for report, (run, seen) in zip(reports, self.runs, strict=True)
         ]
-        return claims(active, states, runs, self.estimator)
+        names = [f"{layer.name}[{i}]" for layer, _ in layers for i in range(layer.neurons)]
+        return claims(active, states, runs, self.estimator, names=names)
 
 
 def _quantities(
-    run: Run, seen: list[tuple[Erase, Bits]], ends: tuple[Joint, Joint]
+    report: RunReport, run: Run, seen: list[tuple[Erase, Bits]], ends: tuple[Joint, Joint]
 ) -> list[Quantity]:
-    """The quantities that are compared with the paper, for one run."""
-    rows = len(run.ensemble.rows)
-    keeps = run.circuit.input_choice != "destroy"
-    out: list[Quantity] = []
-    swapped = [(erase, bits) for erase, bits in seen if erase.cause == "activation"]
-    if swapped:
-        out += _of_registers("activation.", swapped, rows)
-        out.append(Quantity("activation.given_kept", refused=PART))
-    if run.tally.inner:
-        counted = [*(t.ones for t in run.tally.inner), *(t.ones for t in run.tally.erasures)]
-        ones = np.concatenate(counted)
-        out += [Quantity("per_bit", ones=ones), Quantity("per_register", refused=NETLIST)]
-    else:
-        out += _of_registers("", seen, rows)
-    # T1: the total is H(X) - H(what is left), which is 0 while the input is kept.
-    out.append(Quantity("given_kept", joint=() if keeps else ends))
+    """The quantities of one run that are compared with the paper."""
+    compared = dict.fromkeys(c.quantity for c in report.comparison)
+    out = []
+    for name in compared:
+        cause, _, ledger = name.rpartition(".")
+        erased = [(erase, bits) for erase, bits in seen if cause in ("", erase.cause)]
+        if name not in (*LIKE_WITH_LIKE, "reset_count"):
+            out.append(_quantity(name, cause, ledger, run, erased, ends))
     return out
 
 
-def _of_registers(prefix: str, seen: list[tuple[Erase, Bits]], rows: int) -> list[Quantity]:
-    bits = np.concatenate([np.zeros((0, rows), np.bool_), *(b for _, b in seen)])
-    joint = tuple(Joint(erase.register.name, labels_of(b.T), 2.0 ** len(b)) for erase, b in seen)
-    return [Quantity(f"{prefix}per_bit", bits), Quantity(f"{prefix}per_register", joint=joint)]
+def _quantity(
+    name: str,
+    cause: str,
+    ledger: str,
+    run: Run,
+    erased: list[tuple[Erase, Bits]],
+    ends: tuple[Joint, Joint],
+) -> Quantity:
+    if ledger == "given_kept":
+        if cause:
+            return Quantity(name, refused=PART)
+        # T1: the total is H(X) - H(what is left), which is 0 while the input is kept.
+        return Quantity(name, joint=() if run.circuit.input_choice != "destroy" else ends)
+    if run.tally.inner and not cause:
+        if ledger == "per_register":
+            return Quantity(name, refused=NETLIST)
+        counted = [*(t.ones for t in run.tally.inner), *(t.ones for t in run.tally.erasures)]
+        return Quantity(name, ones=np.concatenate(counted))
+    if ledger == "per_bit":
+        rows = len(run.ensemble.rows)
+        none = np.zeros((0, rows), np.bool_)
+        return Quantity(name, np.concatenate([none, *(bits for _, bits in erased)]))
+    if ledger == "per_register":
+        return Quantity(
+            name,
+            joint=tuple(
+                Joint(erase.register.name, labels_of(bits.T), 2.0 ** len(bits))
+                for erase, bits in erased
+            ),
+        )
+    return Quantity(name, refused=f"there is no way to estimate {ledger} from a sample")

@@ -104,7 +104,7 @@ def check_run(run: dict[str, Any]) -> None:
     assert set(run) == {
         *("policy", "input", "kept", "order", "circuit_checks", "identities", "comparison"),
         *("layers", "total", "energy", "switching", "verdicts", "pointwise"),
-        *("circuit_loss", "mismatch"),
+        *("circuit_loss", "mismatched"),
     }
     ids = [check["id"] for check in run["circuit_checks"]]
     assert ids == ["outputs", "ancillas", "linear_layers", "inverse", "roles"]

@@ -270,7 +270,7 @@ def test_every_identity_holds_on_random_networks(seed: int) -> None:
             )
             assert report.holds, [i for i in report.runs[0].identities if i.holds is False]
             known = {i.id: i.holds for i in report.runs[0].identities}
-            expected = {"telescoping", "ladder", "layer_sum", "linear_loss", "mismatch"}
+            expected = {"telescoping", "ladder", "layer_sum", "linear_loss", "mismatched"}
             expected |= {"floor"} if choice == "destroy" else set()
             expected |= {"bennett"} if policy == "bennett" else set()
             expected |= {"circuit_loss"} if policy == "conventional" else set()

@@ -66,18 +66,18 @@ def test_tuned_elsewhere_each_row_of_the_ledger_costs_more_and_as_much_as_the_di
 def test_an_infinite_cost_is_named_and_json_stays_valid() -> None:
     report = rs.verify("toy", tuned_to=[[0, 0], [1, 1]], policy="uncompute")
     (run,) = report.runs
-    assert run.mismatch is not None and math.isinf(run.mismatch.per_bit)
+    assert run.mismatched is not None and math.isinf(run.mismatched.per_bit)
     assert report.holds
-    found = json.loads(report.to_json())["runs"][0]["mismatch"]
-    assert found["per_bit"] is None and found["infinite"] == run.mismatch.infinite > 0
+    found = json.loads(report.to_json())["runs"][0]["mismatched"]
+    assert found["per_bit"] is None and found["infinite"] == run.mismatched.infinite > 0
     assert "is 1 in uniform but never in tuned_to" in found["reasons"][0]
     text = str(report)
     words = "infinite: register layer1.layer_input[0] bit 1 of layer layer1 is 1 in uniform but"
     assert words in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
     smooth = rs.verify("toy", tuned_to=[[0, 0], [1, 1]], policy="uncompute", pseudocount=0.5)
-    assert smooth.runs[0].mismatch is not None
-    assert math.isfinite(smooth.runs[0].mismatch.per_register)
+    assert smooth.runs[0].mismatched is not None
+    assert math.isfinite(smooth.runs[0].mismatched.per_register)
 
 
 def test_a_device_may_be_tuned_by_file_or_by_name(
@@ -85,10 +85,16 @@ def test_a_device_may_be_tuned_by_file_or_by_name(
 ) -> None:
     rows = tmp_path / "design.npy"
     np.save(rows, rs.load("toy").input_low + np.random.default_rng(0).integers(0, 4, (500, 2)))
-    for given, name in ((str(rows), "design.npy"), ("uniform", "uniform")):
-        asked = ["verify", "toy", "--policy", "uncompute", "--tuned-to", given, "--json"]
+    weights = tmp_path / "w.npy"
+    np.save(weights, np.arange(1, 1798))
+    for net, given, name in (
+        ("toy", str(rows), "design.npy"),
+        ("digits20", f"weights:{weights}", f"weights:{weights}"),
+        ("toy", "uniform", "uniform"),
+    ):
+        asked = ["verify", net, "--policy", "uncompute", "--tuned-to", given, "--json"]
         assert main(asked) == 0
-        found = json.loads(capsys.readouterr().out)["runs"][0]["mismatch"]
+        found = json.loads(capsys.readouterr().out)["runs"][0]["mismatched"]
         assert found["tuned_to"] == name and found["infinite"] == 0
         assert found["per_bit_excess"] >= 0
     assert found["per_bit_excess"] == pytest.approx(0, abs=1e-12)

@@ -14,8 +14,9 @@ from revsim.circuit.definition import Erase
 from revsim.circuit.measures import circuit_counts, circuit_width
 from revsim.errors import InputError
 from revsim.experiments.pebbling import deep_network
+from revsim.experiments.registry import experiment
 from revsim.ledger.ledgers import ledger_rows, total_of
-from revsim.network.bundled import BUNDLED
+from revsim.network.bundled import BUNDLED, TRAINED
 from revsim.network.network import Network
 from revsim.pipeline import default_ensemble
 from revsim.schedule.pebbling import (
@@ -172,16 +173,14 @@ def test_deep_networks_tell_their_inputs_apart_to_the_last_layer() -> None:
     np.testing.assert_array_equal(early[-1].y, values[7].y)
 
 
-def cases() -> list[tuple[str, str]]:
-    out = [(name, f"pebble:{k}") for name in BUNDLED for k in (1, 2)]
-    out = [
-        (name, policy)
-        for name, policy in out
-        if int(policy[-1]) >= least_pebbles(len(rs.load(name).layers))
-    ]
-    for layers in (6, 8):
-        out += [(str(layers), f"pebble:{k}") for k in range(least_pebbles(layers), layers + 2)]
-        out += [(str(layers), "pebble")]
+def cases() -> list[tuple[str, str, str]]:
+    """Network, policy, input choice: every bundled network within every number of registers."""
+    depth = {name: len(rs.load(name).layers) for name in BUNDLED} | {"6": 6, "8": 8}
+    out = [(name, "pebble", "return") for name in depth if name not in TRAINED]
+    for name, layers in depth.items():
+        for pebbles in range(least_pebbles(layers), layers + 1 + name.isdigit()):
+            choices = ("keep",) if name in TRAINED[1:] else ("keep", "destroy")
+            out += [(name, f"pebble:{pebbles}", choice) for choice in choices]
     return out
 
 
@@ -189,8 +188,7 @@ def named(name: str) -> Network:
     return deep(int(name)) if name.isdigit() else rs.load(name)
 
 
-@pytest.mark.parametrize("choice", ["destroy", "keep", "return"])
-@pytest.mark.parametrize(("name", "policy"), cases())
+@pytest.mark.parametrize(("name", "policy", "choice"), cases())
 def test_every_pebbled_circuit_computes_the_reference_with_clean_ancillas(
     name: str, policy: str, choice: str
 ) -> None:
@@ -265,3 +263,19 @@ def test_erased_checkpoints_are_paid_bit_by_bit_but_not_given_the_input(price: f
 def test_what_cannot_be_pebbled_is_said(policy: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         compile_network(deep(8), policy)
+
+
+def test_the_experiment_counts_what_the_theory_says() -> None:
+    outcome = experiment("pebbling").run()
+    assert outcome.holds
+    for way, layers, pebbles, bennett, least in outcome.tables[
+        "Runs of layers: least (Knill) and in Bennett's schedule"
+    ].rows:
+        branching, levels = (int(v) for v in way.split(", "))
+        assert (layers, bennett) == (branching**levels, (2 * branching - 1) ** levels)
+        assert least <= bennett
+        if layers <= SEARCHED:
+            assert least == search(unit_chain(layers), pebbles)[1 << (layers - 1)]
+    assert outcome.numbers["greatest_given_kept"] == pytest.approx(0, abs=1e-9)
+    for points in (outcome.series["lengths"], outcome.series["surface"]):
+        assert all(p["erased"] >= 0 and p["registers"] <= p["budget"] for p in points)

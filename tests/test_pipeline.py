@@ -281,6 +281,7 @@ def test_the_temperature_scales_energies_and_nothing_else():
         assert low["negentropy_j_per_k"] == high["negentropy_j_per_k"]
         for name, joules in low["joules"].items():
             assert high["joules"][name] == pytest.approx(2 * joules, rel=1e-12)
+    assert cold.pop("provenance")["argv"] != hot.pop("provenance")["argv"]  # as typed
     assert cold == hot
 
 

@@ -23,7 +23,7 @@ class Block:
 
     `build(width)` makes the definition. `meaning(width, values)` maps the values of all ports
     before to those of all ports after; ports with `zero_in` are 0 before. `cost(width)` promises
-    exact native counts (`toffoli`, `cnot`, `x`, `fredkin`) and an upper bound on `ancillas`.
+    exact native counts (those of `price`) and an upper bound on `ancillas`.
     `least_width` is the smallest width that makes sense, `most_width` the largest that is promised.
     """
 
@@ -50,10 +50,22 @@ def define(name: str, body: Callable[..., object], *ports: Port) -> Definition:
 
 
 def price(
-    toffoli: int = 0, cnot: int = 0, x: int = 0, fredkin: int = 0, ancillas: int = 0
+    toffoli: int = 0,
+    cnot: int = 0,
+    x: int = 0,
+    fredkin: int = 0,
+    swap: int = 0,
+    ancillas: int = 0,
 ) -> Costs:
     """A promise in which every native gate that is not named is absent."""
-    return {"toffoli": toffoli, "cnot": cnot, "x": x, "fredkin": fredkin, "ancillas": ancillas}
+    return {
+        "toffoli": toffoli,
+        "cnot": cnot,
+        "x": x,
+        "fredkin": fredkin,
+        "swap": swap,
+        "ancillas": ancillas,
+    }
 
 
 def total(*costs: Costs) -> Costs:

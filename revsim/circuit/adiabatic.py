@@ -31,7 +31,7 @@ from revsim.circuit.graph import Step, require_at_most, steps, wire_names
 from revsim.circuit.registers import Register
 from revsim.errors import InputError
 
-GATE_LIMIT: Final = 200_000
+GATE_LIMIT: Final = 1_000_000
 SERIES_LIMIT: Final = 4
 """Pass gates in series beyond which a level is too slow: 2 to 4 is usual."""
 
@@ -62,10 +62,48 @@ class Violation:
     what: str
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A circuit as adiabatic logic would see it.
+
+    `levels`: ticks from input to output. `nodes`: values that gates make; a gate that takes back
+    what another wrote makes none, since on a retractile cascade the falling clock does it.
+    `violations` of all rules, whatever the family.
+    """
+
+    levels: int
+    nodes: int
+    violations: tuple[Violation, ...]
+
+    def of(self, family: str) -> tuple[Violation, ...]:
+        """Violations of what one family demands; an InputError for a family without phase table."""
+        if family not in DEMANDS:
+            known = ", ".join(DEMANDS)
+            why = "no sourced phase table" if family == "scrl" else "unknown logic family"
+            raise InputError(f"{family!r}: {why}; choose one of {known}")
+        return tuple(v for v in self.violations if v.rule in DEMANDS[family])
+
+
+def examine(circuit: Circuit | Definition) -> Examined:
+    """Levels, nodes and violations of every rule; at most a million gates.
+
+    >>> from revsim.circuit.builder import Builder
+    >>> b = Builder("copy"); p, q = b.port("p", 1), b.port("q", 1, zero=True); b.cx(p, q)
+    >>> examine(b.build())
+    Examined(levels=1, nodes=1, violations=())
+    """
+    subject = circuit if isinstance(circuit, Circuit) else _alone(circuit)
+    require_at_most(subject, GATE_LIMIT, "the check of a logic family", "check its definitions")
+    names = wire_names(subject)
+    walk = _Walk(lambda wire: names.get(wire, f"local {wire - subject.width}"))
+    violations = tuple(_violations(subject, walk))
+    return Examined(max(walk.level.values(), default=0), walk.nodes, violations)
+
+
 def check_family(circuit: Circuit | Definition, family: str) -> tuple[Violation, ...]:
     """Every violation of what a family demands, gates numbered in order of execution, calls opened.
 
-    At most 200,000 gates. Raises InputError for a family that is unknown or without phase table.
+    At most a million gates. Raises InputError for a family that is unknown or without phase table.
 
     >>> from revsim.circuit.builder import Builder
     >>> b = Builder("copy"); p, q = b.port("p", 2), b.port("q", 1, zero=True)
@@ -73,13 +111,7 @@ def check_family(circuit: Circuit | Definition, family: str) -> tuple[Violation,
     >>> [(v.rule, v.gate) for v in check_family(b.build(), "retractile")]
     [('C1', 1)]
     """
-    if family not in DEMANDS:
-        known = ", ".join(DEMANDS)
-        why = "no sourced phase table" if family == "scrl" else "unknown logic family"
-        raise InputError(f"{family!r}: {why}; choose one of {known}")
-    subject = circuit if isinstance(circuit, Circuit) else _alone(circuit)
-    require_at_most(subject, GATE_LIMIT, "the check of a logic family", "check its definitions")
-    return tuple(v for v in _violations(subject) if v.rule in DEMANDS[family])
+    return examine(circuit).of(family)
 
 
 def _alone(definition: Definition) -> Circuit:
@@ -116,6 +148,7 @@ class _Walk:
     reader: dict[int, int] = field(default_factory=dict)
     writer: dict[int, int] = field(default_factory=dict)
     unknowns: int = 0
+    nodes: int = 0
 
     def unknown(self) -> State:
         self.unknowns += 1
@@ -136,9 +169,7 @@ class _Walk:
         return self.node[wire] if wire in self.node else self.new_node(wire)
 
 
-def _violations(circuit: Circuit) -> Iterator[Violation]:
-    names = wire_names(circuit)
-    walk = _Walk(lambda wire: names.get(wire, f"local {wire - circuit.width}"))
+def _violations(circuit: Circuit, walk: _Walk) -> Iterator[Violation]:
     outputs = {int(w) for r in circuit.outputs for w in r.wires}
     kept = outputs | {int(w) for r in circuit.inputs for w in r.wires}
     for register in circuit.inputs:
@@ -158,12 +189,15 @@ def _violations(circuit: Circuit) -> Iterator[Violation]:
         yield from _levels(walk, gate, name, step)
         before = [walk.state(w) for w in step.targets]
         zero = [b == _ZERO or step.role == Role.COMPUTE for b in before]
+        known = walk.unknowns
         _write(walk, step, zero)
         for wire, old, was_zero in zip(step.targets, before, zero, strict=True):
             if walk.state(wire) == old:
                 continue
             walk.writer[wire] = gate
             back = walk.state(wire) == _ZERO
+            base, terms = walk.state(wire)
+            walk.nodes += base > known or len(terms) > len(old[1])
             if not (was_zero or back or step.opcode == X):
                 yield Violation("C1", gate, f"{name} writes {walk.names(wire)}, not known to be 0")
             if step.opcode != X:

@@ -22,6 +22,9 @@ from revsim.circuit.graph import Step, calls_of, require_at_most, steps, wire_na
 from revsim.circuit.measures import Counts, circuit_counts, counts
 from revsim.errors import InputError
 
+SYMBOLS = """\
+X not   + target   * control   o negative control   x swap   |0 erase
+index 0 is the least significant bit; a 0 behind a name: the wire starts at 0"""
 COLUMNS = 80
 WIRE_LIMIT = 40
 GATE_LIMIT = 120

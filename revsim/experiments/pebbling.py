@@ -38,7 +38,7 @@ SURFACE = 16
 """Layers of the network whose checkpoints are erased one after another."""
 PRICES = (inf, 16.0, 9.0, 7.0, 5.5, 4.5, 3.5, 2.5, 1.5, 0.5)
 """Runs of a layer that the erasure of one output is taken to be worth."""
-BUNDLED = ("xor", "toy", "digits20", "digits")
+BUNDLED = ("xor", "toy", "kan", "attention", "coupling", "digits20", "digits")
 
 
 def deep_network(layers: int, seed: int = SEED) -> Network:
@@ -174,24 +174,21 @@ def _run() -> Outcome:
     forward = min(surface, key=lambda b: b.gates)
     reversible = min((b for b in surface if b.ledgers.reset_count == 0), key=lambda b: b.wires)
     holds = clean and nothing and counts and bennett > best and few.wires < many.wires
+    circuits = len(lengths) + len(surface) + len(bundled)
+    saved = 100 - 100 * forward.gates / reversible.gates
     sentence = (
-        f"All {len(lengths) + len(surface) + len(bundled)} circuits give the reference's outputs"
-        f"{' with clean ancillas' if clean else ', but NOT all with clean ancillas'}. "
-        f"Without erasing a bit, {few.layers} layers fit {few.registers} layer registers instead "
-        f"of {many.registers} ({few.wires} wires instead of {many.wires}) for "
-        f"{few.gates / many.gates:.2f} times the gates. Bennett's own schedule takes {bennett} "
-        f"runs for 8 layers where {best} are enough. Of {SURFACE} layers, erasing every "
-        f"checkpoint saves {100 - 100 * forward.gates / reversible.gates:.0f} % of the gates of "
-        f"the smallest reversible circuit and {reversible.wires - forward.wires} of its "
-        f"{reversible.wires} wires, and erases {forward.ledgers.reset_count:.0f} bits, worth "
-        f"{forward.ledgers.per_bit:.1f} bit by bit and {abs(forward.ledgers.given_kept):.1g} given "
-        "the kept input, which says what they were."
+        f"{'All' if clean else 'NOT all'} {circuits} circuits are right and clean. With no bit "
+        f"erased {few.layers} layers fit {few.registers} registers, not {many.registers} "
+        f"({few.wires} wires, not {many.wires}), for {few.gates / many.gates:.1f} times the gates; "
+        f"{best} runs do what Bennett's schedule does in {bennett}. Of {SURFACE} layers, erasing "
+        f"all checkpoints saves {saved:.0f} % of the gates for {forward.ledgers.reset_count:.0f} "
+        f"bits, worth {abs(forward.ledgers.given_kept):.1g} given the kept input."
     )
     return Outcome(
         holds=holds,
         sentence=sentence,
         numbers={
-            "circuits": len(lengths) + len(surface) + len(bundled),
+            "circuits": circuits,
             "bennett_1989_runs": bennett,
             "best_runs": best,
             "deepest_layers": few.layers,

@@ -6,7 +6,27 @@ from typing import Final
 from revsim.errors import InputError
 from revsim.experiments.experiment import Experiment
 
-NAMES: Final[tuple[str, ...]] = ("losses", "sparsity", "routing", "pebbling")
+NAMES: Final[tuple[str, ...]] = (
+    "bound",
+    "losses",
+    "linear",
+    "precision",
+    "sparsity",
+    "routing",
+    "streams",
+    "pebbling",
+    "netlists",
+    "mismatch",
+    "temperature",
+    "negentropy",
+    "brain",
+    "quasistatic",
+    "architectures",
+    "tautology",
+    "classroom",
+    "atlas",
+    "imperfect_erasure",
+)
 """Names in order of number; `NAME` is `EXPERIMENT` of the module `revsim.experiments.NAME`."""
 
 

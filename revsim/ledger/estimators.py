@@ -33,7 +33,7 @@ LN2: Final = math.log(2)
 def counted(counts: npt.ArrayLike) -> Counts:
     """Positive counts int64 [m] (zeros left out), or an InputError that says what is wrong."""
     given = np.asarray(counts)
-    if given.ndim != 1 or given.dtype.kind not in "iub":
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iub"):
         raise InputError(f"counts must be a list of whole numbers, got {given.dtype} {given.shape}")
     if bool((given < 0).any()):
         raise InputError(f"counts: entry {int(np.flatnonzero(given < 0)[0])} is negative")

@@ -166,7 +166,7 @@ def tuned_elsewhere(found: Mismatch | None, rows: Sequence[LedgerRow]) -> Identi
             pairs.append((found.gate_local, total.gate_local or 0.0))
         residual = max(0.0, *(tuned - cost for cost, tuned in pairs))
     statement = "tuned to another ensemble, no ledger is smaller"
-    return Identity("mismatch", "A5", statement, residual)
+    return Identity("mismatched", "A5", statement, residual)
 
 
 def circuit_end(tally: Tally, H_kept: float) -> Identity:

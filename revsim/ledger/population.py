@@ -40,12 +40,20 @@ from revsim.ledger.estimators import (
     plug_in,
     rows_needed,
 )
-from revsim.ledger.intervals import bit_entropy_limits, through, wilson
+from revsim.ledger.intervals import (
+    any_distribution,
+    bit_entropy_limits,
+    bit_standard_error,
+    through,
+    wilson,
+)
+from revsim.physics.landauer import CROSSING
 from revsim.simulator.ensemble import Ensemble
 
 DEFAULT: Final = "miller_madow"
 CONFIDENCE: Final = 0.95
 SEED: Final = 0
+UNRESOLVED: Final = "not resolved"
 WARN_DISTINCT, REFUSE_DISTINCT = 0.1, 0.5
 """Shares of different values among the rows: joint entropies are doubtful, meaningless."""
 READINGS: Final = ("active neurons", "changed neurons")
@@ -95,7 +103,7 @@ class Difference:
     @property
     def verdict(self) -> str:
         """`above`, `below` or `not resolved`."""
-        return "above" if self.low > 0 else "below" if self.high < 0 else "not resolved"
+        return "above" if self.low > 0 else "below" if self.high < 0 else UNRESOLVED
 
 
 @dataclass(frozen=True)
@@ -111,9 +119,29 @@ class Claim:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Neuron:
+    """One neuron: Wilson limits of its activity p and of h2(p) in bits, and the latter's analytic
+    standard error; each by itself, not all at once."""
+
+    name: str
+    activity: float
+    low: float
+    high: float
+    state_entropy: float
+    standard_error: float
+    entropy_low: float
+    entropy_high: float
+
+    @property
+    def crossing(self) -> str:
+        """Whether p is above p* = 0.7729, where h2(p) = p: `above`, `below`, `not resolved`."""
+        return "above" if self.low > CROSSING else "below" if self.high < CROSSING else UNRESOLVED
+
+
 @dataclass(frozen=True, eq=False)
 class Population:
-    """All claims: of neuron states, and of each run (policy, input, claims)."""
+    """All claims: of each neuron, of their states, and of each run (policy, input, claims)."""
 
     estimator: str
     rows: int
@@ -121,18 +149,25 @@ class Population:
     replicates: int
     seed: int
     constant_neurons: int
+    neurons: tuple[Neuron, ...]
     readings: tuple[Claim, ...]
     states: tuple[Claim, ...]
     runs: tuple[tuple[str, str, tuple[Claim, ...]], ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Plain values, for JSON.
+
+        `any_distribution_bits`: how far a plug-in entropy of so many rows may be from its mean,
+        whatever is sampled.
+        """
         return {
             "estimator": self.estimator,
             "rows": self.rows,
             "confidence": self.confidence,
             "bootstrap": {"replicates": self.replicates, "seed": self.seed},
+            "any_distribution_bits": any_distribution(self.rows, self.confidence),
             "constant_neurons": self.constant_neurons,
+            "neurons": [{**vars(n), "crossing": n.crossing} for n in self.neurons],
             "readings": [_plain(c) for c in self.readings],
             "states": [_plain(c) for c in self.states],
             "runs": [
@@ -178,43 +213,39 @@ def claims(
     confidence: float = CONFIDENCE,
     replicates: int = REPLICATES,
     seed: int = SEED,
+    names: Sequence[str] = (),
 ) -> Population:
     """Estimates, intervals and verdicts for quantities of one sample.
 
     active: bool [neurons, rows]; states: quantities of neuron states; runs: (policy, input,
-    quantities). Deterministic: the same seed gives the same limits, whatever the threads.
+    quantities); names: of the neurons. Deterministic: the same seed gives the same limits.
     """
     given = [q for quantities in (states, *(q for _, _, q in runs)) for q in quantities]
     chosen = estimator(name)
     drawn: dict[int, list[Floats]] = {k: [] for k, q in enumerate(given) if _by_rows(q, name)}
     readings: list[list[Floats]] = [[], []]
-    for counts in resampled(active.shape[1], replicates, seed):
+    rows = active.shape[1]
+    for counts in resampled(rows, replicates, seed):
         for kept, values in zip(
-            readings, _readings(resampled_ones(counts, active), active.shape[1]), strict=True
+            readings, _readings(resampled_ones(counts, active), rows), strict=True
         ):
             kept.append(values)
         for k, kept in drawn.items():
             kept.append(_replicates(counts, given[k]))
-    sample = _Sample(
-        active,
-        [np.concatenate(kept) for kept in readings],
-        name,
-        chosen,
-        confidence,
-    )
-    out = iter(
-        [
-            sample.claim(q, np.concatenate(drawn[k]) if k in drawn else None)
-            for k, q in enumerate(given)
-        ]
-    )
+    sample = _Sample(active, [np.concatenate(r) for r in readings], name, chosen, confidence)
+    found = [
+        sample.claim(q, np.concatenate(drawn[k]) if k in drawn else None)
+        for k, q in enumerate(given)
+    ]
+    out = iter(found)
     return Population(
         name,
-        active.shape[1],
+        rows,
         confidence,
         replicates,
         seed,
         int((active.all(axis=1) | ~active.any(axis=1)).sum()),
+        sample.of_neurons(names),
         sample.of_readings(),
         tuple(next(out) for _ in states),
         tuple((policy, choice, tuple(next(out) for _ in q)) for policy, choice, q in runs),
@@ -288,6 +319,24 @@ class _Sample:
         return tuple(
             Claim(reading, value, *interval(value, drawn, self.confidence), "row bootstrap")
             for reading, value, drawn in zip(READINGS, self.values(), self.replicates, strict=True)
+        )
+
+    def of_neurons(self, names: Sequence[str]) -> tuple[Neuron, ...]:
+        ones = self.active.sum(axis=1)
+        p_low, p_high = wilson(ones, self.rows, self.confidence)
+        low, high = bit_entropy_limits(ones, self.rows, self.confidence)
+        return tuple(
+            Neuron(
+                names[k] if names else str(k),
+                n / self.rows,
+                float(p_low[k]),
+                float(p_high[k]),
+                self.estimator([n, self.rows - n], 2),
+                bit_standard_error(n / self.rows, self.rows),
+                float(low[k]),
+                float(high[k]),
+            )
+            for k, n in enumerate(ones.tolist())
         )
 
     def claim(self, quantity: Quantity, drawn: Floats | None) -> Claim:

@@ -63,17 +63,19 @@ class LoweredLayer:
         return sum(counts(d).toffoli for d in self.linear)
 
     @cached_property
+    def alike(self) -> tuple[int, ...]:
+        """Per neuron the first one that computes the same function, on whatever wires."""
+        first: dict[Hashable, int] = {}
+        return tuple(
+            first.setdefault((self.sums[j].key if self.sums else self.inputs[j], *map(id, s)), j)
+            for j, s in enumerate(self.stages)
+        )
+
+    @cached_property
     def copies(self) -> tuple[Definition, ...]:
         """Per neuron: ports `x` and `y`; y ^= activation(sum(x)), everything else undone."""
-        made: dict[Hashable, Definition] = {}
-        found = []
-        for j, stages in enumerate(self.stages):
-            start = self.sums[j].key if self.sums else self.inputs[j]
-            key = (start, *map(id, stages))
-            if key not in made:
-                made[key] = self._copy(j)
-            found.append(made[key])
-        return tuple(found)
+        made = {j: self._copy(j) for j in dict.fromkeys(self.alike)}
+        return tuple(made[j] for j in self.alike)
 
     def _copy(self, j: int) -> Definition:
         b = Builder(f"{self.name} neuron {j}")

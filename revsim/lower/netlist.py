@@ -287,9 +287,16 @@ def _reset_when_dead(table: npt.NDArray[np.int32], ports: int, wires: int) -> np
     return np.concatenate([table, resets])[order]
 
 
-@lru_cache(maxsize=65536)
 def neuron_netlist(layer: LoweredLayer, j: int) -> Definition:
-    """One neuron of a layer as a netlist: ports `x` (the wires it reads) and `y`."""
+    """One neuron of a layer as a netlist: ports `x` (the wires it reads) and `y`.
+
+    Neurons of one shape share it, under the name of the first.
+    """
+    return _neuron_netlist(layer, layer.alike[j])
+
+
+@lru_cache(maxsize=65536)
+def _neuron_netlist(layer: LoweredLayer, j: int) -> Definition:
     net = Netlist(f"{layer.name} netlist {j}")
     total = layer.sums[j] if layer.sums else None
     x = net.port("x", len(total.wires) if total else layer.inputs[j].width)

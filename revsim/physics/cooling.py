@@ -35,6 +35,16 @@ def specific_power(cold_k: float, efficiency: float = 1.0, wall_k: float = WALL_
     return (wall_k / cold_k - 1) / share(efficiency, "efficiency, a fraction of Carnot,")
 
 
+def check_refrigerator(cold_k: float, efficiency: float | None) -> None:
+    """Refuse a temperature that is none, and a refrigerator that could not hold it (None: none).
+
+    >>> check_refrigerator(4.2, 0.1)
+    """
+    check_temperature(cold_k)
+    if efficiency is not None:
+        specific_power(cold_k, efficiency)
+
+
 def wall_energy(
     cold_j: float, cold_k: float, efficiency: float = 1.0, wall_k: float = WALL_K
 ) -> float:

@@ -178,6 +178,9 @@ class Cell:
     residue_factor: float = 0.5
 
 
+ROUND_CELL: Final = Cell()
+
+
 @dataclass(frozen=True)
 class OperationEnergy:
     """Heat of one operation in J, by where it arises."""
@@ -198,7 +201,7 @@ def operation_energy(
     family: str,
     cells: int,
     depth: int,
-    cell: Cell = Cell(),
+    cell: Cell = ROUND_CELL,
     *,
     tick_s: float,
     activity: float = 1.0,

@@ -30,6 +30,7 @@ from revsim.errors import CheckError
 from revsim.proof.mutants import LONGEST, Mutant, mutant_text, mutants_of
 from revsim.proof.subject import Bits, Subject, subject_of_circuit, subject_of_definition
 from revsim.simulator import fast, kernels
+from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words, planes_of
 from revsim.simulator.statistics import spectrum_of_wires
 from revsim.simulator.tally import Spectrum
@@ -275,6 +276,7 @@ def _execute(
         ones,
         joint,
         suspect,
+        NOTHING,
     )
     return int(np.bitwise_or.reduce(suspect))
 

@@ -62,7 +62,7 @@ def further_table(report: Report, units: str) -> RichTable:
 
 def mismatch_lines(report: Report, units: str) -> Iterable[RenderableType]:
     """What a device tuned to another ensemble pays, and where that is infinite."""
-    runs = [(run, run.mismatch) for run in report.runs if run.mismatch is not None]
+    runs = [(run, run.mismatched) for run in report.runs if run.mismatched is not None]
     if not runs:
         return
     first = runs[0][1]

@@ -1,5 +1,6 @@
 """Claims about a population as text: estimate, limits, verdict; what was refused and why."""
 
+from collections import Counter
 from collections.abc import Iterable
 from textwrap import fill
 
@@ -7,10 +8,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from revsim.ledger.population import Claim, Population
+from revsim.ledger.population import UNRESOLVED, Claim, Population
+from revsim.physics.landauer import CROSSING
 from revsim.report.tables import WIDTH, number, plain_table
 
-VERDICT_STYLES = {"above": "green", "below": "bold red", "not resolved": "dim"}
+VERDICT_STYLES = {"above": "green", "below": "bold red", UNRESOLVED: "dim"}
 
 
 def population_lines(population: Population | None) -> Iterable[RenderableType]:
@@ -30,6 +32,11 @@ def population_lines(population: Population | None) -> Iterable[RenderableType]:
             f"{population.constant_neurons} neurons are in one state in every row; the bootstrap "
             "takes them for constant."
         )
+    crossing = Counter(neuron.crossing for neuron in population.neurons)
+    yield _paragraph(
+        f"{crossing['above']} neurons have p above p* = {CROSSING:.4f}, {crossing['below']} below, "
+        f"{crossing[UNRESOLVED]} not resolved (Wilson limits, neuron by neuron)."
+    )
     table = plain_table("", "bits", "estimate", "lower", "upper", "verdict")
     for claim in population.readings:
         table.add_row(claim.quantity, *_figures(claim.estimate, claim.low, claim.high), "")

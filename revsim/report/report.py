@@ -20,7 +20,9 @@ from revsim.ledger.mismatch import Mismatch
 from revsim.ledger.pointwise import Spread
 from revsim.ledger.population import Population
 from revsim.ledger.reference import LayerEntropies
+from revsim.ledger.stream_device import StreamReport
 from revsim.ledger.verdicts import Condition, in_words
+from revsim.physics.cooling import WALL_K, wall_energy
 from revsim.physics.landauer import energy_j, negentropy_j_per_k
 
 SCHEMA = "revsim verify 1"
@@ -40,7 +42,7 @@ class RunReport:
     """One policy with one input choice on the whole ensemble.
 
     `switching`: expected flips of all wires per inference, by layer; `pointwise`: bits thrown away
-    of single rows; `circuit_loss`: theorem T3 of a small netlist; `mismatch`: what a device tuned
+    of single rows; `circuit_loss`: theorem T3 of a small netlist; `mismatched`: what a device tuned
     to another ensemble pays. None where not asked for or not applicable.
     """
 
@@ -58,7 +60,7 @@ class RunReport:
     switching: Mapping[str, float] | None = None
     pointwise: Spread | None = None
     circuit_loss: CircuitLoss | None = None
-    mismatch: Mismatch | None = None
+    mismatched: Mismatch | None = None
 
     @property
     def total(self) -> Ledgers:
@@ -137,17 +139,19 @@ class Report:
     temperature_k: float
     neurons: Table
     erasures: Table
+    efficiency: float | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     scope: str = "bit"
     """What a reset may look at; the ledger that follows is the headline (`SCOPES`)."""
     conditions: tuple[Condition, ...] = ()
+    stream: StreamReport | None = None
     population: Population | None = None
     """Claims about the population of which the rows are a sample; asked for."""
 
     @property
     def holds(self) -> bool:
         """Whether every circuit check and every identity that applies holds."""
-        return all(run.holds for run in self.runs)
+        return all(run.holds for run in self.runs) and (self.stream is None or self.stream.holds)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values, in the layout of `--json`."""
@@ -165,6 +169,7 @@ class Report:
             "H_X": self.H_X,
             "H_Y": self.H_Y,
             "runs": [self._run(run) for run in self.runs],
+            **({} if self.stream is None else {"stream": self.stream.as_dict()}),
             **({} if self.population is None else {"population": self.population.as_dict()}),
         }
 
@@ -217,20 +222,28 @@ class Report:
             "energy": self._energy(run.total),
             "pointwise": None if run.pointwise is None else asdict(run.pointwise),
             "circuit_loss": None if run.circuit_loss is None else _loss(run.circuit_loss),
-            "mismatch": None if run.mismatch is None else _mismatch(run.mismatch, run.total),
+            "mismatched": None
+            if run.mismatched is None
+            else _mismatched(run.mismatched, run.total),
         }
 
     def _energy(self, total: Ledgers) -> dict[str, Any]:
         bits = {name: getattr(total, name) for name in LADDER}
         bits["active_neurons"] = self.activity.active_neurons
         bits["changed_neurons"] = self.activity.changed_neurons
-        return {
+        joules = {k: energy_j(v, self.temperature_k) for k, v in bits.items()}
+        out: dict[str, Any] = {
             "temperature_k": self.temperature_k,
             "scope": self.scope,
             "headline": SCOPES[self.scope][0],
-            "joules": {k: energy_j(v, self.temperature_k) for k, v in bits.items()},
+            "joules": joules,
             "negentropy_j_per_k": {k: negentropy_j_per_k(v) for k, v in bits.items()},
         }
+        if self.efficiency is not None:
+            lift = self.temperature_k, self.efficiency
+            out["wall_k"], out["efficiency"] = WALL_K, self.efficiency
+            out["wall_joules"] = {k: wall_energy(v, *lift) for k, v in joules.items()}
+        return out
 
     def to_json(self, path: str | Path | None = None) -> str:
         """JSON text (sorted as in the layout, numbers in full), also written to `path` if given."""
@@ -271,7 +284,7 @@ def _loss(found: CircuitLoss) -> dict[str, Any]:
     }
 
 
-def _mismatch(found: Mismatch, tuned: Ledgers) -> dict[str, Any]:
+def _mismatched(found: Mismatch, tuned: Ledgers) -> dict[str, Any]:
     """Infinite costs are null: JSON has no infinity; `reasons` says where they come from."""
     out: dict[str, Any] = {"tuned_to": found.tuned_to, "data": found.data}
     for name in ("per_bit", "per_register", "gate_local"):

@@ -19,7 +19,8 @@ from revsim.ledger.comparison import (
 )
 from revsim.ledger.ledgers import Ledgers
 from revsim.ledger.verdicts import in_words
-from revsim.physics.landauer import CROSSING, in_unit, negentropy_j_per_k
+from revsim.physics.cooling import WALL_K, wall_energy
+from revsim.physics.landauer import CROSSING, energy_j, in_unit, negentropy_j_per_k
 from revsim.report.report import Report, RunReport
 
 WIDTH = 80
@@ -86,8 +87,17 @@ def renderable(report: Report, units: str = "bits") -> RenderableType:
         *_legend(report),
         *_failures(report),
         *_comparison(report),
+        *_stream(report),
         *population_lines(report.population),
     )
+
+
+def _stream(report: Report) -> Iterable[RenderableType]:
+    if report.stream is None:
+        return ()
+    from revsim.report.streams import stream_section
+
+    return stream_section(report.stream)
 
 
 def plain_table(title: str, *columns: str, left: int = 1) -> RichTable:
@@ -174,6 +184,28 @@ def _energy_lines(report: Report) -> Iterable[RenderableType]:
     yield Text("")
     yield from heat_lines(report)
     yield Text(f"In negentropy: {negentropy_j_per_k(1.0):.5e} J/K per bit, at any temperature.\n")
+    if report.efficiency is not None:
+        yield _wall_table(report, report.efficiency)
+
+
+def _wall_table(report: Report, efficiency: float) -> RichTable:
+    """Negentropy first, which no refrigerator changes; then what the wall pays for it."""
+    kelvin = report.temperature_k
+    table = plain_table(
+        f"At the wall ({WALL_K:g} K), cooled to {kelvin:g} K at {efficiency:g} of Carnot",
+        "policy, input",
+        "per_bit,\nJ/K",
+        "at the\nwall, J",
+        "given_kept,\nJ/K",
+        "at the\nwall, J",
+    )
+    for run in report.runs:
+        cells = []
+        for bits in (run.total.per_bit, run.total.given_kept):
+            wall = wall_energy(energy_j(max(0.0, bits), kelvin), kelvin, efficiency)
+            cells += [f"{negentropy_j_per_k(bits):.4g}", f"{wall:.4g}"]
+        table.add_row(run_name(run), *cells)
+    return table
 
 
 def _cause_table(report: Report, units: str) -> RichTable:
@@ -339,11 +371,12 @@ def _comparison(report: Report) -> Iterable[RenderableType]:
 
 def _pair(run: RunReport, quantity: str) -> list[str | Text]:
     found = [c for c in run.comparison if c.quantity == quantity]
-    verdicts = [Text(_verdict(c), style=STYLES[c.holds]) for c in found]
+    verdicts = [Text(verdict(c), style=STYLES[c.holds]) for c in found]
     return [number(found[0].quantity_bits), *verdicts]
 
 
-def _verdict(c: Comparison) -> str:
+def verdict(c: Comparison) -> str:
+    """Whether a quantity reaches a reading, and by how much."""
     if c.margin is None:
         return "-"
     return f"{MARKS[c.holds]} ({'+' if c.margin >= 0 else '-'}{number(abs(c.margin))})"

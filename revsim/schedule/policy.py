@@ -12,10 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Circuit, Definition, Layer
-from revsim.circuit.measures import circuit_counts, circuit_width
-from revsim.circuit.registers import Encoding, Register, Wires
+from revsim.circuit.registers import Register, Wires
 from revsim.circuit.validate import validate
 from revsim.errors import InputError
 from revsim.lower.layer import LoweredLayer, lower
@@ -24,7 +22,19 @@ from revsim.lower.state import BIT, state_definition
 from revsim.network.network import Network
 from revsim.network.operators import Argmax
 from revsim.schedule.device import Device
-from revsim.schedule.pebbling import Chain, Move, Segment, front, schedule
+from revsim.schedule.pebble import pebble, play
+from revsim.schedule.pebbling import Move
+from revsim.schedule.steps import (
+    backward,
+    compute_clean,
+    copier,
+    copy_out,
+    erase_input,
+    forward,
+    inputs_of,
+    outputs_of,
+    wires_of,
+)
 
 INPUT_CHOICES: Final = ("destroy", "keep", "return")
 
@@ -52,39 +62,27 @@ def compile_network(
     layers = lower(network)
     device = Device(layers[0].inputs)
     outputs = chosen.build(device, layers, input)
-    described = [
-        Layer(
-            layer.name,
-            layer.source.kind,
-            layer.source.macs,
-            tuple(dict.fromkeys(chosen.linear(layer))),
-            layer.source.neurons,
-            layer.linear_toffolis,
-        )
-        for layer in layers
-    ]
+    described = describe(layers, chosen.linear)
     circuit = device.circuit(network.name, outputs, described, chosen.name, input, chosen.order)
     ends = zip(network.input_low.tolist(), network.input_high.tolist(), strict=True)
     return validate(replace(circuit, ranges=tuple(ends)))
 
 
-def _erase_input(device: Device, layer: LoweredLayer, x: Sequence[Register]) -> None:
-    for i, register in enumerate(x):
-        name = f"{layer.name}.layer_input[{i}]"
-        device.erase(name, register.wires, "layer_input", f"input {i} of {layer.name}")
-    for i, register in enumerate(x):
-        device.free(f"{layer.name}.layer_input[{i}]", register.wires)
-
-
-def _inputs_of(layer: LoweredLayer, j: int, x: Sequence[Register]) -> Wires:
-    """The device wires that neuron j reads."""
-    if not layer.sums:
-        return x[j].wires
-    return np.concatenate([r.wires for r in x])[layer.sums[j].wires]
-
-
-def _wires(registers: Sequence[Register], chosen: Sequence[int]) -> list[Wires]:
-    return [registers[k].wires for k in chosen]
+def describe(
+    layers: Sequence[LoweredLayer], linear: Callable[[LoweredLayer], tuple[Definition, ...]]
+) -> list[Layer]:
+    """What a circuit says of its layers; `linear` gives the definitions that must not erase."""
+    return [
+        Layer(
+            layer.name,
+            layer.source.kind,
+            layer.source.macs,
+            tuple(dict.fromkeys(linear(layer))),
+            layer.source.neurons,
+            layer.linear_toffolis,
+        )
+        for layer in layers
+    ]
 
 
 def _choose(
@@ -99,7 +97,7 @@ def _choose(
     assert joint is not None
     chosen = _chosen(device, layer, {target: values[j] for j, target in joint.passed.items()})
     for group, definition in zip(joint.groups, definitions, strict=True):
-        device.call(definition, *_wires(values, group.sources), *_wires(chosen, group.targets))
+        device.call(definition, *wires_of(values, group.sources), *wires_of(chosen, group.targets))
     lost = [(j, r) for j, r in enumerate(values) if j not in joint.passed]
     for j, register in lost:
         name = f"{layer.name}.logit[{j}]"
@@ -119,14 +117,6 @@ def _chosen(device: Device, layer: LoweredLayer, passed: dict[int, Register]) ->
     ]
 
 
-def _copier(encoding: Encoding) -> Definition:
-    b = Builder(f"copy of {encoding.width} bits")
-    source = b.port("source", encoding.width)
-    target = b.port("target", encoding.width, zero=True)
-    b.cx(source, target)
-    return b.build()
-
-
 # --- activation_reset ---------------------------------------------------------------------------
 
 
@@ -140,16 +130,16 @@ def _activation_reset(
         if layer.sums:
             z = [device.alloc(f"{layer.name}.z[{j}]", e) for j, e in enumerate(layer.z)]
             for j, definition in enumerate(layer.linear):
-                device.call(definition, _inputs_of(layer, j, x), z[j].wires)
+                device.call(definition, inputs_of(layer, j, x), z[j].wires)
             device.mark(f"{layer.name}.z", z)
             if destroyed:
-                _erase_input(device, layer, x)
+                erase_input(device, layer, x)
         elif destroyed:
             z = list(x)
         else:
             z = [device.alloc(f"{layer.name}.z[{j}]", e) for j, e in enumerate(layer.z)]
             for source, target in zip(x, z, strict=True):
-                device.call(_copier(source.encoding), source.wires, target.wires)
+                device.call(copier(source.encoding), source.wires, target.wires)
         y = _activate_in_place(device, layer, z)
         if layer.joint is not None:
             definitions = [group.definition for group in layer.joint.groups]
@@ -187,41 +177,15 @@ def _activate_in_place(
 # --- uncompute ----------------------------------------------------------------------------------
 
 
-def _compute_clean(
-    device: Device, layer: LoweredLayer, x: Sequence[Register], y: Sequence[Register], inverse: bool
-) -> None:
-    """y ^= layer(x) with every intermediate undone; or, inverse, y back to 0."""
-    passed = layer.joint.passed if layer.joint else {j: j for j in range(len(y))}
-    for j, target in passed.items():
-        device.call(layer.copies[j], _inputs_of(layer, j, x), y[target].wires, inverse=inverse)
-    if layer.joint is None:
-        return
-    lost = [j for j in range(len(layer.activated)) if j not in passed]
-    logits = {j: device.alloc(f"{layer.name}.logit[{j}]", layer.activated[j]) for j in lost}
-    for j in lost:
-        device.call(layer.copies[j], _inputs_of(layer, j, x), logits[j].wires)
-    for group in layer.joint.groups:
-        values = [logits[j].wires for j in group.sources]
-        device.call(group.definition, *values, *_wires(y, group.targets), inverse=inverse)
-    for j in reversed(lost):
-        device.call(layer.copies[j], _inputs_of(layer, j, x), logits[j].wires, inverse=True)
-    for register in logits.values():
-        device.free(register.name, register.wires)
-
-
-def _outputs_of(device: Device, layer: LoweredLayer) -> list[Register]:
-    return [device.alloc(f"{layer.name}.y[{j}]", e) for j, e in enumerate(layer.outputs)]
-
-
 def _uncompute(device: Device, layers: Sequence[LoweredLayer], input: str) -> tuple[Register, ...]:
     x: Sequence[Register] = device.inputs
     for number, layer in enumerate(layers):
         device.layer = layer.name
-        y = _outputs_of(device, layer)
-        _compute_clean(device, layer, x, y, inverse=False)
+        y = outputs_of(device, layer)
+        compute_clean(device, layer, x, y, inverse=False)
         device.mark(f"{layer.name}.y", y)
         if number > 0 or input == "destroy":
-            _erase_input(device, layer, x)
+            erase_input(device, layer, x)
         x = y
     return tuple(x)
 
@@ -229,45 +193,12 @@ def _uncompute(device: Device, layers: Sequence[LoweredLayer], input: str) -> tu
 # --- bennett ------------------------------------------------------------------------------------
 
 
-def forward(
-    device: Device, layers: Sequence[LoweredLayer], x: Sequence[Register]
-) -> list[Sequence[Register]]:
-    """All layers forward, each output held: the network's input x, then every layer's output."""
-    held: list[Sequence[Register]] = [x]
-    for layer in layers:
-        device.layer = layer.name
-        y = _outputs_of(device, layer)
-        _compute_clean(device, layer, held[-1], y, inverse=False)
-        device.mark(f"{layer.name}.y", y)
-        held.append(y)
-    return held
-
-
-def copy_out(device: Device, held: Sequence[Register]) -> list[Register]:
-    """A copy of the network's output."""
-    outputs = [device.alloc(f"output[{j}]", r.encoding) for j, r in enumerate(held)]
-    for source, target in zip(held, outputs, strict=True):
-        device.call(_copier(source.encoding), source.wires, target.wires)
-    return outputs
-
-
-def backward(
-    device: Device, layers: Sequence[LoweredLayer], held: Sequence[Sequence[Register]]
-) -> None:
-    """All layers backward: what `forward` made is undone and released."""
-    for layer, x, made in reversed(list(zip(layers, held[:-1], held[1:], strict=True))):
-        device.layer = layer.name
-        _compute_clean(device, layer, x, made, inverse=True)
-        for register in made:
-            device.free(register.name, register.wires)
-
-
 def _bennett(device: Device, layers: Sequence[LoweredLayer], input: str) -> tuple[Register, ...]:
     held = forward(device, layers, device.inputs)
     outputs = copy_out(device, held[-1])
     backward(device, layers, held)
     if input == "destroy":
-        _erase_input(device, layers[0], device.inputs)
+        erase_input(device, layers[0], device.inputs)
     return tuple(outputs)
 
 
@@ -275,12 +206,17 @@ def _bennett(device: Device, layers: Sequence[LoweredLayer], input: str) -> tupl
 
 
 def states_of(
-    device: Device, layer: LoweredLayer, y: Sequence[Register], states: Sequence[Register]
+    device: Device,
+    layer: LoweredLayer,
+    y: Sequence[Register],
+    states: Sequence[Register],
+    inverse: bool = False,
 ) -> None:
-    """states[j] ^= neuron j is active, for every neuron of a layer whose output is y."""
+    """Each state ^= its neuron is active, for the neurons of a layer whose output is y; or back."""
     neurons = [y[j] for j in layer.source.neuron_columns]
     for register, state in zip(neurons, states, strict=True):
-        device.call(state_definition(register.encoding), register.wires, state.wires)
+        found = state_definition(register.encoding)
+        device.call(found, register.wires, state.wires, inverse=inverse)
 
 
 def erase_states(
@@ -308,7 +244,7 @@ def _neuron_reset(
     outputs = copy_out(device, held[-1])
     backward(device, layers, held)
     if input == "destroy":
-        _erase_input(device, layers[0], device.inputs)
+        erase_input(device, layers[0], device.inputs)
     for layer, registers in zip(layers, states, strict=True):
         erase_states(device, layer, registers, "neuron_state")
         for state in registers:
@@ -319,80 +255,11 @@ def _neuron_reset(
 # --- pebble -------------------------------------------------------------------------------------
 
 
-def chain_of(layers: Sequence[LoweredLayer]) -> Chain:
-    """A network as a chain to pebble: cost = gates of a run, size and working = wires."""
-    return tuple(_segment(layer) for layer in layers)
-
-
-def _segment(layer: LoweredLayer) -> Segment:
-    device = Device(layer.inputs)
-    y = _outputs_of(device, layer)
-    _compute_clean(device, layer, device.inputs, y, inverse=False)
-    alone = device.circuit(layer.name, y, (), "", "", "")
-    held = sum(e.width for e in layer.outputs)
-    working = circuit_width(alone) - held - sum(e.width for e in layer.inputs)
-    return Segment(circuit_counts(alone).gates, held, working)
-
-
-def _pebble(
-    device: Device,
-    layers: Sequence[LoweredLayer],
-    input: str,
-    budget: int | None = None,
-    wires: bool = False,
-) -> tuple[Register, ...]:
-    """Within `budget` layer registers, or wires; the fewest registers that work without one."""
-    chain = chain_of(layers)
-    taken = sum(e.width for e in layers[0].inputs) if wires else 0
-    if not wires:  # registers of any width, and working space for nothing
-        chain = tuple(Segment(segment.cost) for segment in chain)
-    least = front(chain).least + taken
-    if budget is not None and budget < least:
-        unit, name = ("wires", f"pebble:{least}w") if wires else ("registers", f"pebble:{least}")
-        raise InputError(
-            f"{len(layers)} layers cannot be pebbled within {budget} {unit}; "
-            f"the least that works is {least} ({name})"
-        )
-    return _pebbled(device, layers, input, schedule(chain, (budget or least) - taken))
-
-
-def _pebbled(
-    device: Device, layers: Sequence[LoweredLayer], input: str, moves: Sequence[Move]
-) -> tuple[Register, ...]:
-    """Play the moves; the last layer's register is the output, so that nothing need be copied."""
-    held: dict[int, Sequence[Register]] = {-1: device.inputs}
-    marked: set[int] = set()
-    for node, action in moves:
-        layer = layers[node]
-        device.layer = layer.name
-        if action == "compute":
-            held[node] = _outputs_of(device, layer)
-            _compute_clean(device, layer, held[node - 1], held[node], inverse=False)
-            if node not in marked:
-                device.mark(f"{layer.name}.y", held[node])
-                marked.add(node)
-            continue
-        made = held.pop(node)
-        if action == "uncompute":
-            _compute_clean(device, layer, held[node - 1], made, inverse=True)
-        else:
-            for j, register in enumerate(made):
-                name = f"{layer.name}.checkpoint[{j}]"
-                value = f"output {j} of {layer.name}"
-                device.erase(name, register.wires, "checkpoint", value)
-        for register in made:
-            device.free(register.name, register.wires)
-    if input == "destroy":
-        device.layer = layers[0].name
-        _erase_input(device, layers[0], device.inputs)
-    return tuple(held[len(layers) - 1])
-
-
 def pebbled(moves: Sequence[Move]) -> "Policy":
     """The policy that plays given moves, erasures of checkpoints among them."""
     return replace(
         POLICIES["pebble"],
-        build=partial(_pebbled, moves=moves),
+        build=partial(play, moves=moves),
         clean=all(move.action != "erase" for move in moves),
     )
 
@@ -408,13 +275,13 @@ def _conventional(
         device.layer = layer.name
         y = [device.alloc(f"{layer.name}.y[{j}]", e) for j, e in enumerate(layer.activated)]
         for j in range(len(y)):
-            device.call(neuron_netlist(layer, j), _inputs_of(layer, j, x), y[j].wires)
+            device.call(neuron_netlist(layer, j), inputs_of(layer, j, x), y[j].wires)
         if layer.joint is not None:
             definitions = [joint_netlist(layer, k) for k in range(len(layer.joint.groups))]
             y = _choose(device, layer, y, definitions, "gate_output")
         device.mark(f"{layer.name}.y", y)
         if number > 0 or input == "destroy":
-            _erase_input(device, layer, x)
+            erase_input(device, layer, x)
         x = y
     return tuple(x)
 
@@ -454,7 +321,7 @@ def policy_named(policy: str) -> Policy:
             f"policy {policy!r}: after the colon comes a number of layer registers (pebble:4) or "
             "of wires (pebble:900w)"
         )
-    build = partial(_pebble, budget=int(number), wires=wires)
+    build = partial(pebble, budget=int(number), wires=wires)
     return replace(chosen, name=policy, build=build)
 
 
@@ -495,7 +362,7 @@ POLICIES: Final[dict[str, Policy]] = {
         Policy(
             "pebble",
             "as bennett within a few layer registers: some layers are run again to free others",
-            _pebble,
+            pebble,
             lambda layer: layer.copies,
             "the moves of an optimal pebbling; the input is erased last, if at all",
             clean=True,

@@ -19,6 +19,7 @@ from revsim.circuit.program import CACHED_PROGRAMS, Program, is_leaf, program_of
 from revsim.circuit.registers import Wires
 from revsim.simulator import kernels, plain
 from revsim.simulator.counters import Counters
+from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words
 
 CACHE_BYTES = 1 << 20
@@ -97,6 +98,9 @@ def _leaf(
     block = block_words(program.slots, words // max(1, threads))
     cuts = _cuts(words, block, threads)
     suspect = np.zeros(words, dtype=np.uint8)
+    left_over = NOTHING
+    if counters.faults is not None:
+        left_over = counters.faults.next(program.erased, words)
 
     def part(first: int, last: int) -> tuple[npt.NDArray[np.int64], ...]:
         toggles = np.zeros(len(counters.planes), dtype=np.int64)
@@ -134,6 +138,7 @@ def _leaf(
             ones,
             joint,
             suspect,
+            left_over,
         )
         return ones, joint, toggles
 

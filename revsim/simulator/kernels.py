@@ -92,6 +92,7 @@ def run_blocks(
     ones: Any,
     joint: Any,
     suspect: Any,
+    left_over: Any,
 ) -> None:
     """Run a program on words first..last of `state`, `block` words (one of BLOCKS) at a time.
 
@@ -100,7 +101,8 @@ def run_blocks(
     `wires` are the device wires of the ports. frame: uint64 [(slots + 3) * block]; the last three
     rows collect broken FREEs, broken roles and a scratch word. planes: uint64 [planes, words].
     ones: int64 [erased], joint: int64 [tallies, 3], suspect: uint8 [words], set to 1 where an
-    ancilla (bit 0) or a role (bit 1) was not clean on a lane that counts.
+    ancilla (bit 0) or a role (bit 1) was not clean on a lane that counts. left_over: uint64
+    [erased, words], what each ERASE leaves where erasures fail, or [0, 0] where it leaves 0.
     """
     ports = wires.shape[0]
     weights = planes.shape[0]
@@ -141,6 +143,9 @@ def run_blocks(
                     ones[counter] += total << p
                 for k in range(size):
                     frame[c + k] = np.uint64(0)
+                if left_over.shape[0]:
+                    for k in range(size):
+                        frame[c + k] = left_over[counter, start + k]
             elif opcode == 8:  # TALLY
                 counter = code[g, 3]
                 for p in range(weights):

@@ -13,6 +13,7 @@ from revsim.circuit.gates import (
     CX,
     ERASE,
     EXTRA,
+    FREE,
     MCX,
     OP,
     ROLE,
@@ -24,6 +25,7 @@ from revsim.circuit.gates import (
     Role,
     X,
 )
+from revsim.circuit.program import Program, is_leaf, program_of
 from revsim.circuit.registers import Wires
 from revsim.simulator.counters import Counters
 from revsim.simulator.lanes import Words
@@ -37,8 +39,11 @@ def run(
     inverse: bool = False,
 ) -> None:
     """Run a definition on `wires` of `state` (uint64 [device wires, words]), in place."""
-    frame = np.zeros((definition.wires, state.shape[1]), dtype=np.uint64)
     ports = definition.port_wires
+    if counters.faults is not None and is_leaf(definition):  # a wire may pass its dirt on
+        _run_program(program_of(definition, inverse), state, wires, counters)
+        return
+    frame = np.zeros((definition.wires, state.shape[1]), dtype=np.uint64)
     frame[:ports] = state[wires]
     for item in reversed(definition.body) if inverse else definition.body:
         if isinstance(item, Gates):
@@ -50,6 +55,26 @@ def run(
     for wire in range(ports, definition.wires):
         counters.must_be_zero(frame[wire], "ancillas", definition.name, definition.name_of(wire))
     state[wires] = frame[:ports]
+
+
+def _run_program(program: Program, state: Words, wires: Wires, counters: Counters) -> None:
+    """Run a leaf on as few wires as the program needs, as hardware and the kernels do: where an
+    erasure fails, the next value on that wire starts from what was left."""
+    ends = zip(program.starts[:-1], program.starts[1:], strict=True)
+    controls = tuple(
+        tuple(
+            (int(wire), bool(positive))
+            for wire, positive in zip(
+                program.control_wires[a:b], program.control_polarity[a:b], strict=True
+            )
+        )
+        for a, b in ends
+    )
+    frame = np.zeros((program.slots, state.shape[1]), dtype=np.uint64)
+    frame[: len(wires)] = state[wires]
+    table = program.table[program.table[:, OP] != FREE]
+    run_gates(Gates(table, controls), frame, counters, program.definition)
+    state[wires] = frame[: len(wires)]
 
 
 def run_gates(gates: Gates, frame: Words, counters: Counters, definition: Definition) -> None:
@@ -77,6 +102,8 @@ def run_gates(gates: Gates, frame: Words, counters: Counters, definition: Defini
             case opcode if opcode == ERASE:
                 counters.erased(frame[c], definition.causes[row[EXTRA]])
                 change = frame[c].copy()
+                if counters.faults is not None:
+                    change ^= counters.faults.next(1, frame.shape[1])[0]
             case opcode if opcode == TALLY:
                 counters.tallied(frame[a], frame[b])
                 continue

@@ -34,6 +34,7 @@ from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
 from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble
+from revsim.simulator.faults import EraseFaults, FaultStream
 from revsim.simulator.groups import groups_of
 from revsim.simulator.lanes import Words, padded_words, planes_of, unpack, weighted_ones, write
 from revsim.simulator.statistics import (
@@ -87,10 +88,12 @@ class _Device:
     values: bool = False
     pointwise: bool = False
     exported: int = 0
+    faults: FaultStream | None = None
 
     def counters(self, layer: str) -> Counters:
         """Counters of one item of the body."""
-        return Counters(self.planes, layer, toggles=None if self.toggles is None else 0)
+        toggles = None if self.toggles is None else 0
+        return Counters(self.planes, layer, toggles=toggles, faults=self.faults)
 
     def flipped(self, layer: str, toggles: int | None) -> None:
         """Book the flips of one item on its layer."""
@@ -125,6 +128,7 @@ def simulate(
     switching: bool = False,
     values: bool = False,
     pointwise: bool = False,
+    faults: EraseFaults | None = None,
 ) -> Run:
     """Run every gate of `circuit` on every row of `ensemble`.
 
@@ -133,8 +137,9 @@ def simulate(
     strict: raise CheckError at a wire that is released while not 0 or at a broken role; otherwise
     list them in `tally.violations`. On request: switching, the flips of every wire
     (`tally.toggles`; takes up to twice as long); values, which values stood in each register that
-    is erased; pointwise, what each group throws away of each row. Raises InputError where rows do
-    not fit the input registers.
+    is erased; pointwise, what each group throws away of each row; faults, erasures that fail (then
+    no wire is promised to be 0, and the tally says what every ERASE saw). Raises InputError where
+    rows do not fit the input registers.
     """
     validate(circuit)
     if executor is None:
@@ -143,6 +148,8 @@ def simulate(
         raise InputError(f"unknown executor {executor!r}; choose numba or numpy")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be 1 or more, got {threads}")
+    if switching and faults is not None:
+        raise InputError("switching is not counted where erasures fail: ask for one of the two")
     started = time.perf_counter()
     rows = len(ensemble.rows)
     words = padded_words(rows)
@@ -154,6 +161,7 @@ def simulate(
     device = _load(circuit, ensemble, words)
     device.toggles = {} if switching else None
     device.values, device.pointwise = values, pointwise
+    device.faults = None if faults is None else FaultStream(faults, rows)
     threads = (os.cpu_count() or 1) if threads is None else threads
     initial = device.spectrum()
     groups = groups_of(circuit)
@@ -175,14 +183,14 @@ def simulate(
             )
         evaluations += counts_of_item(item).gates
     final = device.spectrum()
-    if device.suspects:
+    if device.suspects and faults is None:
         word = sorted(device.suspects)[0]
         named = _replay(circuit, ensemble, word)
         unnamed = Violation(
             "ancillas", "", circuit.name, "a wire that only one executor", 64 * word
         )
         device.violations += named or [unnamed]
-    if circuit.ranges:  # compiled from a network
+    if circuit.ranges and faults is None:  # compiled from a network
         device.violations += _left_behind(circuit, ensemble, device)
     if strict and device.violations:
         raise CheckError(str(device.violations[0]))
@@ -325,11 +333,13 @@ def _erase(device: _Device, item: Erase) -> None:
     )
     device.flipped(item.layer, int(ones.sum()))
     device.state[wires] = 0
+    if device.faults is not None:
+        device.state[wires] = device.faults.next(len(wires), device.state.shape[1])
 
 
 def _must_be_zero(circuit: Circuit, device: _Device, register: Register, layer: str) -> None:
     """A register that comes into use, or goes out of it, must hold 0 on every lane."""
-    counters = Counters(device.planes, layer)
+    counters = device.counters(layer)
     for k, wire in enumerate(register.wires):
         name = f"{register.name}[{k}]"
         counters.must_be_zero(device.state[wire], "ancillas", circuit.name, name)

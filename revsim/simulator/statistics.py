@@ -131,6 +131,10 @@ def distribution_of_wires(
     state: Words, wires: Wires, rows: int, weights: Integers | None
 ) -> Distribution:
     """Which values stand in a register of any width, and with what weight."""
+    if len(wires) <= DIRECT_BITS:
+        counts = np.bincount(values_of(state, wires, rows).astype(np.int64), weights)
+        held = np.flatnonzero(counts)
+        return Distribution(held.astype(np.uint64), counts[held].astype(np.int64))
     if len(wires) <= 64:
         keys: npt.NDArray[np.generic] = values_of(state, wires, rows)
     else:
