@@ -4,20 +4,16 @@ import pytest
 
 import revsim as rs
 from revsim.network.bundled import SEEDED, TRAINED, bundled, bundled_data, bundled_seeds
+from revsim.schedule.policy import POLICIES
 
 ROWS = 40
-QUICK = {"digits_4bit", "digits_sign", "digits_l1_10", "digits_rows", "digits_tree"}
-"""Run by every policy; the others by two, the rest of theirs is slow."""
+EVERY_POLICY = {"digits_4bit", "digits_sign", "digits_rows", "digits_tree"}
+"""The others by one: policies and operators have tests of their own, this is about the networks."""
 CASES = [
-    pytest.param(
-        name,
-        policy,
-        marks=()
-        if name in QUICK or policy in ("activation_reset", "bennett")
-        else pytest.mark.slow,
-    )
+    (name, policy)
     for name in TRAINED
-    for policy in ("conventional", "activation_reset", "uncompute", "bennett")
+    for policy in (POLICIES if name in EVERY_POLICY else ("activation_reset",))
+    if not policy.startswith("pebble")
 ]
 
 

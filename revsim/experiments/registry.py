@@ -11,6 +11,8 @@ NAMES: Final[tuple[str, ...]] = (
     "losses",
     "linear",
     "precision",
+    "sparsity",
+    "routing",
     "streams",
     "pebbling",
     "netlists",
