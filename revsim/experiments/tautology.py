@@ -158,7 +158,13 @@ def _draw(outcome: Outcome, figure: Any) -> None:
     active: npt.NDArray[np.float64] = np.array(outcome.series["active"])
     for name, words in TESTS.items():
         left.scatter(
-            active, outcome.series[name], 14, COLOURS[name], MARKERS[name], label=words, alpha=0.8
+            active,
+            outcome.series[name],
+            s=14,
+            c=COLOURS[name],
+            marker=MARKERS[name],
+            label=words,
+            alpha=0.8,
         )
     end = float(active.max())
     left.plot(
