@@ -1,4 +1,4 @@
-"""Known answers of routing (cases 176 to 179): k of E experts, every choice alike."""
+"""Known answers of routing (cases 176 to 178): k of E experts, every choice alike."""
 
 from collections.abc import Callable
 from functools import cache
@@ -15,5 +15,4 @@ READINGS: dict[int, Callable[[], float]] = {
     176: lambda: two_of_64().entropy,
     177: lambda: two_of_64().bit_entropy,
     178: lambda: two_of_64().transitions,
-    179: lambda: two_of_64().toggles,
 }
