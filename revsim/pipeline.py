@@ -28,7 +28,7 @@ from revsim.evidence import (
 from revsim.ledger import identities
 from revsim.ledger.comparison import activity, compare
 from revsim.ledger.ledgers import check_scope, ledger_rows, switching_of
-from revsim.ledger.pointwise import pointwise_spread
+from revsim.ledger.pointwise import POINTWISE_ROWS, pointwise_spread
 from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
 from revsim.ledger.states import neuron_states
 from revsim.ledger.streams import stream_identity
@@ -48,8 +48,6 @@ from revsim.simulator.run import simulate
 from revsim.streaming import check_stream, stream_report
 
 ENUMERATE_BY_DEFAULT = 1 << 20
-POINTWISE_ROWS = 1 << 16
-"""Most rows for which `verify` also keeps what each group throws away of each row (T11)."""
 DEFAULT_POLICIES = ("conventional", "activation_reset", "uncompute", "bennett")
 """The policies that `verify` runs without one; the others are asked for by name."""
 DEFAULT_RUNS = (*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett", "keep"))

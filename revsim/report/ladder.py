@@ -141,7 +141,8 @@ def render(erased: Erased, rungs: Sequence[Rung]) -> str:
 
 
 def _multiple(value: float) -> str:
-    return number(value) if value < 1e4 else f"{value:.1e}"
+    """Two or three digits: the events span fourteen orders of magnitude."""
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}" if value < 1e4 else f"{value:.1e}"
 
 
 def _wrapped(text: str) -> str:
