@@ -293,7 +293,8 @@ EXPERIMENT = Experiment(
         "seed each), every input run through every gate. neuron_state: one-bit states on a device "
         "of class L, reset one by one; activation: what neurons swap out in activation_reset; the "
         "rest: that whole circuit. Limits are of the mean over networks, differences taken network "
-        "by network. Data sets at the ceiling are not compared (A3: -)."
+        "by network. Data sets at the ceiling are not compared (A3: -). Below 1: the share of "
+        "networks where a quantity falls short of reading 1; over 1: its mean excess."
     ),
     failure=(
         "No quantity of any network falls below a reading: the claim holds for all ledgers. A "

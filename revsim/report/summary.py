@@ -42,8 +42,8 @@ def summary_lines(report: Report) -> Iterable[RenderableType]:
     yield Text("In short", style="bold")
     yield paragraph(_erased(report))
     yield paragraph(
-        "The least that a device must lose, in bits: if its input is destroyed H(X given Y) = "
-        f"{number(report.H_X - report.H_Y)}, of H(X) = {number(report.H_X)}; if it is kept 0."
+        "The least that a device must lose, in bits: if its input is destroyed, H(X given Y) = "
+        f"{number(report.H_X - report.H_Y)} of H(X) = {number(report.H_X)}; if it is kept, 0."
     )
     if report.ensemble["ceiling"]:
         yield paragraph(
