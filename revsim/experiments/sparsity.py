@@ -192,8 +192,9 @@ def draw(outcome: Outcome, figure: Any) -> None:
     left.axhline(ceiling, color="#9aa0a6", linestyle=":", linewidth=1)
     left.annotate(
         r"ceiling $\log_2$ 1,797",
-        (1.75, ceiling),
-        xytext=(0, 3),
+        (60, ceiling),
+        xytext=(0, -14),
+        ha="right",
         textcoords="offset points",
         fontsize=8,
         color="#5f6368",
