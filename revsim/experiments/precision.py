@@ -211,7 +211,7 @@ EXPERIMENT = Experiment(
         f"neuron with {INPUTS} binary inputs: the cost of that erasure, ledger by ledger."
     ),
     failure="Garbage that is not what T10 says, another slope, or a loss that grows with w.",
-    source="Theory T10; Tkachenko, arXiv 2503.09980 v1, for the count of one per active neuron",
+    source="Theorem T10; Tkachenko, arXiv 2503.09980 v1, for the count of one per active neuron",
     run=_run,
     draw=_draw,
 )
