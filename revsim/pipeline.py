@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,40 +12,31 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.definition import Circuit
-from revsim.circuit.measures import Counts, circuit_width, counts_of_item
 from revsim.errors import InputError
 from revsim.evidence import (
     accuracy_of,
-    circuit_checks,
-    circuit_loss_of,
     command_of,
     describe_network,
-    erasures_of,
     neuron_table,
     provenance_of,
     tuned_report,
 )
-from revsim.ledger import identities
-from revsim.ledger.comparison import activity, compare
-from revsim.ledger.ledgers import check_scope, ledger_rows, switching_of
-from revsim.ledger.pointwise import POINTWISE_ROWS, pointwise_spread
-from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
-from revsim.ledger.states import neuron_states
+from revsim.ledger.ledgers import check_scope
 from revsim.ledger.streams import stream_identity
 from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out, names_for
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
-from revsim.network.reference import check_rows, run_reference
+from revsim.network.reference import check_rows
 from revsim.physics.cooling import check_refrigerator
-from revsim.proof.directed import directed_rows
-from revsim.report.report import Report, RunReport, erasure_table
+from revsim.report.report import Report, erasure_table
 from revsim.sampling import Sample
-from revsim.schedule.policy import compile_network, policy_named
+from revsim.schedule.policy import compile_network
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
 from revsim.streaming import check_stream, stream_report
+from revsim.verification import inputs_in_all, known_of, run_report
 
 ENUMERATE_BY_DEFAULT = 1 << 20
 DEFAULT_POLICIES = ("conventional", "activation_reset", "uncompute", "bennett")
@@ -76,17 +67,12 @@ def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] 
         found = bundled_data(network.name)
         if found is not None:
             return data_set(found[0]), found[1]
-    if _inputs_in_all(network) <= ENUMERATE_BY_DEFAULT:
+    if inputs_in_all(network) <= ENUMERATE_BY_DEFAULT:
         return uniform(network.input_low, network.input_high), None
     raise InputError(
         f"network {network.name!r} has too many inputs to enumerate; give data "
         "(--data FILE) or --ensemble random:ROWS"
     )
-
-
-def _inputs_in_all(network: Network) -> int:
-    """How many different inputs the declared ranges allow."""
-    return int(np.prod((network.input_high - network.input_low + 1).astype(object)))
 
 
 def verify(
@@ -148,58 +134,16 @@ def verify(
         tuned_to = data_set(check_rows(network, np.asarray(tuned_to)), name="tuned_to")
     if stream:
         check_stream(ensemble)
-    runs = _runs(policy, input)
-    distinct = ensemble.distinct
-    ceiling = ensemble.at_ceiling and distinct < _inputs_in_all(network)
     sample = None if population is None else Sample.of(network, ensemble, population, stream)
-    reference = run_reference(network, ensemble.rows)
-    accuracy = accuracy_of(network, reference, labels, test)
-    weights = ensemble.weights
-    layers = tuple(
-        layer_entropies(
-            layer.name,
-            layer.kind,
-            values.x,
-            values.z,
-            values.y,
-            weights,
-            relu=any("relu" in a.kind for a in layer.activations),
-            one_by_one=layer.choice is None,
-        )
-        for layer, values in zip(network.layers, reference, strict=True)
-    )
-    neurons = tuple(
-        neuron_statistics(
-            layer.name, values.y, layer.active(values.y), weights, layer.neuron_columns
-        )
-        for layer, values in zip(network.layers, reference, strict=True)
-        if layer.neurons
-    )
-    tensors = {
-        f"{layer.name}.{tensor}": value
-        for layer, values in zip(network.layers, reference, strict=True)
-        for tensor, value in zip(
-            ("z", "y", "state"), (values.z, values.y, layer.active(values.y)), strict=True
-        )
-    }
-    streamed = stream_report(network, ensemble, reference, threads) if stream else None
-    directed = directed_rows(network)
-    expected = run_reference(network, directed)[-1].y
+    known = known_of(network, ensemble)
+    accuracy = accuracy_of(network, known.values, labels, test)
+    streamed = stream_report(network, ensemble, known.values, threads) if stream else None
     reports = []
     erased: list[tuple[Any, ...]] = []
-    for chosen, choice in runs:
+    for chosen, choice in _runs(policy, input):
         circuit = compile_network(network, chosen, choice)
-        report, rows = _run_report(
-            circuit,
-            ensemble,
-            tensors,
-            layers,
-            neurons,
-            (directed, expected),
-            threads,
-            ceiling,
-            switching,
-            sample,
+        report, rows = run_report(
+            circuit, known, threads=threads, switching=switching, sample=sample
         )
         if tuned_to is not None:
             report = tuned_report(report, circuit, ensemble, tuned_to, pseudocount, threads)
@@ -213,23 +157,23 @@ def verify(
         ensemble={
             "name": ensemble.name,
             "rows": len(ensemble.rows),
-            "distinct": distinct,
-            "ceiling": ceiling,
+            "distinct": known.distinct,
+            "ceiling": known.ceiling,
             "seed": ensemble.seed,
         },
         accuracy=accuracy,
-        activity=activity(neurons),
-        layers=layers,
-        H_X=layers[0].H_in,
-        H_Y=layers[-1].H_out,
+        activity=known.activity,
+        layers=known.layers,
+        H_X=known.H_X,
+        H_Y=known.H_Y,
         runs=tuple(reports),
         temperature_k=temperature_k,
         scope=scope,
-        conditions=conditions(neurons),
+        conditions=conditions(known.neurons),
         efficiency=efficiency,
-        neurons=neuron_table(neurons),
+        neurons=neuron_table(known.neurons),
         erasures=erasure_table(erased),
-        population=None if sample is None else sample.claims(reference, reports),
+        population=None if sample is None else sample.claims(known.values, reports),
         provenance={**provenance_of(network, ensemble), **(provenance or {})},
         stream=streamed,
     )
@@ -241,103 +185,6 @@ def _runs(policy: str | None, input: str | None) -> Sequence[tuple[str, str]]:
     if policy is None:
         return [(name, input or "destroy") for name in DEFAULT_POLICIES]
     return [(policy, input or "destroy")]
-
-
-def _run_report(
-    circuit: Circuit,
-    ensemble: Ensemble,
-    tensors: Mapping[str, npt.NDArray[Any]],
-    layers: Sequence[LayerEntropies],
-    neurons: Sequence[Neurons],
-    directed: tuple[npt.NDArray[np.int64], npt.NDArray[Any]],
-    threads: int | None,
-    ceiling: bool,
-    switching: bool,
-    sample: Sample | None,
-) -> tuple[RunReport, list[tuple[Any, ...]]]:
-    wrong: list[str] = []
-    states: dict[str, list[npt.NDArray[np.int64]]] = {}
-
-    def on_mark(name: str, element: int, values: npt.NDArray[np.int64]) -> None:
-        known = tensors[name][:, element]
-        layer, _, tensor = name.rpartition(".")
-        if tensor == "state":
-            states.setdefault(layer, []).append(values)
-        different = np.flatnonzero(known != values)
-        if len(different):
-            row = int(different[0])
-            wrong.append(
-                f"{name}[{element}] is {values[row]} in row {row}, the reference has {known[row]}"
-            )
-
-    on_erase = None if sample is None else sample.watch(circuit)
-    run = simulate(
-        circuit,
-        ensemble,
-        threads=threads,
-        on_mark=on_mark,
-        on_erase=on_erase,
-        strict=False,
-        switching=switching,
-        pointwise=len(ensemble.rows) <= POINTWISE_ROWS,
-    )
-    if sample is not None:
-        sample.saw(run)
-    known = tensors[f"{layers[-1].name}.y"]
-    if not wrong and bool((run.outputs != known).any()):
-        row = int(np.argwhere(run.outputs != known)[0][0])
-        wrong.append(f"the output differs from the reference in row {row}")
-    extra = simulate(circuit, data_set(directed[0]), threads=1, strict=False)
-    if bool((extra.outputs != directed[1]).any()):
-        row = int(np.argwhere(extra.outputs != directed[1])[0][0])
-        wrong.append(f"the output differs from the reference on directed input {row}")
-    rows = ledger_rows(run.tally)
-    keeps = circuit.input_choice != "destroy"
-    chosen = policy_named(circuit.policy)
-    loss = circuit_loss_of(circuit, ensemble)
-    H_X, H_Y = layers[0].H_in, layers[-1].H_out
-    gates: dict[str, Counts] = {}
-    for item, layer in zip(circuit.body, circuit.layer_of, strict=True):
-        gates[layer] = gates.get(layer, Counts()) + counts_of_item(item)
-    report = RunReport(
-        policy=circuit.policy,
-        input=circuit.input_choice,
-        order=circuit.order,
-        kept=_kept(circuit),
-        circuit_checks=circuit_checks(circuit, run, extra, wrong),
-        identities=(
-            identities.telescoping(rows, run.tally),
-            identities.ladder(rows),
-            identities.circuit_end(run.tally, H_X if keeps else H_Y),
-            identities.circuit_loss(loss, rows),
-            identities.bennett(rows, chosen.clean, keeps, H_X - H_Y),
-            identities.floor(rows, keeps, H_X - H_Y),
-            identities.layer_sum(
-                layers, H_X, H_Y, rows if chosen.layerwise and not keeps else None
-            ),
-            identities.neuron_reset(neurons),
-            neuron_states(rows, neurons, states, ensemble.weights),
-            identities.linear_loss(layers),
-            identities.relu_loss(layers),
-            identities.pointwise(run.tally, ensemble.weights),
-            identities.tuned_elsewhere(None, rows),
-        ),
-        comparison=compare(rows, activity(neurons), ceiling, keeps),
-        rows=rows,
-        gates=gates,
-        width=circuit_width(circuit),
-        gate_evaluations=run.tally.gate_evaluations,
-        switching=switching_of(run.tally),
-        pointwise=pointwise_spread(run.tally, ensemble.weights),
-        circuit_loss=loss,
-    )
-    return report, erasures_of(circuit, run.tally)
-
-
-def _kept(circuit: Circuit) -> str:
-    if circuit.input_choice == "destroy":
-        return "output"
-    return "output and input" + (" (exported)" if circuit.input_choice == "return" else "")
 
 
 def run_to_files(

@@ -1,4 +1,4 @@
-"""Known answers on circuit and mismatch costs (group J) that need a device tuned elsewhere.
+"""Known answers on mismatch costs (group J), and on entropy against activity (K, Q).
 
 153 to 156 are in test_oracle.py, out of gates that run; here stands mismatch, the same way.
 """
@@ -10,6 +10,7 @@ from oracle_circuits import bits
 
 from revsim.ledger.mismatch import Mismatch, gate_mismatch, mismatch
 from revsim.lower.netlist import Netlist
+from revsim.physics.landauer import CROSSING, binary_entropy
 from revsim.schedule.device import Device
 from revsim.simulator.ensemble import data_set
 from revsim.simulator.run import simulate
@@ -43,9 +44,17 @@ def gate() -> float:
     return found
 
 
+def least_above_twice_the_changes() -> float:
+    """The least of h2(p) - 4p(1-p), on a fine grid that holds 0, 1/2 and 1."""
+    return min(binary_entropy(p) - 4 * p * (1 - p) for p in np.linspace(0, 1, 2001).tolist())
+
+
 READINGS: dict[int, Callable[[], float]] = {
     157: lambda: reset((9, 1), (1, 1)).per_bit,
     158: lambda: reset((9, 1), (4, 1)).per_register,
     159: lambda: gate_mismatch([0.81, 0.09, 0.09, 0.01], [0.25] * 4, [0, 0, 0, 1]),
     160: gate,
+    161: lambda: CROSSING,
+    277: least_above_twice_the_changes,
+    278: lambda: binary_entropy(0.01) / 0.01,
 }

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from revsim.experiments.experiment import Outcome, as_dict, figure_of
 from revsim.experiments.registry import NAMES, experiment
 from revsim.experiments.text import render, render_list
 from revsim.report.tables import WIDTH
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 @cache
@@ -34,6 +37,14 @@ def test_outcome_is_complete_and_fits(name: str) -> None:
     for table in outcome.tables.values():
         assert table.rows and all(len(row) == len(table.columns) for row in table.rows)
     json.dumps(as_dict(found, outcome), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outcome_stands_in_the_readme(name: str) -> None:
+    number, outcome = experiment(name).number, outcome_of(name)
+    holds = {True: "yes", False: "no", None: "-"}[outcome.holds]
+    row = f"| {number} | `revsim experiment {name}` | {holds} | {outcome.sentence} |"
+    assert row in README.splitlines()
 
 
 @pytest.mark.parametrize("name", NAMES)

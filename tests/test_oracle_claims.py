@@ -26,3 +26,9 @@ def test_known_answer(case: int) -> None:
     rounding = 1e-9 if expected["value"] == 0 else 0.0  # joules are small: no other slack
     value = READINGS[case]()
     assert value == pytest.approx(expected["value"], rel=expected["rtol"], abs=rounding)
+
+
+def test_every_case_is_computed_somewhere() -> None:
+    circuits = import_module("test_oracle").READINGS.keys()
+    networks = import_module("test_oracle_networks").READINGS.keys()
+    assert CASES.keys() == READINGS.keys() | circuits | networks

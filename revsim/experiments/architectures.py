@@ -271,16 +271,16 @@ EXPERIMENT = Experiment(
     name="architectures",
     title="What families of architectures lose, and circuits erase",
     hypothesis=(
-        "the bits lost are H(X) - H(Y) whatever the family: attention, recurrent, binary, "
-        "residual, KAN or tree; the family and the circuit only change the counts A0, A1 and A4"
+        "The bits lost are H(X) - H(Y) whatever the family: attention, recurrent, binary, "
+        "residual, KAN or tree; the family and the circuit only change the counts A0, A1 and A4."
     ),
     measurement=(
-        "a small network of each family compiled under every policy, every gate run on every "
+        "A small network of each family compiled under every policy, every gate run on every "
         "input, all alike: given_kept against H(X) - H(Y), and against the loss of the family's "
-        "definition, counted without any circuit"
+        "definition, counted without any circuit."
     ),
-    failure="two policies that lose different amounts, or a loss that is not H(X) - H(Y) (T1)",
-    source="theory section 8, and T1, T5, T9; RevNet: Gomez et al. 2017; KAN: Liu et al. 2024",
+    failure="Two policies that lose different amounts, or a loss that is not H(X) - H(Y) (T1).",
+    source="Theorems T1, T5, T9; RevNet: Gomez et al. 2017; KAN: Liu et al. 2024",
     run=_run,
     draw=_draw,
     size=(9.0, 6.5),

@@ -330,7 +330,7 @@ EXPERIMENT = Experiment(
         "The search finds nothing for some pair: then the claim may hold for it, as theorem T7 "
         "says of neuron_entropy against changed neurons; or a circuit disagrees with the search."
     ),
-    source="theory T7, section 2.4; the readings are ours of Tkachenko, arXiv 2503.09980 v1",
+    source="Theorem T7; the readings are ours of Tkachenko, arXiv 2503.09980 v1",
     run=_run,
     draw=_draw,
     size=(10.5, 6.8),

@@ -300,7 +300,7 @@ EXPERIMENT = Experiment(
         "No quantity of any network falls below a reading: the claim holds for all ledgers. A "
         "device of class L below twice the changed neurons would be a bug (T7)."
     ),
-    source="Tkachenko, arXiv 2503.09980 v1, in two readings of ours; theory T7 and its pilot",
+    source="Tkachenko, arXiv 2503.09980 v1, in two readings of ours; theorem T7",
     run=_run,
     draw=_draw,
     size=(11.0, 5.4),

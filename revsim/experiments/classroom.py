@@ -208,17 +208,17 @@ EXPERIMENT = Experiment(
     name="classroom",
     title="One bit in a double well, erased at five speeds",
     hypothesis=(
-        "the mean work of an erasure falls to k_B T ln 2 as 1/tau, E[exp(-W); ends on the right] "
-        "is 1/2 at every speed, and no average falls below the finite-time bound"
+        "The mean work of an erasure falls to k_B T ln 2 as 1/tau, E[exp(-W); ends on the right] "
+        "is 1/2 at every speed, and no average falls below the finite-time bound."
     ),
     measurement=(
-        "overdamped Langevin paths (Heun, seeded) against the Smoluchowski equation on a grid, "
+        "Overdamped Langevin paths (Heun, seeded) against the Smoluchowski equation on a grid, "
         f"barrier 8 k_B T, four equal stages; {sum(PATHS.values()):,} paths, tau in length^2 / D; "
-        "'off' in standard errors; the time step is halved once"
+        "'off' in standard errors; the time step is halved once."
     ),
     failure=(
-        f"an average more than {SIGMAS:g} standard errors off (step too long: halve it), or a mean "
-        "below the bound"
+        f"An average more than {SIGMAS:g} standard errors off (step too long: halve it), or a mean "
+        "below the bound."
     ),
     source="Jun, Gavrilov and Bechhoefer, arXiv 1408.5089; Proesmans et al., arXiv 2006.03242",
     run=_run,

@@ -213,16 +213,16 @@ EXPERIMENT = Experiment(
     name="imperfect_erasure",
     title="Erasures in a hurry: heat, speed and errors",
     hypothesis=(
-        "a circuit that erases n bits bears errors of about 1/n each, the same number of failures "
-        "an inference whatever the circuit, and at a given speed that error saves heat"
+        "A circuit that erases n bits bears errors of about 1/n each, the same number of failures "
+        "an inference whatever the circuit, and at a given speed that error saves heat."
     ),
     measurement=(
-        f"the {NETWORK} network in three circuits on all its images, every gate run, each erased "
+        f"The {NETWORK} network in three circuits on all its images, every gate run, each erased "
         "bit left at 1 with probability e (seeded); heat of the two-state jump process whose level "
-        "is raised, in a time tau, just as high as e demands, on the bits that were erased"
+        "is raised, in a time tau, just as high as e demands, on the bits that were erased."
     ),
     failure=(
-        "tolerated failures that differ tenfold between circuits, or an error that saves no heat"
+        "Tolerated failures that differ tenfold between circuits, or an error that saves no heat."
     ),
     source="Proesmans, Ehrich and Bechhoefer, arXiv 2006.03242; Landauer 1961",
     run=_run,

@@ -254,19 +254,19 @@ EXPERIMENT = Experiment(
     name="linear",
     title="Are linear layers free?",
     hypothesis=(
-        "a linear layer loses nothing where it is injective, modulo 2^w where its determinant is "
+        "A linear layer loses nothing where it is injective, modulo 2^w where its determinant is "
         "odd, and can then run in place without an ERASE; beside a kept input every layer can; "
-        "erasing the input loses H(x given Wx), whatever the gates"
+        "erasing the input loses H(x given Wx), whatever the gates."
     ),
     measurement=(
-        "six matrices on all vectors of 4-bit inputs: P L U in place, columns of full adders "
-        "beside the input with it kept and with it erased, modulo 2^4 and over the integers"
+        "Six matrices on all vectors of 4-bit inputs: P L U in place, columns of full adders "
+        "beside the input with it kept and with it erased, modulo 2^4 and over the integers."
     ),
     failure=(
-        "an ancilla left dirty, a wrong output, an ERASE in place, or a loss that differs from "
-        "what the elementary divisors of the matrix say"
+        "An ancilla left dirty, a wrong output, an ERASE in place, or a loss that differs from "
+        "what the elementary divisors of the matrix say."
     ),
-    source="theorem T9; Cuccaro et al. 2004 and Takahashi et al. 2010 for the adders",
+    source="Theorem T9; Cuccaro et al. 2004 and Takahashi et al. 2010 for the adders",
     run=_run,
     draw=_draw,
     size=(10.5, 4.6),

@@ -221,15 +221,15 @@ EXPERIMENT = Experiment(
     name="mismatch",
     title="Tuned to yesterday's data",
     hypothesis=(
-        "a device whose resets are tuned to the training rows pays little more on test rows and "
-        "much more on rows of another kind, so that its heat is a score of novelty"
+        "A device whose resets are tuned to the training rows pays little more on test rows and "
+        "much more on rows of another kind, so that its heat is a score of novelty."
     ),
     measurement=(
-        f"the digits network under {POLICY}: cross entropy of every erased bit with its share of "
+        f"The digits network under {POLICY}: cross entropy of every erased bit with its share of "
         "ones on the training rows (half a row added to each value), on the test rows and on four "
-        "changes of them; and the same sum for each row by itself"
+        "changes of them; and the same sum for each row by itself."
     ),
-    failure="an excess below 0 (a bug), test rows as costly as others, or rows not told apart",
+    failure="An excess below 0 (a bug), test rows as costly as others, or rows not told apart.",
     source="Kolchinsky and Wolpert, mismatch cost: arXiv 1806.04103",
     run=_run,
     draw=_draw,

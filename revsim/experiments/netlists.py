@@ -201,15 +201,15 @@ EXPERIMENT = Experiment(
     name="netlists",
     title="One function, several netlists",
     hypothesis=(
-        "netlists of one function differ in gate_local (A4), the loss of gates run as processes of "
-        "their own, and agree in given_kept (A3), the loss of the function"
+        "Netlists of one function differ in gate_local (A4), the loss of gates run as processes of "
+        "their own, and agree in given_kept (A3), the loss of the function."
     ),
     measurement=(
-        "adders of 1, 2, 4 and 8 bits made of ANDs, of majorities and of XORs and ANDs, on every "
+        "Adders of 1, 2, 4 and 8 bits made of ANDs, of majorities and of XORs and ANDs, on every "
         "input: H(in) - H(out) of each gate with private copies of its inputs, and what each gate "
-        "shares with the rest before and after it (theorem T3)"
+        "shares with the rest before and after it (theorem T3)."
     ),
-    failure="A3 that depends on the netlist, a bracket of T3 below 0, a netlist that adds wrongly",
+    failure="A3 that depends on the netlist, a bracket of T3 below 0, a netlist that adds wrongly.",
     source="Wolpert and Kolchinsky, arXiv 1806.04103; half adder 4.066, 2.189 and 0.5 bits",
     run=_run,
     draw=_draw,

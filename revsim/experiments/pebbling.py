@@ -312,16 +312,16 @@ EXPERIMENT = Experiment(
     name="pebbling",
     title="Erase, uncompute or run again",
     hypothesis=(
-        "a network of L layers runs without erasing a bit while about log2 L + 1 layer outputs are "
+        "A network of L layers runs without erasing a bit while about log2 L + 1 layer outputs are "
         "held, at the price of running layers again; Bennett's schedule of 1989 is not the "
-        "shortest; erasing checkpoints buys those runs back"
+        "shortest; erasing checkpoints buys those runs back."
     ),
     measurement=(
-        f"circuits of networks of {LENGTHS[0]} to {LENGTHS[-1]} layers of {WIDTH} neurons and of "
+        f"Circuits of networks of {LENGTHS[0]} to {LENGTHS[-1]} layers of {WIDTH} neurons and of "
         "the bundled networks, every gate run on every input, the network's input kept: gates, "
-        "peak wires, and the bits erased by three definitions"
+        "peak wires, and the bits erased by three definitions."
     ),
-    failure="a dirty ancilla, a wrong output, a run more than Knill's count, or 25 runs not enough",
+    failure="A dirty ancilla, a wrong output, a run more than Knill counts, or 25 runs too few.",
     source="Bennett 1989; Li and Vitanyi 1996; Knill, arXiv math/9508218",
     run=_run,
     draw=_draw,

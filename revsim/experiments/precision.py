@@ -201,17 +201,17 @@ EXPERIMENT = Experiment(
     name="precision",
     title="Bits lost by one relu against its precision",
     hypothesis=(
-        "a relu on a uniform word of w bits loses ((2^(w-1) + 1) / 2^w) log2(2^(w-1) + 1) bits, "
+        "A relu on a uniform word of w bits loses ((2^(w-1) + 1) / 2^w) log2(2^(w-1) + 1) bits, "
         "half a bit more per bit of precision, where the paper counts at most one; once few inputs "
-        "determine z, more precision loses nothing more"
+        "determine z, more precision loses nothing more."
     ),
     measurement=(
-        f"one relu compiled at {WIDTHS[0]} to {WIDTHS[-1]} bits under activation_reset, every gate "
+        f"One relu compiled at {WIDTHS[0]} to {WIDTHS[-1]} bits under activation_reset, every gate "
         "run on every word, uniform and Gaussian (deviation 2^w / 6), and on all inputs of a "
-        f"neuron with {INPUTS} binary inputs: what the activation's erasure costs, ledger by ledger"
+        f"neuron with {INPUTS} binary inputs: the cost of that erasure, ledger by ledger."
     ),
-    failure="garbage that is not what T10 says, another slope, or a loss that grows with w",
-    source="theory T10; Tkachenko, arXiv 2503.09980 v1, for the count of one per active neuron",
+    failure="Garbage that is not what T10 says, another slope, or a loss that grows with w.",
+    source="Theorem T10; Tkachenko, arXiv 2503.09980 v1, for the count of one per active neuron",
     run=_run,
     draw=_draw,
 )

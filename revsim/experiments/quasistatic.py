@@ -182,18 +182,18 @@ EXPERIMENT = Experiment(
     name="quasistatic",
     title="A network driven slowly: free until it is reset",
     hypothesis=(
-        "a network built as one energy whose minimum is the inference dissipates 1/tau and nothing "
+        "A network built as one energy whose minimum is the inference dissipates 1/tau and nothing "
         "in the end (the paper's versions 2 and 3) while its input is kept and neurons are led "
-        "back; resetting each neuron brings back the floor sum h2(p) of version 1"
+        "back; resetting each neuron brings back the floor sum h2(p) of version 1."
     ),
     measurement=(
-        f"quadratic penalties of stiffness {STIFFNESS:g} k_B T; inputs taken from 0 to each of the "
+        f"Quadratic penalties of stiffness {STIFFNESS:g} k_B T; inputs taken from 0 to each of the "
         "four values and back; work of all neurons; then a tuned reset of each neuron's one-bit "
-        "state in the same time (k0 = kappa), and neurons with two wells in place of one"
+        "state in the same time (k0 = kappa), and neurons with two wells in place of one."
     ),
     failure=(
-        "work that stays at large tau without a reset, a floor other than the ledger's, noise that "
-        "changes the mean work, or bistable neurons that lose nothing"
+        "Work that stays at large tau without a reset, a floor other than the ledger's, noise that "
+        "changes the mean work, or bistable neurons that lose nothing."
     ),
     source="Tkachenko, arXiv 2503.09980 v2 and v3 (abstracts); the energy is our reconstruction",
     run=_run,

@@ -192,8 +192,9 @@ def draw(outcome: Outcome, figure: Any) -> None:
     left.axhline(ceiling, color="#9aa0a6", linestyle=":", linewidth=1)
     left.annotate(
         r"ceiling $\log_2$ 1,797",
-        (1.75, ceiling),
-        xytext=(0, 3),
+        (60, ceiling),
+        xytext=(0, -14),
+        ha="right",
         textcoords="offset points",
         fontsize=8,
         color="#5f6368",
@@ -250,7 +251,7 @@ EXPERIMENT = Experiment(
     "Entropy of sparse neurons against their activity",
     "The entropy of neuron states reset one by one falls as n p log2(e/p), more slowly than the "
     "activity n p.",
-    "active and changed neurons, entropy of the 64 hidden states one by one, eight at a time and "
+    "Active and changed neurons, entropy of the 64 hidden states one by one, eight at a time and "
     "together, of networks trained with an L1 penalty and with the k greatest of each 32 neurons, "
     "on the 1,797 images. Both laws fitted with one factor, by least squares of logarithms.",
     "If neurons died instead of sharing the work, the entropy would be linear in p. Joint "

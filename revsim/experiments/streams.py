@@ -264,7 +264,7 @@ EXPERIMENT = Experiment(
         "Keeping costs no less than resetting in a calm video, or a circuit disagrees with T8. A "
         "video that is not stationary would be marked so."
     ),
-    source="theory T8; Tkachenko, arXiv 2503.09980 v1, in the reading of states that are kept",
+    source="Theorem T8; Tkachenko, arXiv 2503.09980 v1, in the reading of states that are kept",
     run=_run,
     draw=_draw,
     size=(10.5, 5.2),

@@ -195,17 +195,17 @@ EXPERIMENT = Experiment(
     name="tautology",
     title="Counting resets proves nothing",
     hypothesis=(
-        "with one reset per neuron the number of resets reaches the paper's transitions in any "
-        "circuit, whatever it computes: as a test of the bound it has no power"
+        "With one reset per neuron the number of resets reaches the paper's transitions in any "
+        "circuit, whatever it computes: as a test of the bound it has no power."
     ),
     measurement=(
         f"{CIRCUITS} circuits of {NEURONS[0]} to {NEURONS[1]} one-bit neurons, each the XOR of "
         f"random products of {INPUTS} inputs, reset one by one, run gate by gate on every input "
         "that is kept; ledgers against active and changed neurons of the same circuit, and resets "
-        "against those of every other circuit that is no larger"
+        "against those of every other circuit that is no larger."
     ),
-    failure="a randomly wired circuit whose resets fall below its transitions, or a stranger's",
-    source="a count of resets is n, and no sum of n probabilities exceeds n",
+    failure="A randomly wired circuit whose resets fall below its transitions, or a stranger's.",
+    source="A count of resets is n, and no sum of n probabilities exceeds n",
     run=_run,
     draw=_draw,
     size=(11.0, 4.8),
