@@ -110,16 +110,18 @@ def plain_table(title: str, *columns: str, left: int = 1) -> RichTable:
     return table
 
 
+UNBROKEN = ("H(X given Y)", "p <= p*", "p* =", "k_B T ln 2", "log2 N", "sum of 2p(1-p)")
+"""Formulas that stay on one line."""
+
+
 def paragraph(text: str, style: str = "") -> Text:
     """A sentence or two, folded to 80 columns, indented by two and its further lines by four."""
+    for formula in UNBROKEN:
+        text = text.replace(formula, formula.replace(" ", "\N{NO-BREAK SPACE}"))
     folded = fill(
-        text,
-        WIDTH,
-        initial_indent="  ",
-        subsequent_indent="    ",
-        break_on_hyphens=False,
+        text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
     )
-    return Text(folded, style=style)
+    return Text(folded.replace("\N{NO-BREAK SPACE}", " "), style=style)
 
 
 def run_name(run: RunReport) -> str:
