@@ -63,7 +63,8 @@ def _run() -> Outcome:
         f"Work falls {'as' if inverse else 'NOT as'} 1/tau from {exact[2.0].mean_work:.2f} to "
         f"{slow.mean_work:.3f} k_B T (ln 2 = {LN2:.3f}), {tail / least:.1f} times the "
         f"least excess; all {len(off)} sampled averages lie within {worst:.1f} "
-        f"standard errors, E[exp(-W); right] = 1/2 included; the finite-time bound is {'never' if kept else 'sometimes'} violated; without tilt "
+        f"standard errors, E[exp(-W); right] = 1/2 included; the finite-time "
+        f"bound is {'never' if kept else 'sometimes'} violated; without tilt "
         f"{control[200.0]:.3f} k_B T remain."
     )
     return Outcome(

@@ -171,7 +171,8 @@ def run() -> Outcome:
     sentence = (
         f"Choosing {two[1]:g} of {EXPERTS} experts makes {two[1]:g} transitions and has "
         f"{two[4]:.2f} bits of entropy (at most {two[3]:.2f}), {free[4]:.2f} where the load "
-        f"is uneven; in a stream of one class at a time {last.entropy:.2f} bits a step for {last.toggles:.2f} toggles; "
+        f"is uneven; in a stream of one class at a time {last.entropy:.2f} bits a step for "
+        f"{last.toggles:.2f} toggles; "
         f"{most_on[1]} of {most_on[0]} experts are {most_on[2].entropy:.2f} bits for "
         f"{most_on[1]} transitions."
     )
