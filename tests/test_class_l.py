@@ -8,6 +8,7 @@ import pytest
 import revsim as rs
 from revsim.circuit.definition import Call, Circuit, Erase
 from revsim.circuit.registers import Encoding
+from revsim.ledger.reference import joint_entropy
 from revsim.lower.state import state_definition
 from revsim.report.report import Report
 from revsim.simulator.apply import apply, reversible_both_ways
@@ -60,6 +61,20 @@ def test_the_device_erases_what_the_theorem_says_of_its_neurons(name: str, choic
     if choice != "destroy":  # nothing else is erased, and what is kept tells the states
         assert run.total == erased
         assert erased.given_kept == 0
+
+
+def test_the_input_is_erased_first_as_the_policy_says() -> None:
+    """So the input may look at states and output, and the states at the output alone."""
+    net = rs.load("toy")
+    x = rs.uniform(net.input_low, net.input_high).rows
+    layers = rs.run_reference(net, x)
+    states = np.hstack(
+        [v.y[:, s.neuron_columns] > 0 for s, v in zip(net.layers, layers, strict=True)]
+    )
+    kept = joint_entropy(np.hstack([states, layers[-1].y]))
+    causes = device_of("toy", "destroy").runs[0].causes()
+    assert causes["layer_input"].given_kept == pytest.approx(joint_entropy(x) - kept)
+    assert causes["neuron_state"].given_kept == pytest.approx(kept - joint_entropy(layers[-1].y))
 
 
 def test_comparison_with_the_readings_is_exact_and_like_with_like() -> None:

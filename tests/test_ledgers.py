@@ -135,6 +135,20 @@ def test_two_circuits_have_no_mismatch() -> None:
         mismatch(one.tally, other.tally, "a", "b")
 
 
+def test_rows_added_to_a_prior_go_to_every_value_of_a_register() -> None:
+    """Two bits, 0..3 alike, tuned to one row of 0: the others have half a row of 1 + 4 x 0.5."""
+    device = Device([bits(2)])
+    device.erase("x", device.inputs[0].wires, "layer_input", "x")
+    circuit = device.circuit("reset", [], (), "as_written", "destroy", "")
+    met, tuned = (
+        simulate(circuit, rs.data_set(rows), values=True).tally
+        for rows in ([[0], [1], [2], [3]], [[0]])
+    )
+    found = mismatch(met, tuned, "data", "design", pseudocount=0.5)
+    assert found.per_register == pytest.approx(cross_entropy([0.25] * 4, [0.5, *[1 / 6] * 3]))
+    assert found.per_bit == pytest.approx(2 * cross_entropy([0.5] * 2, [0.75, 0.25]))
+
+
 def test_relative_entropy_and_infinity() -> None:
     assert relative_entropy([0.5, 0.5], [0.5, 0.5]) == 0
     assert math.isinf(relative_entropy([0.5, 0.5], [1, 0]))
@@ -294,6 +308,21 @@ def test_forwarding_an_input_saves_what_it_tells() -> None:
     assert found.with_first[xor_gate] == pytest.approx(2)  # (a ^ b, a) is a bijection
     assert found.with_first[and_gate] == pytest.approx(1.5)
     assert found.with_second[and_gate] == pytest.approx(1.5)
+
+
+def test_each_forwarded_input_saves_what_that_input_tells() -> None:
+    """Inputs of different probabilities, so that the two must not be confused."""
+    found, every = adder(2, "majority"), np.arange(16)
+    weights = np.random.default_rng(0).integers(1, 9, 16)
+    entropies = gate_entropies(found, all_inputs(4), 16, weights)
+    state = run_logic(found, all_inputs(4))[:, 0]
+    seen = [state[s] >> every.astype(np.uint64) & np.uint64(1) for s in range(found.signals)]
+    for k, (kind, first, second, _) in enumerate(found.gates.tolist()):
+        if min(first, second) >= 0 and max(first, second) < found.signals:
+            for literal, value in ((first, entropies.with_first), (second, entropies.with_second)):
+                both = np.stack([seen[found.inputs + k], seen[literal]], axis=1)
+                assert value[k] == pytest.approx(joint_entropy(both, weights), abs=1e-12), kind
+    assert not np.allclose(entropies.with_first, entropies.with_second)
 
 
 def test_conventional_netlists_are_read_back_gate_by_gate() -> None:

@@ -98,6 +98,12 @@ def test_a_stream_that_changes_half_way_is_called_drifting() -> None:
     assert drifting(np.repeat([[False], [True]], 50, axis=0)).tolist() == [True]
 
 
+def test_many_calm_neurons_are_not_called_drifting_by_chance() -> None:
+    """1 % for all of 300 neurons together: 20 streams should hold a fifth of a false call."""
+    streams = np.random.default_rng(3).random((20, 400, 300)) < 0.3
+    assert sum(bool(drifting(stream).any()) for stream in streams) <= 2
+
+
 # --- the device -----------------------------------------------------------------------------------
 
 

@@ -189,7 +189,7 @@ def _run() -> Outcome:
     sentence = (
         f"{len(found)} examples of families lose H(X) - H(Y), {abs(least.lost):.0f} to "
         f"{most.lost:.2f} bits, under all {len(POLICIES)} policies (to {deviation:.0e}) and "
-        "nothing while the input is "
+        f"{'nothing' if kept == 0 else f'up to {kept:.0f} erased'} while the input is "
         f"kept; the family and the policy only change what is counted: even the {len(free)} "
         f"that lose nothing pay {dear:.0f} bits or more bit by bit, and A0 reaches {wide:.0f}."
     )

@@ -185,19 +185,20 @@ def _run() -> Outcome:
         distinct["neuron_entropy", "active"],
         distinct["pattern_entropy", "changed"],
     )
+    lossless = distinct["H(X given Y)", "active"]
     none = [b for b in strict if not b.neurons]
     sentence = (
-        f"One neuron that ORs {_inputs(loud)} bits is on in {loud.bound:.1%} of inputs, its state "
+        f"One neuron, {_in_words(loud)}, is on in {loud.bound:.1%} of inputs, its state "
         f"holds {loud.value:.3f} bit; {len(joint.neurons)} distinct neurons on {_inputs(joint)} "
-        f"bits change {joint.bound:g} states and hold {joint.value:g} bits; relu(x) loses nothing. "
+        f"bits change {joint.bound:g} states and hold {joint.value:g} bits; {_in_words(lossless)} "
+        f"loses {lossless.value or 'nothing'}. "
         f"Only neuron_entropy against changed neurons has no counter-example."
+        if [(b.quantity, b.reading) for b in none] == [("neuron_entropy", "changed")]
+        else f"{len(none)} of {len(strict)} pairs of quantity and reading have no counter-example."
     )
-    assert loud.neurons and joint.neurons
     return Outcome(
         holds=not found,
-        sentence=sentence
-        if [(b.quantity, b.reading) for b in none] == [("neuron_entropy", "changed")]
-        else f"{len(none)} of {len(strict)} pairs of quantity and reading have no counter-example.",
+        sentence=sentence,
         numbers={
             "networks_searched": max(b.searched for b in plain) + max(b.searched for b in strict),
             "counter_examples": len(found),
@@ -241,6 +242,10 @@ def _run() -> Outcome:
 
 def _inputs(broken: Broken) -> int:
     return len(broken.neurons[0].weights)
+
+
+def _in_words(broken: Broken) -> str:
+    return " and ".join(f"relu({formula(neuron)})" for neuron in broken.neurons)
 
 
 def formula(neuron: Neuron) -> str:

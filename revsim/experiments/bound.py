@@ -289,12 +289,14 @@ EXPERIMENT = Experiment(
         "(every neuron is reset), and at least one per changed neuron (states are overwritten)."
     ),
     measurement=(
-        "500 random integer ReLU networks and 20 trained ones (16 binary pixels, 12 neurons, one "
-        "seed each), every input run through every gate. neuron_state: one-bit states on a device "
-        "of class L, reset one by one; activation: what neurons swap out in activation_reset; the "
-        "rest: that whole circuit. Limits are of the mean over networks, differences taken network "
-        "by network. Data sets at the ceiling are not compared (A3: -). Below 1: the share of "
-        "networks where a quantity falls short of reading 1; over 1: its mean excess."
+        f"{RANDOM} random integer ReLU networks and 20 trained ones (16 binary pixels, 12 neurons, "
+        "one seed each), every input run through every gate. neuron_state: one-bit states on a "
+        f"device of class L, reset one by one (of {RANDOM - DEVICES} random networks by the "
+        "reference, to which the others' devices are equal); activation: what neurons swap out in "
+        "activation_reset; the rest: that whole circuit. Limits are of the mean over networks, "
+        "differences taken network by network. Data sets at the ceiling are not compared (A3: -). "
+        "Below 1: the share of networks where a quantity falls short of reading 1; over 1: its "
+        "mean excess."
     ),
     failure=(
         "No quantity of any network falls below a reading: the claim holds for all ledgers. A "

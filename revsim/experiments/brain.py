@@ -58,7 +58,7 @@ def run() -> Outcome:
             **{f"share_entropy_{b * 1e3:g}_ms": d.share_above(CLAIM) for b, d in binned.items()},
         },
         tables={
-            f"Bits per second, {DRAWS:,} draws, 1 ms bins": Table(
+            f"Bits per second, {DRAWS:,} draws, {BIN_S * 1e3:g} ms bins": Table(
                 ("reading", "2.5 %", "median", "97.5 %", f">= {CLAIM:.0e}", "W, median"),
                 tuple(rows),
             ),

@@ -156,10 +156,11 @@ def _run() -> Outcome:
     largest = sizes[-1]
     losses = ", ".join(f"{bits:.4g} ({name})" for name, bits in given.items() if bits > 1e-9)
     clean = "no" if free and right else "SOME"
+    reason = ": overflow loses it" if abs(wide) < 1e-9 < given["det -2"] else ""
     sentence = (
         f"Modulo 2^4, {sum(d.way == 'in place' for d in done)} of {len(lost)} matrices have an odd "
         f"determinant and run in place with {clean} ERASE or dirty wire; erasing x given Wx loses "
-        f"{losses} bits. Over the integers det -2 loses {abs(wide):.4g}: overflow loses it. In "
+        f"{losses} bits. Over the integers det -2 loses {abs(wide):.4g}{reason}. In "
         f"place takes {largest[1] / largest[3]:.1f} times the Toffolis on {largest[2]}, not "
         f"{largest[4]}, wires."
     )

@@ -76,11 +76,12 @@ def _run() -> Outcome:
         choose(wide.values(), key=lambda loss: loss.free).free for choose in (max, min)
     )
     floor = half["aig"].map_loss
+    half_gates = sum(step.name == "and" for step in half["aig"].steps)
     best = [min((n for n in found if n.width == 4 and n.inputs == inputs), key=_gate_loss).form
             for inputs in dict.fromkeys(n.inputs for n in found)]  # fmt: skip
     depends = best[0] != best[1]
     sentence = (
-        f"Gate by gate a half adder loses {half['aig'].free:.3f} bits as {len(half['aig'].steps)} "
+        f"Gate by gate a half adder loses {half['aig'].free:.3f} bits as {half_gates} "
         f"ANDs, {half['xor_and'].free:.3f} as XOR and AND, an 8-bit adder {smallest:.1f} to "
         f"{largest:.1f}; as functions they lose {floor:.3f} and {wide['aig'].map_loss:.3f}, "
         f"whatever the netlist (to {apart:.0e} bits). Which netlist is best "
@@ -143,7 +144,7 @@ def _gate_loss(n: Netlist) -> float:
 
 
 def _adds(n: Netlist) -> bool:
-    """Whether a netlist is an adder: as many rows with each output bit set as in the sum."""
+    """Whether a netlist adds: every output bit of every row is that of the sum."""
     state = run_logic(n.logic, all_inputs(2 * n.width))
     rows = np.arange(1 << 2 * n.width)
     sums = (rows & (1 << n.width) - 1) + (rows >> n.width)

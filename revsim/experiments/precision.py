@@ -125,13 +125,17 @@ def _run() -> Outcome:
         for name in ("given_kept", "per_register")
     )
     holds = deviation < 1e-9 and abs(slope - 0.5) < 0.01 and flat < 1e-9
-    top = apart[-1]
+    top, most = apart[-1], max(p["active"] for p in words)
+    names = ("reset_count", "per_bit", "per_register", "given_kept")
+    grow = " and ".join(
+        f"A{k}" for k, name in enumerate(names) if top[name] > apart[0][name] + 1e-9
+    )
     sentence = (
         f"A compiled relu on a uniform word loses what T10 says (to {deviation:.0e} bit), "
         f"{slope:.3f} bit more per bit of precision (Gaussian {bell:.3f}) while the paper "
-        f"counts at most {words[-1]['active']:.2f}; where {INPUTS} binary inputs make z, "
-        f"{top['given_kept']:.2f} bits are lost from w = {apart[0]['bits']:.0f} on and only A0 "
-        "and A1 still grow."
+        f"counts at most {most:.2f}; where {INPUTS} binary inputs make z, "
+        f"{top['given_kept']:.2f} bits are lost from w = {apart[0]['bits']:.0f} on and only "
+        f"{grow} still grow."
     )
     return Outcome(
         holds=holds,

@@ -82,9 +82,10 @@ def _run() -> Outcome:
     agrees = abs(float(noisy.mean()) - work[NOISY]) < 4 * error
     sentence = (
         f"Driven slowly with its input kept, the {NETWORK} network dissipates {limit:.0f}/tau, to "
-        f"{limit / last:.3f} k_B T and on to 0; reset neuron by neuron it keeps a floor of "
-        f"{kept[last] + resets[last]:.2f} k_B T (class L: sum h2(p) = {floor:.2f}); bistable "
-        f"neurons lose {loops[-1]:.0f} k_B T even at tau = {max(latch):,.0f}."
+        f"{limit / last:.3f} k_B T{' and on to 0' if falls else ''}; reset neuron by neuron it "
+        f"keeps a floor of {kept[last] + resets[last]:.2f} k_B T (class L: sum h2(p) = "
+        f"{floor:.2f}); bistable neurons lose {loops[-1]:.0f} k_B T "
+        f"even at tau = {max(latch):,.0f}."
     )
     return Outcome(
         holds=falls and reaches and loses and agrees and right,

@@ -20,6 +20,8 @@ from revsim.report.report import Table
 Floats = npt.NDArray[np.float64]
 UNIFORM = ((8, 1), (8, 2), (16, 1), (16, 2), (64, 2), (256, 2), (16, 8), (8, 6))
 TRAINED = ("digits_moe_top1", "digits_moe_top2", "digits_moe_free")
+EXPERTS = 16
+"""Experts of every trained network."""
 CORRELATIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 PRINTED = (0.0, 0.5, 0.9, 1.0)
 DARK, LIGHT = LEDGER_STYLE[3][2], LEDGER_STYLE[1][2]
@@ -132,7 +134,8 @@ def run() -> Outcome:
         masks, k = trained_masks(name)
         found, short = routing(masks), name.removeprefix("digits_")
         right = run_reference(bundled(name), pair[0])[-1].y[:, 0] == labels
-        most = log2(comb(masks.shape[1], k))
+        assert masks.shape[1] == EXPERTS
+        most = log2(comb(EXPERTS, k))
         load = 100 * float(masks.mean(axis=0).max()) / k
         rows.append(
             (
@@ -162,16 +165,19 @@ def run() -> Outcome:
     numbers |= {f"{short}_same_class_entropy": end.entropy for short, (_, end) in ends.items()}
     numbers |= {f"{short}_same_class_toggles": end.toggles for short, (_, end) in ends.items()}
     numbers["uniform_below_transitions"] = float(sum(r.entropy < k for _, k, r in uniform))
-    two, free = rows[1], rows[2]
+    lowered = [end.entropy < start.entropy for start, end in ends.values()]
+    two, free, most_on = rows[1], rows[2], uniform[-1]
     last = ends["moe_top2"][1]
     sentence = (
-        f"Choosing 2 of 16 experts makes {two[1]:g} transitions and has {two[4]:.2f} bits of "
-        f"entropy (at most {two[3]:.2f}), {free[4]:.2f} where the load is uneven; in a stream of "
-        f"one class at a time {last.entropy:.2f} bits a step for {last.toggles:.2f} toggles; 6 of "
-        f"8 experts are {uniform[-1][2].entropy:.2f} bits for 6 transitions."
+        f"Choosing {two[1]:g} of {EXPERTS} experts makes {two[1]:g} transitions and has "
+        f"{two[4]:.2f} bits of entropy (at most {two[3]:.2f}), {free[4]:.2f} where the load "
+        f"is uneven; in a stream of one class at a time {last.entropy:.2f} bits a step for "
+        f"{last.toggles:.2f} toggles; "
+        f"{most_on[1]} of {most_on[0]} experts are {most_on[2].entropy:.2f} bits for "
+        f"{most_on[1]} transitions."
     )
     return Outcome(
-        all(above),
+        all(above) and all(lowered),
         sentence,
         numbers,
         {
@@ -182,7 +188,7 @@ def run() -> Outcome:
                     for e, k, r in uniform
                 ),
             ),
-            "Trained routers, 16 experts, 1,797 images": Table(
+            f"Trained routers, {EXPERTS} experts, {len(labels):,} images": Table(
                 (
                     "network",
                     "k",
@@ -233,7 +239,7 @@ def draw(outcome: Outcome, figure: Any) -> None:
             color="black",
             linewidth=1,
             linestyle=":",
-            label="most it could be: log2 C(16, k)" if place == 0 else "_",
+            label=f"most it could be: log2 C({EXPERTS}, k)" if place == 0 else "_",
         )
     left.set_xticks(
         places,
@@ -243,7 +249,7 @@ def draw(outcome: Outcome, figure: Any) -> None:
     left.set_ylabel("bits (or experts) per inference")
     left.set_ylim(0, 1.35 * max(row[5] for row in rows))
     left.legend(fontsize=8, ncols=2, loc="upper left")
-    left.set_title("Trained routers, 16 experts", fontsize=10)
+    left.set_title(f"Trained routers, {EXPERTS} experts", fontsize=10)
     for name, dashes in zip(outcome.series["names"], ("-", "--", ":"), strict=True):
         steps = np.array(outcome.series["streams"][name])
         for column, colour, label in ((1, DARK, "bits"), (0, BLUE, "toggles")):

@@ -142,7 +142,7 @@ def run() -> Outcome:
         sentence,
         numbers,
         {
-            "64 hidden neurons on 1,797 images (bits, or neurons)": Table(
+            f"{first.neurons} hidden neurons on {len(pair[0]):,} images (bits, or neurons)": Table(
                 ("network", "on, %", "active", "changed", "sum h2", "in 8s", "together", "dead"),
                 tuple(
                     (
@@ -191,7 +191,7 @@ def draw(outcome: Outcome, figure: Any) -> None:
     left.plot(100 * grid, size * grid, color=RED, linewidth=1.2)
     left.axhline(ceiling, color="#9aa0a6", linestyle=":", linewidth=1)
     left.annotate(
-        r"ceiling $\log_2$ 1,797",
+        rf"ceiling $\log_2$ {2**ceiling:,.0f}",
         (60, ceiling),
         xytext=(0, -14),
         ha="right",

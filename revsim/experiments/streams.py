@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from revsim.experiments.experiment import Experiment, Outcome
+from revsim.ledger.identities import TOLERANCE
 from revsim.ledger.stream_device import Step, step_residual
 from revsim.ledger.streams import Stream, stream_ledger
 from revsim.network.arrays import from_arrays
@@ -99,23 +100,19 @@ def _run() -> Outcome:
     cost = [float(p.stream.given_next.sum()) for p in every]
     reset = [float(p.stream.state_entropy.sum()) for p in every]
     calmer = [t < a for t, a in zip(toggles, active, strict=True)]
-    kept_wins = all(c < r for c, r, calm in zip(cost, reset, calmer, strict=True) if calm)
+    wins = [c < r for c, r, calm in zip(cost, reset, calmer, strict=True) if calm]
     short = [k for k in range(len(exact)) if cost[k] < toggles[k] - 1e-12]
     residual = max(p.residual for p in every)
     still, last = len(exact) - 1, exact[-1]
-    first = exact[short[0]] if short else last
     independent = next(p for p in exact if p.knob == 0.5)
     sentence = (
         f"Overwriting kept states, new value known, costs less than resetting them in "
-        f"{sum(calmer)} of {sum(calmer)} videos with fewer changes than active neurons; but from "
-        f"{first.knob:.0%} flips on it costs less than a bit per change, and where every frame is "
+        f"{sum(wins)} of {len(wins)} videos with fewer changes than active neurons; "
+        f"{_short_words(short)}, and where every frame is "
         f"the negative of the last, {toggles[still]:.0f} changes cost {_exact(cost[still])} bits."
-        if kept_wins
-        else "In some video with fewer changes than active neurons overwriting kept states costs "
-        "no less than resetting them."
     )
     return Outcome(
-        holds=kept_wins and not short,
+        holds=all(wins) and not short and residual < TOLERANCE,
         sentence=sentence,
         numbers={
             "videos": len(every),
@@ -143,6 +140,16 @@ def _run() -> Outcome:
             "films": _series(films),
         },
     )
+
+
+def _short_words(short: Sequence[int]) -> str:
+    """Which of the exact videos cost less than a bit per change, by their places in `FLIPS`."""
+    if not short:
+        return "it never costs less than a bit per change"
+    where = ", ".join(f"{FLIPS[k] / 32:.0%}" for k in short)
+    if [*short] == [*range(short[0], len(FLIPS))]:
+        return f"but from {FLIPS[short[0]] / 32:.0%} flips on it costs less than a bit per change"
+    return f"but at {where} flips it costs less than a bit per change"
 
 
 def _exact(value: float) -> str:
