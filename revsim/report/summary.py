@@ -63,7 +63,7 @@ def summary_lines(report: Report) -> Iterable[RenderableType]:
     else:
         yield paragraph("A circuit check or an identity FAILS: see the end.", style="bold red")
     yield Text(
-        "Symbols in brackets, such as (A1), are the theory's: see the README's glossary.\n",
+        "Symbols in brackets, such as (A1) or (T1), are the theory's: see the README.\n",
         style="dim",
     )
 
