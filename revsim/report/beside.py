@@ -30,7 +30,7 @@ def heat_lines(report: Report) -> Iterable[RenderableType]:
     heads = (f"{HEADS[scope]}{' *' * (scope == report.scope)}" for scope in SCOPES)
     table.add_row("a reset looks at", *heads, style="dim")
     for run in report.runs:
-        heat = (_heat(getattr(run.total, ledger) * bit) for ledger in ledgers.values())
+        heat = (heat_text(getattr(run.total, ledger) * bit) for ledger in ledgers.values())
         table.add_row(run_name(run), *heat)
     yield table
     yield paragraph(f"* Scope {report.scope}, chosen by --scope: {SCOPES[report.scope][1]}.")
@@ -43,8 +43,8 @@ def heat_lines(report: Report) -> Iterable[RenderableType]:
         yield _wall_table(report, report.efficiency)
 
 
-def _heat(value: float) -> str:
-    """As every figure from 1 on; below, four digits: a cold device's heat is small in any unit."""
+def heat_text(value: float) -> str:
+    """zJ as every figure from 1 on; below, four digits: a cold device's heat is small."""
     return number(value) if value >= 1 or value == 0 else f"{value:.4g}"
 
 

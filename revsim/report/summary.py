@@ -9,6 +9,8 @@ from revsim.ledger.comparison import LIKE_WITH_LIKE, OF_STATES, READINGS, Compar
 from revsim.ledger.intervals import wilson
 from revsim.ledger.streams import compare_stream
 from revsim.ledger.verdicts import in_words
+from revsim.physics.landauer import energy_j
+from revsim.report.beside import heat_text
 from revsim.report.report import Report
 from revsim.report.tables import FOUR, number, paragraph, run_name
 
@@ -41,9 +43,12 @@ def summary_lines(report: Report) -> Iterable[RenderableType]:
     """What is erased, the floor, and what becomes of the paper's claim, like with like."""
     yield Text("In short", style="bold")
     yield paragraph(_erased(report))
+    floor = report.H_X - report.H_Y
+    heat = heat_text(energy_j(max(0.0, floor), report.temperature_k) * 1e21)
     yield paragraph(
         "The least that a device must lose, in bits: if its input is destroyed, H(X given Y) = "
-        f"{number(report.H_X - report.H_Y)} of H(X) = {number(report.H_X)}; if it is kept, 0."
+        f"{number(floor)} of H(X) = {number(report.H_X)} ({heat} zJ of heat at "
+        f"{report.temperature_k:g} K); if it is kept, 0."
     )
     if report.ensemble["ceiling"]:
         yield paragraph(
@@ -58,7 +63,7 @@ def summary_lines(report: Report) -> Iterable[RenderableType]:
     else:
         yield paragraph("A circuit check or an identity FAILS: see the end.", style="bold red")
     yield Text(
-        "Symbols in brackets, such as (A1), are the theory's: see the README's glossary.\n",
+        "Symbols in brackets, such as (A1) or (T1), are the theory's: see the README.\n",
         style="dim",
     )
 
