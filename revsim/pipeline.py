@@ -17,6 +17,7 @@ from revsim.evidence import (
     accuracy_of,
     command_of,
     describe_network,
+    model_digest,
     neuron_table,
     provenance_of,
     tuned_report,
@@ -61,12 +62,18 @@ def load(model: str | Path) -> Network:
     raise InputError(f"{model}: neither a file nor a bundled network ({names_for(str(model))})")
 
 
+def is_bundled(network: Network) -> bool:
+    """Whether this is the bundled network of its name, and not a user's of the same name."""
+    if network.name not in BUNDLED:
+        return False
+    return model_digest(network) == model_digest(bundled(network.name))
+
+
 def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] | None]:
     """The bundled data of a bundled network; all inputs of a small one; otherwise an error."""
-    if network.name in BUNDLED:
-        found = bundled_data(network.name)
-        if found is not None:
-            return data_set(found[0]), found[1]
+    found = bundled_data(network.name) if is_bundled(network) else None
+    if found is not None:
+        return data_set(found[0]), found[1]
     if inputs_in_all(network) <= ENUMERATE_BY_DEFAULT:
         return uniform(network.input_low, network.input_high), None
     raise InputError(
