@@ -226,7 +226,7 @@ def test_the_text_form_gives_the_same_circuit_back(form: str, policy: str) -> No
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_ranges_hold_and_are_reached(form: str) -> None:
+def test_ranges_hold(form: str) -> None:
     net = network_of(form)
     rows = ensemble_of(net, 2000).rows
     for layer, values in zip(net.layers, rs.run_reference(net, rows), strict=True):
