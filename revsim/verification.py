@@ -7,7 +7,7 @@ compiled circuit is then run and compared with it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from revsim.evidence import circuit_checks, circuit_loss_of, erasures_of
 from revsim.ledger import identities
 from revsim.ledger.comparison import Activity, activity, compare
 from revsim.ledger.ledgers import ledger_rows, switching_of
-from revsim.ledger.pointwise import pointwise_spread
+from revsim.ledger.pointwise import POINTWISE_ROWS, pointwise_spread
 from revsim.ledger.reference import LayerEntropies, Neurons, layer_entropies, neuron_statistics
 from revsim.ledger.states import neuron_states
 from revsim.network.network import Network
@@ -31,8 +31,6 @@ from revsim.simulator.ensemble import Ensemble, data_set
 from revsim.simulator.run import Run, simulate
 
 Integers = npt.NDArray[np.int64]
-POINTWISE_ROWS: Final = 1 << 16
-"""Most rows for which a run also keeps what each group throws away of each row (T11)."""
 
 
 @dataclass(frozen=True, eq=False)

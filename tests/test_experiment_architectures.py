@@ -1,14 +1,11 @@
 """Experiments on precision and architectures: their headline facts against known answers."""
 
-from functools import cache
-
 import pytest
 from oracle_circuits import KNOWN
+from outcomes import outcome_of
 
-from revsim.experiments.architectures import EXPERIMENT as ARCHITECTURES
 from revsim.experiments.architectures import families
 from revsim.experiments.experiment import Outcome
-from revsim.experiments.precision import EXPERIMENT as PRECISION
 from revsim.experiments.precision import gaussian_weights
 from revsim.network.bundled import bundled
 from revsim.network.handmade import HANDMADE
@@ -29,14 +26,12 @@ CASES = {
 }
 
 
-@cache
 def architectures() -> Outcome:
-    return ARCHITECTURES.run()
+    return outcome_of("architectures")
 
 
-@cache
 def precision() -> Outcome:
-    return PRECISION.run()
+    return outcome_of("precision")
 
 
 @pytest.mark.parametrize("label", CASES)

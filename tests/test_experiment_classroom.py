@@ -4,14 +4,14 @@ import math
 from itertools import pairwise
 
 import pytest
+from outcomes import outcome_of
 
-from revsim.experiments.registry import experiment
 from revsim.physics.landauer import binary_entropy
 from revsim.physics.two_level import LN2, partial_erasure
 
 
 def test_one_bit_at_five_speeds() -> None:
-    outcome = experiment("classroom").run()
+    outcome = outcome_of("classroom")
     numbers = outcome.numbers
     assert outcome.holds
     assert numbers["worst_deviation_standard_errors"] <= 3
@@ -23,7 +23,7 @@ def test_one_bit_at_five_speeds() -> None:
 
 
 def test_a_network_is_free_until_its_neurons_are_reset() -> None:
-    outcome = experiment("quasistatic").run()
+    outcome = outcome_of("quasistatic")
     numbers, series = outcome.numbers, outcome.series
     assert outcome.holds
     # xor: one neuron is on for three inputs of four, the other for one

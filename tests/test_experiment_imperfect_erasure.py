@@ -1,17 +1,15 @@
 """What the experiment on imperfect erasure stands on, beside what every experiment must do."""
 
-from functools import cache
-
 import numpy as np
+from outcomes import outcome_of
 
 from revsim.experiments.experiment import Outcome
-from revsim.experiments.imperfect_erasure import ERRORS, EXPERIMENT, SPEEDS
+from revsim.experiments.imperfect_erasure import ERRORS, SPEEDS
 from revsim.physics.two_level import LN2, partial_erasure
 
 
-@cache
 def outcome() -> Outcome:
-    return EXPERIMENT.run()
+    return outcome_of("imperfect_erasure")
 
 
 def test_rare_failures_change_nothing_and_frequent_ones_leave_guessing() -> None:

@@ -4,13 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from outcomes import outcome_of
 
 from revsim.experiments.losses import PART_OF, by_part, operator_losses, random_network
-from revsim.experiments.losses import run as run_losses
 from revsim.experiments.routing import TRAINED, every_choice, routing, stream, trained_masks
-from revsim.experiments.routing import run as run_routing
 from revsim.experiments.sparsity import entropy_law, fit
-from revsim.experiments.sparsity import run as run_sparsity
 from revsim.ledger.reference import joint_entropy
 from revsim.network.bundled import bundled, bundled_data
 from revsim.network.network import Network
@@ -58,7 +56,7 @@ def test_an_injective_linear_layer_loses_nothing_and_a_sum_does():
 
 
 def test_losses_experiment():
-    outcome = run_losses()
+    outcome = outcome_of("losses")
     assert outcome.numbers["xor_linear"] == pytest.approx(1)
     assert outcome.numbers["xor_activation"] == 0
     assert outcome.numbers["xor_gates_against_reference"] < 1e-9
@@ -83,7 +81,7 @@ def test_fit_finds_a_factor_and_what_is_left():
 
 
 def test_sparsity_experiment():
-    outcome = run_sparsity()
+    outcome = outcome_of("sparsity")
     for points in outcome.series["points"].values():
         for p in points:
             assert p["pattern_entropy"] <= p["in_eights"] <= p["neuron_entropy"] + 1e-9
@@ -140,7 +138,7 @@ def test_a_stream_of_one_class_by_sampling():
 
 
 def test_routing_experiment():
-    outcome = run_routing()
+    outcome = outcome_of("routing")
     numbers = outcome.numbers
     assert outcome.holds
     for name in ("moe_top1", "moe_top2", "moe_free"):

@@ -1,23 +1,18 @@
 """Every experiment runs, says what came out in one sentence, and fits the page."""
 
 import json
-from functools import cache
 from pathlib import Path
 
 import pytest
+from outcomes import outcome_of
 
 from revsim.cli import main
-from revsim.experiments.experiment import Outcome, as_dict, figure_of
+from revsim.experiments.experiment import as_dict, figure_of
 from revsim.experiments.registry import NAMES, experiment
 from revsim.experiments.text import render, render_list
 from revsim.report.tables import WIDTH
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-
-
-@cache
-def outcome_of(name: str) -> Outcome:
-    return experiment(name).run()
 
 
 def test_numbers_follow_the_order_of_names() -> None:

@@ -1,16 +1,12 @@
 """Headlines of the experiments on temperature, negentropy and the brain, each found another way."""
 
-from functools import cache
-
 import numpy as np
 import pytest
+from outcomes import outcome_of
 
 from revsim.experiments.experiment import Outcome
-from revsim.experiments.registry import experiment
 from revsim.physics.landauer import BOLTZMANN
 from revsim.pipeline import verify
-
-outcome_of = cache(lambda name: experiment(name).run())
 
 
 @pytest.fixture

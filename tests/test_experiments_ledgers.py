@@ -1,25 +1,18 @@
 """Experiments 9, 10 and 16: what their outcomes must say if the theorems behind them are true."""
 
 import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from outcomes import outcome_of as outcome
 
 from revsim.experiments import mismatch, netlists, tautology
-from revsim.experiments.experiment import Outcome
-from revsim.experiments.registry import experiment
 
 KNOWN = {
     case["name"]: case["value"]
     for case in json.loads(Path(__file__).with_name("oracle_cases.json").read_text())["cases"]
 }
-
-
-@cache
-def outcome(name: str) -> Outcome:
-    return experiment(name).run()
 
 
 def test_netlists_agree_on_the_function_and_on_nothing_else() -> None:

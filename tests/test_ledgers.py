@@ -164,7 +164,9 @@ def test_a_scope_chooses_the_headline(scope: str, capsys: pytest.CaptureFixture[
     ledger, words = SCOPES[scope]
     assert main(["verify", "toy", "--policy", "uncompute", "--scope", scope]) == 0
     text = capsys.readouterr().out
-    assert f"Scope {scope}: {words}." in text and f"{ledger}, zJ" in text
+    assert f"* Scope {scope}, chosen by --scope: {words}." in " ".join(text.split())
+    heads, looks = text.partition("Least heat at 300 K")[2].splitlines()[2:5:2]
+    assert heads.index(ledger) + len(ledger) == looks.index("*") + 1, "* under the chosen ledger"
     assert max(map(len, text.splitlines())) <= 80
     report = rs.verify("toy", policy="uncompute", scope=scope).as_dict()
     energy = report["runs"][0]["energy"]

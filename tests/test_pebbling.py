@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from outcomes import outcome_of
 
 import revsim as rs
 from revsim.circuit.definition import Erase
 from revsim.circuit.measures import circuit_counts, circuit_width
 from revsim.errors import InputError
 from revsim.experiments.pebbling import deep_network
-from revsim.experiments.registry import experiment
 from revsim.ledger.ledgers import ledger_rows, total_of
 from revsim.lower.layer import lower
 from revsim.network.bundled import BUNDLED, TRAINED
@@ -301,7 +301,7 @@ def test_what_cannot_be_pebbled_is_said(policy: str, message: str) -> None:
 
 
 def test_the_experiment_counts_what_the_theory_says() -> None:
-    outcome = experiment("pebbling").run()
+    outcome = outcome_of("pebbling")
     assert outcome.holds
     for way, layers, pebbles, bennett, least in outcome.tables[
         "Runs of layers: least (Knill) and in Bennett's schedule"

@@ -294,7 +294,9 @@ EXPERIMENT = Experiment(
         f"device of class L, reset one by one (of {RANDOM - DEVICES} random networks by the "
         "reference, to which the others' devices are equal); activation: what neurons swap out in "
         "activation_reset; the rest: that whole circuit. Limits are of the mean over networks, "
-        "differences taken network by network. Data sets at the ceiling are not compared (A3: -)."
+        "differences taken network by network. Data sets at the ceiling are not compared (A3: -). "
+        "Below 1: the share of networks where a quantity falls short of reading 1; over 1: its "
+        "mean excess."
     ),
     failure=(
         "No quantity of any network falls below a reading: the claim holds for all ledgers. A "

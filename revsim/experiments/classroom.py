@@ -24,10 +24,7 @@ EDGES = np.linspace(-6, 14, 101)
 
 
 def _bound(tau: float, error: float) -> float:
-    edges = np.linspace(-3, 3, 6001)
-    middles = (edges[1:] + edges[:-1]) / 2
-    start = transport.of_cells(edges, np.exp(-WELL.energy(middles)))
-    return transport.least_work(start, tau, error)
+    return transport.least_work(transport.of_well(WELL), tau, error)
 
 
 def _run() -> Outcome:

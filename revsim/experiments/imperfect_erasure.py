@@ -8,7 +8,9 @@ import numpy as np
 from revsim.experiments.experiment import Experiment, Outcome
 from revsim.ledger.ledgers import ledger_rows, total_of
 from revsim.network.bundled import bundled_data
+from revsim.physics.double_well import DoubleWell
 from revsim.physics.ramp import Erasure, erase_to
+from revsim.physics.transport import least_work, of_well
 from revsim.physics.two_level import LN2, partial_erasure
 from revsim.pipeline import load
 from revsim.report.report import Table
@@ -23,6 +25,8 @@ POLICIES = {"uncompute": 4, "activation_reset": 4, "conventional": 1}
 ERRORS = (1e-7, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)
 SPEEDS = (1.0, 10.0, 100.0)
 """Durations of one ERASE in units of 1 / k0."""
+DURATIONS = (2.0, 10.0, 50.0)
+"""Durations of one ERASE in a double well, in units of length^2 / D."""
 CAREFUL = 1e-9
 """Error of the erasures that the tolerant ones are compared with."""
 ALLOWED = 0.01
@@ -54,6 +58,7 @@ def _run() -> Outcome:
                 flipped.append(total_of(ledger_rows(faulty.tally)).ones_flipped)
             accuracy[policy].append(float(np.mean(right)))
             ones[policy].append(float(np.mean(flipped)))
+    well = of_well(DoubleWell())
     ramps = {speed: [erase_to(error, speed) for error in ERRORS] for speed in SPEEDS}
     careful = {speed: erase_to(CAREFUL, speed).work() for speed in SPEEDS}
     tolerated = {p: _tolerated(accuracy[p], clean[p]) for p in POLICIES}
@@ -109,6 +114,17 @@ def _run() -> Outcome:
                         partial_erasure(error) / LN2,
                     )
                     for k, error in enumerate(ERRORS)
+                ),
+            ),
+            "Least work of one ERASE in a double well: ln 2 - h(e) + W2^2 / (D tau)": Table(
+                ("e", *(f"D tau = {t:g}" for t in DURATIONS), "no hurry"),
+                tuple(
+                    (
+                        _power(error),
+                        *(least_work(well, t, error) / LN2 for t in DURATIONS),
+                        partial_erasure(error) / LN2,
+                    )
+                    for error in ERRORS[::3]
                 ),
             ),
             "Circuits: the error that costs one point, and the heat of an inference": Table(
@@ -219,7 +235,8 @@ EXPERIMENT = Experiment(
     measurement=(
         f"The {NETWORK} network in three circuits on all its images, every gate run, each erased "
         "bit left at 1 with probability e (seeded); heat of the two-state jump process whose level "
-        "is raised, in a time tau, just as high as e demands, on the bits that were erased."
+        "is raised, in a time tau, just as high as e demands, on the bits that were erased; beside "
+        "it the least that any drive of a double well takes (optimal transport)."
     ),
     failure=(
         "Tolerated failures that differ tenfold between circuits, or an error that saves no heat."

@@ -17,6 +17,9 @@ from revsim.simulator.tally import Tally
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+POINTWISE_ROWS = 1 << 16
+"""Most rows for which `verify` also keeps what each group throws away of each row (T11)."""
+
 
 @dataclass(frozen=True)
 class Spread:

@@ -26,14 +26,14 @@ class Condition:
 
 def conditions(neurons: Sequence[Neurons]) -> tuple[Condition, ...]:
     """What reading 1 asks of each neuron before entropy is sure to reach activity (theorem T7a)."""
-    quiet = f"on for at most p* = {CROSSING:.4f} of the inputs, so that h2(p) >= p"
-    varies = "not always on: a state that never changes has no entropy and erases for nothing"
+    quiet = f"every neuron is on for at most p* = {CROSSING:.4f} of the inputs, so that h2(p) >= p"
+    varies = "no neuron is always on: a state without entropy is erased for nothing"
     always = tuple(
         f"{layer.layer}[{i}]" for layer in neurons for i in np.flatnonzero(layer.activity == 1)
     )
     return (
-        Condition("p_star", f"every neuron is {quiet}", activity(neurons).loud),
-        Condition("varies", f"every neuron is {varies}", always),
+        Condition("p_star", quiet, activity(neurons).loud),
+        Condition("varies", varies, always),
     )
 
 
@@ -48,6 +48,15 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     return f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
+def signed(bits: float) -> str:
+    """A margin in bits as tables print it: three decimals, none from 1,000 on.
+
+    >>> signed(-2.09641), signed(109309.9)
+    ('-2.096', '+109,310')
+    """
+    return f"{bits:+,.0f}" if abs(bits) >= 1000 else f"{bits:+.3f}"
+
+
 def in_words(reading: str, compared: Sequence[Comparison], counted: Activity) -> str:
     """One reading in words: which quantities meet it, by how much, which fall short, which neurons
     are why, and what is not compared and why."""
@@ -56,17 +65,22 @@ def in_words(reading: str, compared: Sequence[Comparison], counted: Activity) ->
         return ""
     parts = []
     for holds, words in ((True, "met by"), (False, "not met by")):
-        found = [f"{c.quantity} ({c.margin:+.3f})" for c in about if c.holds is holds]
+        found = [
+            f"{c.quantity} ({signed(c.margin)})"
+            for c in about
+            if c.holds is holds and c.margin is not None
+        ]
         if found:
             parts.append(f"{words} {', '.join(found)}")
     reasons = dict.fromkeys(c.note.removeprefix("not compared: ") for c in about if c.holds is None)
     for reason in reasons:
         left = [c.quantity for c in about if c.holds is None and c.note.endswith(reason)]
         parts.append(f"not compared: {', '.join(left)} ({reason})")
-    text = f"{reading}, {about[0].reading_bits:.4f}: {'; '.join(parts)}"
+    text = f"{reading}, {about[0].reading_bits:.3f}: {'; '.join(parts)}"
     if reading == READINGS[0] and counted.loud:
         text += (
-            f". {len(counted.loud)} of {counted.neuron_states} neurons break p <= p*, beyond which "
-            f"entropy falls below activity: {listed(counted.loud)}"
+            f". {len(counted.loud)} of {counted.neuron_states} neurons break p <= p* = "
+            f"{CROSSING:.4f}: on for more of the inputs, a state has less entropy than activity: "
+            f"{listed(counted.loud)}"
         )
     return text

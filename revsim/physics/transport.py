@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from revsim.errors import InputError
-from revsim.physics.double_well import Floats, check_duration
+from revsim.physics.double_well import DoubleWell, Floats, check_duration
 from revsim.physics.two_level import partial_erasure
 
 _GAUSS = 0.5 / math.sqrt(3.0)
@@ -59,6 +59,12 @@ def of_points(x: Floats, mass: Floats) -> Quantiles:
     """
     total = np.concatenate([[0.0], np.cumsum(mass)])
     return Quantiles(np.repeat(total / total[-1], 2)[1:-1], np.repeat(x, 2).astype(np.float64))
+
+
+def of_well(well: DoubleWell, cells: int = 6000, reach: float = 3.0) -> Quantiles:
+    """Equilibrium of a double well, on a grid of cells from -reach to reach."""
+    edges = np.linspace(-reach, reach, cells + 1)
+    return of_cells(edges, np.exp(-well.energy((edges[1:] + edges[:-1]) / 2)))
 
 
 def right_half(start: Quantiles, error: float = 0.0) -> Quantiles:

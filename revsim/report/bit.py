@@ -3,18 +3,16 @@
 import io
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from revsim.physics.double_well import ERASE, DoubleWell
 from revsim.physics.landauer import BOLTZMANN
 from revsim.physics.langevin import simulate
 from revsim.physics.smoluchowski import averages
-from revsim.physics.transport import least_work, of_cells
+from revsim.physics.transport import least_work, of_well
 from revsim.physics.two_level import LN2
 from revsim.report.tables import WIDTH, plain_table
 
-EDGES = 6000
 TEMPERATURE_K = 300.0
 
 
@@ -32,8 +30,7 @@ def measure_bit(
     well = DoubleWell(barrier)
     sampled = simulate(well, ERASE, tau, paths, seed, threads=threads)
     exact = averages(well, ERASE, tau)
-    edges = np.linspace(-3, 3, EDGES + 1)
-    start = of_cells(edges, np.exp(-well.energy((edges[1:] + edges[:-1]) / 2)))
+    start = of_well(well)
     pairs = {
         "mean_work": sampled.mean_work,
         "success": sampled.success,

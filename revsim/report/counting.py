@@ -8,7 +8,7 @@ from rich.console import Console
 from revsim.circuit.definition import Circuit
 from revsim.circuit.measures import Counts, circuit_depth, circuit_width, counts_of_item
 from revsim.report.report import gate_counts
-from revsim.report.tables import WIDTH, plain_table
+from revsim.report.tables import WIDTH, paragraph, plain_table
 
 
 def count_circuit(circuit: Circuit) -> dict[str, Any]:
@@ -76,13 +76,15 @@ def render_counts(counted: dict[str, Any]) -> str:
         table.add_row(row["name"], *(f"{v:,}" for v in figures), style=style)
     console.print(table)
     total = counted["total"]
-    console.print(
-        f"width {total['width']:,} wires, depth {total['depth']:,} steps; "
-        f"{total['toffoli_equivalent']:,} Toffolis with each Fredkin as one"
-    )
+    words = [
+        f"width {total['width']:,} wires, depth {total['depth']:,} steps",
+        f"{total['toffoli_equivalent']:,} Toffolis with each Fredkin as one",
+    ]
     if total["macs"]:
-        console.print(
+        words.append(
             f"linear part, computed and uncomputed once: {total['toffolis_per_mac_linear']:.2f} "
-            f"Toffolis per MAC\n({total['macs']:,} multiply-accumulates)"
+            f"Toffolis per MAC (multiply-accumulate), of which there are {total['macs']:,}"
         )
+    for line in words:
+        console.print(paragraph(line))
     return console.export_text()

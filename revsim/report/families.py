@@ -19,13 +19,14 @@ from revsim.physics.families import (
     schedule,
     stage_cells,
 )
-from revsim.report.tables import WIDTH, plain_table
+from revsim.report.tables import WIDTH, paragraph, plain_table
 
 SHOWN: Final = 20
 """Violations of one family that are listed; the JSON holds them all."""
 RULES: Final = (
-    "C1 target 0 before; C2 uncomputed; C3 bijective levels; C4 controls held;\n"
-    "C5 equal levels (buffers); C6 one reader; C7 no complement; series: 4 switches"
+    "C1 a gate's target is 0 before; C2 what is computed is uncomputed; C3 levels are bijective; "
+    "C4 controls are held; C5 paths have equal levels (buffers); C6 one reader a value; C7 no "
+    "complement; series: at most 4 switches."
 )
 
 
@@ -111,12 +112,15 @@ def render_families(found: dict[str, Any], family: str | None = None) -> str:
             figures = [f"{value:.2e}" if value else "0" for value in parts]
         table.add_row(entry["name"], broken or "nothing", f"{entry['interval_s']:.1e} s", *figures)
     console.print(table)
-    console.print(
-        f"An operation every so often, ramps of {found['tick_s']:g} s; cells of "
-        f"{cell['resistance_ohm']:g} ohm, {cell['capacitance_f']:g} F,\n{cell['voltage_v']:g} V, "
-        f"{cell['leakage_w']:g} W of leakage: equal cells, no wires, orders of magnitude."
-    )
-    console.print(RULES, style="dim")
+    for words in (
+        "breaks: rule and how often; every: from one operation to the next, with ramps of "
+        f"{found['tick_s']:g} s; rest: residues, resonator, erasures; -: no model of its heat.",
+        f"Cells of {cell['resistance_ohm']:g} ohm, {cell['capacitance_f']:g} F, "
+        f"{cell['voltage_v']:g} V, {cell['leakage_w']:g} W of leakage, all alike, no wires: orders "
+        "of magnitude.",
+        RULES,
+    ):
+        console.print(paragraph(words))
     if family is not None:
         entry = next(e for e in found["families"] if e["name"] == family)
         violations = entry["violations"]

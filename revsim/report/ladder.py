@@ -3,7 +3,6 @@
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from textwrap import fill
 from typing import Any, Final
 
 from rich.console import Console
@@ -16,7 +15,7 @@ from revsim.physics.quantities import not_negative
 from revsim.physics.reference import NOT_FOUND
 from revsim.physics.superconducting import JUNCTION_J, TEMPERATURE_K
 from revsim.report.report import Report
-from revsim.report.tables import WIDTH, number, plain_table
+from revsim.report.tables import WIDTH, number, paragraph, plain_table
 
 COLOURS: Final = dict(
     zip(
@@ -112,10 +111,10 @@ def render(erased: Erased, rungs: Sequence[Rung]) -> str:
     kelvin = erased.temperature_k
     console.print(_erased_lines(erased))
     table = plain_table(
-        f"The ladder, in joules and in k_B T ln 2 at {kelvin:g} K",
+        f"The ladder, in joules and in multiples of k_B T ln 2 at {kelvin:g} K",
         "event",
         "J",
-        "x bit",
+        "k_B T ln 2",
         "year",
         "status",
     )
@@ -126,26 +125,32 @@ def render(erased: Erased, rungs: Sequence[Rung]) -> str:
     console.print(table)
     own = measured_vs_bound(JUNCTION_J, 1, TEMPERATURE_K)
     console.print(
-        f"An AQFP junction costs {own:.1f} k_B T ln 2 at its own {TEMPERATURE_K:g} K. A chip's\n"
-        "figures are board power over peak rate, lower bounds; 1 MAC = 2 operations.\n"
-        "Values from memory that were not re-read (status recall) come with --recalled.\n"
+        paragraph(
+            f"An AQFP junction costs {own:.1f} k_B T ln 2 at its own {TEMPERATURE_K:g} K. A chip's "
+            "figures are board power over peak rate, lower bounds; 1 MAC = 2 operations."
+        )
     )
+    console.print(
+        paragraph(
+            "Status, how a value was read: found in the source, secondary in a text that quotes "
+            "it, derived here from such values, recall from memory and not re-read (printed with "
+            "--recalled alone)."
+        )
+    )
+    console.print()
     console.print("Sources", style="bold")
     for source in dict.fromkeys(r.source for r in rungs):
         names = "; ".join(r.name for r in rungs if r.source == source)
-        console.print(_wrapped(f"{names}: {source}"))
+        console.print(paragraph(f"{names}: {source}"))
     console.print()
     _measured(console)
-    console.print(_wrapped(f"Looked for and not found, so not used: {'; '.join(NOT_FOUND)}."))
+    console.print(paragraph(f"Looked for and not found, so not used: {'; '.join(NOT_FOUND)}."))
     return console.export_text()
 
 
 def _multiple(value: float) -> str:
-    return number(value) if value < 1e4 else f"{value:.1e}"
-
-
-def _wrapped(text: str) -> str:
-    return fill(text, WIDTH - 1, initial_indent="  ", subsequent_indent="    ")
+    """Two or three digits: the events span fourteen orders of magnitude."""
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}" if value < 1e4 else f"{value:.1e}"
 
 
 def _erased_lines(erased: Erased) -> str:
@@ -170,19 +175,33 @@ def _measured(console: Console) -> None:
         "Measured per inference, microjoules (MLPerf Tiny)", "device", "year", *MACS
     )
     for submission in MLPERF_TINY:
-        cells = [
-            f"{submission.joules[n] * 1e6:,.4g}" if n in submission.joules else "-" for n in MACS
-        ]
+        cells = [_microjoules(submission.joules.get(network)) for network in MACS]
         table.add_row(submission.device, str(submission.year), *cells)
     console.print(table)
+    console.print(
+        paragraph(
+            "AD: autoencoder (anomaly detection); KWS: DS-CNN (keyword spotting); IC: ResNet-8 "
+            "(image classification); VWW: MobileNetV1 0.25 (visual wake words)."
+        )
+    )
     best = min((s for s in MLPERF_TINY if "KWS" in s.joules), key=lambda s: s.joules["KWS"])
     joules, macs = best.joules["KWS"], MACS["KWS"]
     console.print(
-        f"KWS on {best.device}: {joules * 1e6:.2f} microjoules are "
-        f"{measured_vs_bound(joules):.2e} k_B T ln 2 at 300 K,\n"
-        f"and {measured_vs_bound(joules, 32 * macs):.1e} times the bound even if each of its "
-        f"{macs:,} MACs\nerased 32 bits by itself.\n"
+        paragraph(
+            f"KWS on {best.device}: {joules * 1e6:.2f} microjoules are "
+            f"{measured_vs_bound(joules):.2e} k_B T ln 2 at 300 K, and "
+            f"{measured_vs_bound(joules, 32 * macs):.1e} times the bound even if each of its "
+            f"{macs:,} MACs erased 32 bits by itself."
+        )
     )
+
+
+def _microjoules(joules: float | None) -> str:
+    """Four digits, whole from 1,000 on."""
+    if joules is None:
+        return "-"
+    value = joules * 1e6
+    return f"{value:,.0f}" if value >= 1000 else f"{value:#.4g}"
 
 
 def plot_ladder(rungs: Sequence[Rung], temperature_k: float) -> Any:

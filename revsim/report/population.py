@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from textwrap import fill
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from revsim.ledger.population import UNRESOLVED, Claim, Population
 from revsim.physics.landauer import CROSSING
-from revsim.report.tables import WIDTH, number, plain_table
+from revsim.report.tables import number, paragraph, plain_table
 
 VERDICT_STYLES = {"above": "green", "below": "bold red", UNRESOLVED: "dim"}
 
@@ -20,20 +19,20 @@ def population_lines(population: Population | None) -> Iterable[RenderableType]:
     if population is None:
         return
     share = f"{population.confidence:.0%}"
-    yield Text("\nThe rows as a sample: claims about their population", style="bold")
-    yield _paragraph(
+    yield Text("The rows as a sample: claims about their population", style="bold")
+    yield paragraph(
         f"{population.rows:,} rows taken as drawn independently; estimator {population.estimator}; "
         f"{share} limits from a row bootstrap ({population.replicates:,} replicates, seed "
         f"{population.seed}). Verdict on quantity - reading, as a pair: above (lower limit > 0), "
         "below (upper limit < 0), not resolved."
     )
     if population.constant_neurons:
-        yield _paragraph(
+        yield paragraph(
             f"{population.constant_neurons} neurons are in one state in every row; the bootstrap "
             "takes them for constant."
         )
     crossing = Counter(neuron.crossing for neuron in population.neurons)
-    yield _paragraph(
+    yield paragraph(
         f"{crossing['above']} neurons have p above p* = {CROSSING:.4f}, {crossing['below']} below, "
         f"{crossing[UNRESOLVED]} not resolved (Wilson limits, neuron by neuron)."
     )
@@ -53,7 +52,8 @@ def population_lines(population: Population | None) -> Iterable[RenderableType]:
                 where = f"{policy}, {choice}: {claim.quantity}" if policy else claim.quantity
                 notes.setdefault(claim.note, []).append(where)
     for note, places in notes.items():
-        yield _paragraph(f"{'; '.join(places)}: {note}.")
+        yield paragraph(f"{'; '.join(places)}: {note}.")
+    yield Text("")
 
 
 def _add(table: Table, claims: Iterable[Claim]) -> None:
@@ -70,9 +70,4 @@ def _add(table: Table, claims: Iterable[Claim]) -> None:
 
 
 def _figures(*values: float | None) -> list[str]:
-    """As in every table, negative ones too."""
-    return [number(v) if v is None or v >= 0 else f"-{number(-v)}" for v in values]
-
-
-def _paragraph(text: str) -> Text:
-    return Text(fill(text, WIDTH, initial_indent="  ", subsequent_indent="    "))
+    return [number(value) for value in values]
