@@ -235,6 +235,14 @@ def test_two_points_move_what_is_put_right(error: float) -> None:
     assert moved == pytest.approx(4 * (0.5 - error))
 
 
+@pytest.mark.parametrize("error", [0.0, 0.1, 0.5])
+def test_failures_lower_both_parts_of_the_least_work(error: float) -> None:
+    wells = transport.of_points(np.array([-1.0, 1.0]), np.array([0.5, 0.5]))
+    for tau, diffusion in ((1.0, 1.0), (7.0, 3.0)):
+        least = LN2 - entropy_nats(error) + 4 * (0.5 - error) / (diffusion * tau)
+        assert transport.least_work(wells, tau, error, diffusion) == pytest.approx(least)
+
+
 def test_pushing_right_is_a_quarter_only_for_narrow_wells() -> None:
     wells = transport.of_points(np.array([-1.0, 1.0]), np.array([0.5, 0.5]))
     assert transport.variance(wells) == pytest.approx(1.0)
