@@ -18,7 +18,7 @@ from revsim.physics import kernels, transport
 from revsim.physics.double_well import CONTROL, ERASE, FOLLOW, LATCH, DoubleWell, Protocol
 from revsim.physics.langevin import Estimate, simulate
 from revsim.physics.ramp import erase, erase_to
-from revsim.physics.smoluchowski import averages
+from revsim.physics.smoluchowski import averages, equilibrium
 from revsim.physics.two_level import (
     LN2,
     drive,
@@ -143,6 +143,20 @@ def test_a_harmonic_trap_that_stiffens_costs_what_theory_says() -> None:
     assert abs(x.var() - s) < 4 * s * math.sqrt(2 / paths)
 
 
+def test_without_noise_a_step_is_of_second_order() -> None:
+    """x' = 2 x - 3 x^3 has a closed form; half the step must leave a quarter of the error."""
+    start, time = np.array([0.05, 0.3, 1.5]), 1.0
+    exact = np.sqrt(2 / (3 + (2 / start**2 - 3) * math.exp(-4 * time)))
+    errors = []
+    for steps in (80, 160):
+        x, work, table = start.copy(), np.zeros(3), np.zeros((steps, 4))
+        table[:, 2] = 2 * time / steps
+        kernels.drive(x, work, 0, table, -3 * time / steps, 0.0, np.uint64(0), np.uint64(0))
+        errors.append(abs(x - exact))
+        assert not work.any()
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)
+
+
 @pytest.mark.parametrize(("tau", "paths"), [(2.0, 20000), (10.0, 4000)])
 def test_paths_agree_with_the_densities(tau: float, paths: int) -> None:
     sampled, exact = simulate(WELL, ERASE, tau, paths, seed=11), averages(WELL, ERASE, tau)
@@ -163,8 +177,10 @@ def test_jarzynski_holds_at_every_speed(protocol: Protocol, tau: float) -> None:
     found = averages(WELL, protocol, tau)
     assert found.everywhere == pytest.approx(1.0, abs=1e-7)  # every protocol is a closed cycle
     assert found.density.sum() == pytest.approx(1.0, abs=1e-9)
-    if protocol in (ERASE, CONTROL):  # and starts from two equal wells
-        assert found.right == pytest.approx(0.5, abs=1e-7)
+    g, f = (float(knob[-1]) for knob in protocol.stepwise(1))
+    resting = equilibrium(WELL, found.x, g, f)[found.x > 0].sum()  # 1/2 only in two equal wells
+    assert found.right == pytest.approx(resting, abs=1e-7)
+    assert (abs(resting - 0.5) < 1e-7) == (protocol in (ERASE, CONTROL))
 
 
 def test_twice_the_grid_and_twice_the_steps_change_the_work_by_less_than_promised() -> None:
@@ -217,6 +233,14 @@ def test_two_points_move_what_is_put_right(error: float) -> None:
     wells = transport.of_points(np.array([-1.0, 1.0]), np.array([0.5, 0.5]))
     moved = transport.wasserstein_squared(wells, transport.right_half(wells, error))
     assert moved == pytest.approx(4 * (0.5 - error))
+
+
+@pytest.mark.parametrize("error", [0.0, 0.1, 0.5])
+def test_failures_lower_both_parts_of_the_least_work(error: float) -> None:
+    wells = transport.of_points(np.array([-1.0, 1.0]), np.array([0.5, 0.5]))
+    for tau, diffusion in ((1.0, 1.0), (7.0, 3.0)):
+        least = LN2 - entropy_nats(error) + 4 * (0.5 - error) / (diffusion * tau)
+        assert transport.least_work(wells, tau, error, diffusion) == pytest.approx(least)
 
 
 def test_pushing_right_is_a_quarter_only_for_narrow_wells() -> None:

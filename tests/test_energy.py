@@ -30,7 +30,7 @@ from revsim.physics.families import (
     stage_cells,
 )
 from revsim.physics.ladder import ladder
-from revsim.physics.landauer import energy_j
+from revsim.physics.landauer import binary_entropy, energy_j
 from revsim.physics.measured import ERASURES, MACS, MLPERF_TINY, measured_vs_bound
 from revsim.physics.reference import (
     STATUSES,
@@ -213,6 +213,16 @@ def test_draws_of_the_brain_agree_with_the_literature_table() -> None:
         assert draws[reading].quantiles(0.025, 0.5, 0.975) == pytest.approx(expected, rel=0.02)
     again = brain_draws(200_000)
     assert all((draws[r].bits_per_s == again[r].bits_per_s).all() for r in draws)
+
+
+@pytest.mark.parametrize("bin_s", [1e-4, 1e-3, 0.02])
+def test_the_entropy_of_spikes_is_that_of_bins_of_any_length(bin_s: float) -> None:
+    bits = brain_bits(1e10, [0.5, 8.0], "entropy", bin_s)
+    expected = [1e10 * binary_entropy(r * bin_s) / bin_s for r in (0.5, 8.0)]
+    assert bits == pytest.approx(expected, rel=1e-12)
+    drawn = brain_draws(1000, bin_s=bin_s)["entropy"].bits_per_s
+    usual = brain_draws(1000)["entropy"].bits_per_s  # shorter bins hold more, draw by draw
+    assert (np.sign(usual - drawn) == np.sign(bin_s - 1e-3)).all()
 
 
 def test_every_reported_energy_says_where_it_is_from() -> None:

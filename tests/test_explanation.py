@@ -15,6 +15,7 @@ from revsim.network.bundled import bundled, bundled_data
 from revsim.network.reference import run_reference
 from revsim.physics.landauer import binary_entropy, energy_j
 from revsim.pipeline import DEFAULT_RUNS
+from revsim.report.tables import number
 from revsim.schedule.policy import POLICIES
 
 FIGURES = ("reset_count", "per_bit", "per_register", "ones_flipped")
@@ -87,6 +88,17 @@ def test_layers_by_name_and_by_number_and_temperature():
     assert by_name == explain("toy", layer=2, neuron=0, temperature_k=4.2)
     assert by_name == explain("toy", layer="2", neuron=0, temperature_k=4.2, threads=2)
     assert "(4.2 K)" in by_name.derivation[3]
+    state = energy_j(by_name.state_entropy, 4.2) * 1e21
+    assert f"state {number(state)} zJ" in by_name.derivation[3]
+
+
+def test_each_neuron_of_each_layer_has_its_own_activity():
+    network = bundled("toy")
+    rows = rs.uniform(network.input_low, network.input_high).rows
+    for layer, values in zip(network.layers, run_reference(network, rows), strict=True):
+        for neuron, column in enumerate(layer.neuron_columns.tolist()):
+            found = explain(network, layer=layer.name, neuron=neuron, policy="bennett")
+            assert found.activity == (values.y[:, column] > 0).mean(), (layer.name, neuron)
 
 
 @pytest.mark.parametrize(

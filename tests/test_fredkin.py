@@ -235,3 +235,15 @@ def test_the_command_line_refuses_a_netlist(capsys: pytest.CaptureFixture[str]) 
     assert main(["count", "toy", "--policy", "conventional", "--basis", "fredkin"]) == 2
     said = capsys.readouterr().err
     assert "conservative logic has no ERASE" in said and len(said.splitlines()) == 1
+
+
+def test_an_erasure_takes_the_ones_it_finds() -> None:
+    text = """OPENQASM 3.0;
+@revsim.input
+@revsim.output
+qubit[2] q;
+cx q[0], q[1];
+@revsim.erase cause="test"
+reset q[0];"""
+    steps = [(name, ones.tolist()) for name, ones in ones_by_gate(loads(text), uniform([0], [3]))]
+    assert steps[1:] == [("cx", [0, 2, 1, 1]), ("erase", [0, 1, 1, 0])]

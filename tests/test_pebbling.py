@@ -2,6 +2,7 @@
 
 import heapq
 from functools import cache
+from itertools import pairwise
 from math import inf
 
 import numpy as np
@@ -16,9 +17,11 @@ from revsim.circuit.measures import circuit_counts, circuit_width
 from revsim.errors import InputError
 from revsim.experiments.pebbling import deep_network
 from revsim.ledger.ledgers import ledger_rows, total_of
+from revsim.lower.layer import lower
 from revsim.network.bundled import BUNDLED, TRAINED
 from revsim.network.network import Network
 from revsim.pipeline import default_ensemble
+from revsim.schedule.pebble import chain_of
 from revsim.schedule.pebbling import (
     Chain,
     Move,
@@ -123,6 +126,20 @@ def test_layers_of_unequal_size_fit_the_budget_and_never_beat_the_search(
             assert inside <= budget
             held ^= {node}
         assert at(chain, budget) >= search(chain, budget)[1 << (len(chain) - 1)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(uneven, min_size=2, max_size=6), st.sampled_from([0.5, 1.0, 2.0, 5.0]))
+def test_what_is_erased_is_paid_by_its_size(layers: list[Segment], price: float) -> None:
+    chain = tuple(layers)
+    for budget in front(chain, price).budgets.astype(int).tolist():
+        moves = schedule(chain, budget, price)
+        played(moves)
+        paid = sum(
+            price * chain[node].size if action == "erase" else chain[node].cost
+            for node, action in moves
+        )
+        assert paid == pytest.approx(at(chain, budget, price))
 
 
 @pytest.mark.parametrize(("branching", "levels"), [(2, 1), (2, 3), (2, 4), (3, 2), (4, 2), (2, 0)])
@@ -231,6 +248,24 @@ def test_a_budget_of_wires_is_kept_and_more_wires_cost_no_more_gates(layers: int
         gates.append(circuit_counts(circuit).gates)
     assert gates == sorted(gates, reverse=True)
     assert circuit_width(compile_network(net, f"pebble:{least}w")) == least
+
+
+def test_within_registers_the_dear_layers_run_least_often() -> None:
+    """The middle layer is the widest: gates are the least of all schedules that fit."""
+    random = np.random.default_rng(0)
+    sizes = (2, 2, 2, 8, 2, 2)
+    shapes = pairwise(sizes)
+    net = rs.from_arrays(
+        [random.integers(-1, 2, (after, before)) for before, after in shapes],
+        activation_range=(0, 3),
+        input_range=(0, 1),
+    )
+    chain = tuple(Segment(segment.cost) for segment in chain_of(lower(net)))
+    unit = schedule(unit_chain(len(chain)), 4)
+    for budget in range(least_pebbles(len(chain)), len(chain) + 1):
+        gates = circuit_counts(compile_network(net, f"pebble:{budget}", "keep")).gates
+        assert gates == search(chain, budget)[1 << (len(chain) - 1)]
+    assert sum(chain[node].cost for node, _ in unit) > at(chain, 4)
 
 
 @pytest.mark.parametrize("price", [0.1, 1.0, 3.0])

@@ -10,6 +10,7 @@ import revsim as rs
 from revsim.cli import main
 from revsim.errors import InputError
 from revsim.ledger.estimators import ESTIMATORS, miller_madow, rows_needed
+from revsim.ledger.intervals import bit_entropy_limits
 from revsim.ledger.population import (
     LEAST_ROWS,
     Claim,
@@ -171,6 +172,38 @@ def test_estimators_of_coverage_need_fewer_rows_and_say_when_they_doubt(name):
 def test_verdicts():
     verdicts = [Difference("r", 0.0, *limits).verdict for limits in ((1, 2), (-2, -1), (-1, 1))]
     assert verdicts == ["above", "below", "not resolved"]
+
+
+def test_differences_are_taken_in_pairs():
+    """16 neurons that agree, p = 0.2: entropy rises by 2 a neuron, activity by 1, changes by 1.2.
+
+    So the differences spread 1 and 0.8 times as much as p, and without pairs hypot(2, 1) times.
+    """
+    rows, p = 2000, 0.2
+    bits = np.tile(np.random.default_rng(5).permutation(rows) < p * rows, (16, 1))
+    (claim,) = claims(bits, [Quantity("neuron_entropy", bits)], []).states
+    once = 2 * 1.96 * 16 * np.sqrt(p * (1 - p) / rows)
+    active, changed = ((d.high - d.low) / once for d in claim.differences)
+    assert active == pytest.approx(1, rel=0.15) and changed == pytest.approx(0.8, rel=0.15)
+
+
+def test_changed_neurons_are_those_between_two_different_rows():
+    """Mean over all ordered pairs of rows, none with itself: unbiased for independent rows."""
+    bits = np.random.default_rng(8).random((5, 90)) < 0.3
+    _, changed = claims(bits, [], []).readings
+    differ = (bits[:, :, None] != bits[:, None, :]).sum()
+    assert changed.estimate == pytest.approx(differ / (90 * 89))
+
+
+def test_limits_of_many_resets_hold_all_at_once():
+    """40 resets and 3 neurons at 95 %: each interval must hold at 1 - 0.05 / 43."""
+    rows, ones = 500, np.arange(20, 60)
+    bits = np.random.default_rng(9).random((3, rows)) < 0.3
+    (claim,) = claims(bits, [Quantity("per_bit", ones=ones)], []).states
+    low, high = bit_entropy_limits(ones, rows, 1 - 0.05 / 43)
+    assert (claim.low, claim.high) == pytest.approx((low.sum(), high.sum()))
+    alone = bit_entropy_limits(ones, rows, 0.95)
+    assert claim.high - claim.low > 1.5 * (alone[1] - alone[0]).sum()
 
 
 def test_near_the_crossing_a_small_sample_does_not_resolve():

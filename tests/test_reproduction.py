@@ -66,7 +66,8 @@ def test_one_changed_bit_is_found(made, capsys):
     path.write_text(json.dumps(report))
     assert main(["reproduce", str(path)]) == 1
     out = capsys.readouterr().out
-    assert f"runs[0].total.per_bit\n    then {np.nextafter(value, 9.0)!r}"[:30] in out
+    then = float(np.nextafter(value, 9.0))
+    assert f"runs[0].total.per_bit\n    then {then!r}\n    now  {value!r}\n" in out
     found = reproduce(path)
     paths = [change.path for change in found.changes]
     assert paths == ["accuracy", "runs[0].layers[1]", "runs[0].total.per_bit", "more"]

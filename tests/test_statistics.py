@@ -105,6 +105,15 @@ def test_grassberger_by_the_recurrence_of_his_paper():
     assert grassberger(counts) == pytest.approx(nats / math.log(2), rel=1e-12)
 
 
+def test_chao_shen_where_every_value_was_seen_once():
+    """Coverage 1/N, not 0: of N values each has p = 1/N^2."""
+    for n in (2, 10, 50):
+        p = 1 / n**2
+        known = -n * p * math.log2(p) / (1 - (1 - p) ** n)
+        assert chao_shen([1] * n) == pytest.approx(known) and known > math.log2(n)
+    assert chao_shen([1]) == 0.0
+
+
 @pytest.mark.parametrize("counts", [(3, 1), (9, 1), (20, 7)])
 def test_nsb_of_a_bit_by_integrating_over_every_coin_and_every_prior(counts):
     from scipy import special
@@ -250,6 +259,12 @@ def test_pairs_move_together():
     paired = np.std(entropy - active) / (16 * math.sqrt(0.2 * 0.8 / rows))
     assert paired == pytest.approx(1, rel=0.1)
     assert np.hypot(np.std(entropy), np.std(active)) > 2 * np.std(entropy - active)
+
+
+def test_a_tail_of_replicates_above_moves_the_lower_limit():
+    """Where samples now and then show much more than there is, the truth may lie far below."""
+    replicates = np.repeat([0.0, 10.0], [900, 100])
+    assert bootstrap.interval(5.0, replicates) == pytest.approx((5 - 9, 5 + 1))
 
 
 def test_coverage_on_a_known_distribution():

@@ -108,7 +108,7 @@ def _run() -> Outcome:
     sentence = (
         f"Overwriting kept states, new value known, costs less than resetting them in "
         f"{sum(wins)} of {len(wins)} videos with fewer changes than active neurons; "
-        f"{_short_words(short)}, and where every frame is "
+        f"{below_a_bit(short)}, and where every frame is "
         f"the negative of the last, {toggles[still]:.0f} changes cost {_exact(cost[still])} bits."
     )
     return Outcome(
@@ -142,8 +142,14 @@ def _run() -> Outcome:
     )
 
 
-def _short_words(short: Sequence[int]) -> str:
-    """Which of the exact videos cost less than a bit per change, by their places in `FLIPS`."""
+def below_a_bit(short: Sequence[int]) -> str:
+    """Which of the exact videos cost less than a bit per change, by their places in `FLIPS`.
+
+    >>> below_a_bit([])
+    'it never costs less than a bit per change'
+    >>> below_a_bit([0, 5])
+    'but at 3%, 50% flips it costs less than a bit per change'
+    """
     if not short:
         return "it never costs less than a bit per change"
     where = ", ".join(f"{FLIPS[k] / 32:.0%}" for k in short)
