@@ -17,7 +17,6 @@ from revsim.evidence import (
     accuracy_of,
     command_of,
     describe_network,
-    model_digest,
     neuron_table,
     provenance_of,
     tuned_report,
@@ -26,7 +25,7 @@ from revsim.ledger.ledgers import check_scope
 from revsim.ledger.streams import stream_identity
 from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
-from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out, names_for
+from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out, is_bundled, names_for
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
 from revsim.network.reference import check_rows
@@ -60,13 +59,6 @@ def load(model: str | Path) -> Network:
     if os.path.exists(path):  # False, not an error, for a name that no file can have
         raise InputError(f"{model}: only .npz networks are read; see `revsim verify --help`")
     raise InputError(f"{model}: neither a file nor a bundled network ({names_for(str(model))})")
-
-
-def is_bundled(network: Network) -> bool:
-    """Whether this is the bundled network of its name, and not a user's of the same name."""
-    if network.name not in BUNDLED:
-        return False
-    return model_digest(network) == model_digest(bundled(network.name))
 
 
 def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] | None]:
