@@ -47,6 +47,8 @@ def test_every_policy_loses_the_same_and_the_counts_differ() -> None:
     assert outcome.numbers["binary_neurons_one_by_one"] == pytest.approx(
         KNOWN[201]["value"], abs=1e-9
     )
+    # What loses nothing and destroys its input resets all of it, 8 bits of the coupling's.
+    assert outcome.numbers["least_per_bit_of_the_lossless"] == pytest.approx(8, abs=1e-9)
     # The counts do not tell how much is lost: what loses most is not what resets most.
     lost, reset = outcome.series["lost"], outcome.series["per_bit"]
     places = range(len(lost))

@@ -4,10 +4,11 @@ from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
+from outcomes import outcome_of
 
 import revsim as rs
 from revsim.experiments.atlas import confirm, formula, network_of, neurons_of, search
-from revsim.experiments.bound import QUANTITIES, every_input, measure
+from revsim.experiments.bound import PICTURES, QUANTITIES, every_input, measure, on_images
 from revsim.experiments.losses import random_network
 from revsim.experiments.streams import film, flicker, ring
 from revsim.ledger.comparison import activity
@@ -74,6 +75,26 @@ def test_the_reference_stands_for_the_device() -> None:
         net = random_network(random)
         one, two = (measure(net, every_input(net), device=d) for d in (True, False))
         np.testing.assert_allclose(one.margins, two.margins, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_states_on_images_are_those_of_plain_counting(name: str) -> None:
+    images = bundled_data(name)[0]
+    for net, found in zip(bundled_seeds(name), on_images(name), strict=True):
+        p = (rs.run_reference(net, images)[0].y > 0).mean(axis=0)
+        entropy = sum(map(binary_entropy, p))
+        assert found.active_neurons == pytest.approx(p.sum(), abs=1e-9)
+        assert found.neuron_entropy == pytest.approx(entropy, abs=1e-9)
+
+
+def test_the_ensemble_and_the_size_decide_whether_trained_networks_fall_short() -> None:
+    outcome = outcome_of("bound")
+    share = outcome.numbers.__getitem__
+    everywhere = share("trained_neuron_state_per_bit_below_active_share")
+    assert everywhere == 1 > share("digits16_images_neuron_entropy_below_active_share") > 0.5
+    assert share("digits_images_neuron_entropy_below_active_share") == 0
+    assert share("digits_images_neuron_entropy_over_active_mean") > 0
+    assert all(word in outcome.sentence for word in ("12 neurons", "65,536", "images"))
 
 
 # --- 7: streams -----------------------------------------------------------------------------------

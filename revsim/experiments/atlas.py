@@ -192,7 +192,8 @@ def _run() -> Outcome:
         f"holds {loud.value:.3f} bit; {len(joint.neurons)} distinct neurons on {_inputs(joint)} "
         f"bits change {joint.bound:g} states and hold {joint.value:g} bits; {_in_words(lossless)} "
         f"loses {lossless.value or 'nothing'}. "
-        f"Only neuron_entropy against changed neurons has no counter-example."
+        f"Of the four quantities only neuron_entropy against changed neurons has no "
+        f"counter-example."
         if [(b.quantity, b.reading) for b in none] == [("neuron_entropy", "changed")]
         else f"{len(none)} of {len(strict)} pairs of quantity and reading have no counter-example."
     )

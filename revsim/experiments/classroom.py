@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from revsim.experiments.experiment import Experiment, Outcome
+from revsim.experiments.rounding import at_most
 from revsim.physics import transport
 from revsim.physics.double_well import CONTROL, ERASE, DoubleWell
 from revsim.physics.langevin import Estimate, Paths, simulate
@@ -59,7 +60,7 @@ def _run() -> Outcome:
     sentence = (
         f"Work falls {'as' if inverse else 'NOT as'} 1/tau from {exact[2.0].mean_work:.2f} to "
         f"{slow.mean_work:.3f} k_B T (ln 2 = {LN2:.3f}), {tail / least:.1f} times the "
-        f"least excess; all {len(off)} sampled averages lie within {worst:.1f} "
+        f"least excess; all {len(off)} sampled averages lie within {at_most(worst, '.1f')} "
         f"standard errors, E[exp(-W); right] = 1/2 included; the finite-time "
         f"bound is {'never' if kept else 'sometimes'} violated; without tilt "
         f"{control[200.0]:.3f} k_B T remain."

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from revsim.experiments.experiment import Experiment, Outcome
+from revsim.experiments.rounding import at_least, at_most
 from revsim.ledger.ledgers import ledger_rows, total_of
 from revsim.network.bundled import bundled_data
 from revsim.physics.double_well import DoubleWell
@@ -76,11 +77,12 @@ def _run() -> Outcome:
     }
     holds = max(products.values()) / min(products.values()) < 10 and min(saved.values()) > 0
     many, few = "conventional", "uncompute"
+    least, most = (choose(products.values()) for choose in (min, max))
     sentence = (
-        f"Losing one point of accuracy allows an error of {_power(tolerated[few])} in each of the "
-        f"{erased[few]:,} ERASEs of {few}, {_power(tolerated[many])} in the {erased[many]:,} of "
-        f"{many}: {min(products.values()):.1f} to {max(products.values()):.1f} failures an "
-        f"inference; at k0 tau = {SPEEDS[1]:g} that saves {100 * saved[few]:.0f} and "
+        f"Losing one point of accuracy allows an error of {_allowed(tolerated[few])} in each of "
+        f"the {erased[few]:,} ERASEs of {few}, {_allowed(tolerated[many])} in the "
+        f"{erased[many]:,} of {many}: {at_least(least, '.2f')} to {at_most(most, '.2f')} failures "
+        f"an inference; at k0 tau = {SPEEDS[1]:g} that saves {100 * saved[few]:.0f} and "
         f"{100 * saved[many]:.0f} % of the heat."
     )
     return Outcome(
@@ -174,6 +176,10 @@ def _heat(ramp: Erasure, bits: int, ones: float) -> float:
     """Heat in k_B T ln 2 of erasing `bits` bits of which `ones` are 1 on average: the same ramp for
     every bit, its work a straight line in P(1)."""
     return (bits * ramp.work_from[0] + ones * (ramp.work_from[1] - ramp.work_from[0])) / LN2
+
+
+def _allowed(error: float) -> str:
+    return at_least(error, ".1e")
 
 
 def _power(value: float) -> str:

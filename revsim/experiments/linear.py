@@ -153,16 +153,15 @@ def _run() -> Outcome:
         for name in lost
     )
     wide = found["det -2", "integers, x erased"].given_kept
-    largest = sizes[-1]
+    small, large = sizes[0], sizes[-1]
     losses = ", ".join(f"{bits:.4g} ({name})" for name, bits in given.items() if bits > 1e-9)
     clean = "no" if free and right else "SOME"
-    reason = ": overflow loses it" if abs(wide) < 1e-9 < given["det -2"] else ""
     sentence = (
         f"Modulo 2^4, {sum(d.way == 'in place' for d in done)} of {len(lost)} matrices have an odd "
         f"determinant and run in place with {clean} ERASE or dirty wire; erasing x given Wx loses "
-        f"{losses} bits. Over the integers det -2 loses {abs(wide):.4g}{reason}. In "
-        f"place takes {largest[1] / largest[3]:.1f} times the Toffolis on {largest[2]}, not "
-        f"{largest[4]}, wires."
+        f"{losses} bits; over the integers det -2 loses {abs(wide):.4g}. In place: "
+        f"{small[1] / small[3]:.1f} ({small[0]} x {small[0]}) to {large[1] / large[3]:.1f} "
+        f"({large[0]} x {large[0]}) times the Toffolis, there {large[2]}, not {large[4]}, wires."
     )
     return Outcome(
         holds=right and free and exact and abs(wide) < 1e-9,
@@ -170,7 +169,7 @@ def _run() -> Outcome:
         numbers={
             **{f"lost_{name}": bits for name, bits in given.items()},
             "lost_det -2_integers": wide,
-            "in_place_over_beside_toffolis": largest[1] / largest[3],
+            **{f"in_place_over_beside_toffolis_{n}x{n}": a / b for n, a, _, b, _ in sizes},
         },
         tables={
             "Every input once": _table(done),

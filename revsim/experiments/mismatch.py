@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from revsim.circuit.definition import Circuit, Erase
 from revsim.experiments.experiment import Experiment, Outcome
+from revsim.experiments.rounding import at_least, at_most
 from revsim.ledger.ledgers import ledger_rows, total_of
 from revsim.ledger.mismatch import Mismatch, mismatch
 from revsim.network.bundled import bundled, bundled_data, held_out
@@ -128,8 +129,9 @@ def _run() -> Outcome:
         f"Tuned bit by bit to training rows, the device pays {usual.excess:.1f} bits too much on "
         f"test rows ({usual.excess / usual.per_bit:.1%}), {strange[least].excess:.0f} on those "
         f"{_short(least)} and {strange[most].excess:.0f} {_short(most)}. One row's heat tells "
-        f"these from test rows with AUC {min(auc.values()):.2f} to {max(auc.values()):.2f}, "
-        f"better than the logit margin in {wins} of {len(strange)} sets."
+        f"these from test rows with AUC {at_least(min(auc.values()), '.2f')} to "
+        f"{at_most(max(auc.values()), '.2f')}, better than the logit margin in {wins} of "
+        f"{len(strange)} sets."
     )
     return Outcome(
         holds=holds,

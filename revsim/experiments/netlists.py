@@ -7,6 +7,7 @@ import numpy as np
 
 from revsim.circuit.logic import Logic, adder
 from revsim.experiments.experiment import Experiment, Outcome
+from revsim.experiments.rounding import at_least, at_most
 from revsim.ledger.gates import CircuitLoss, circuit_loss
 from revsim.report.report import Table
 from revsim.simulator.lanes import planes_of
@@ -82,9 +83,10 @@ def _run() -> Outcome:
     depends = best[0] != best[1]
     sentence = (
         f"Gate by gate a half adder loses {half['aig'].free:.3f} bits as {half_gates} "
-        f"ANDs, {half['xor_and'].free:.3f} as XOR and AND, an 8-bit adder {smallest:.1f} to "
-        f"{largest:.1f}; as functions they lose {floor:.3f} and {wide['aig'].map_loss:.3f}, "
-        f"whatever the netlist (to {apart:.0e} bits). Which netlist is best "
+        f"ANDs, {half['xor_and'].free:.3f} as XOR and AND, an 8-bit adder "
+        f"{at_least(smallest, '.1f')} to {at_most(largest, '.1f')}; as functions they lose "
+        f"{floor:.3f} and {wide['aig'].map_loss:.3f}, whatever the netlist (to "
+        f"{at_most(apart, '.0e')} bits). Which netlist is best "
         f"{'depends' if depends else 'does not depend'} on the inputs."
     )
     return Outcome(

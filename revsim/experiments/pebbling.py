@@ -178,15 +178,17 @@ def _run() -> Outcome:
     holds = clean and nothing and logarithmic and bennett > best and shorter
     holds = holds and few.wires < many.wires and few.gates > many.gates
     circuits = len(lengths) + len(surface) + len(bundled)
-    saved = 100 - 100 * forward.gates / reversible.gates
+    wide = next(b for b in lengths if b.layers == b.registers == SURFACE)
+    saved = [1 - forward.gates / b.gates for b in (reversible, wide)]
     sentence = (
         f"{'All' if clean else 'NOT all'} {circuits} circuits are right and clean. With no bit "
         f"erased {few.layers} layers fit {few.registers} registers, not {many.registers} "
-        f"({few.wires} wires, not {many.wires}), for {few.gates / many.gates:.1f} times the gates; "
-        f"{best} runs do what Bennett's schedule does in {bennett}. Of {SURFACE} layers, erasing "
-        f"{'all' if forward.runs == SURFACE else 'some'} checkpoints saves {saved:.0f} % of the "
-        f"gates for {forward.ledgers.reset_count:.0f} bits, worth "
-        f"{abs(forward.ledgers.given_kept):.1g} given the kept input."
+        f"({few.wires} wires, not {many.wires}), at {few.gates / many.gates:.1f} times the gates; "
+        f"{best} runs replace Bennett's {bennett}. Of {SURFACE} layers, erasing "
+        f"{'all' if forward.runs == SURFACE else 'some'} checkpoints saves {saved[0]:.0%} of the "
+        f"gates against {reversible.registers} registers, {saved[1]:.0%} against "
+        f"{wide.registers}, for {forward.ledgers.reset_count:.0f} bits "
+        f"({abs(forward.ledgers.given_kept):.1g} given the input)."
     )
     return Outcome(
         holds=holds,
@@ -201,6 +203,8 @@ def _run() -> Outcome:
             "deepest_most_wires": many.wires,
             "deepest_gates_ratio": few.gates / many.gates,
             "all_erased_reset_count": forward.ledgers.reset_count,
+            "all_erased_gates_saved_against_fewest_registers": saved[0],
+            "all_erased_gates_saved_against_all_registers": saved[1],
             "all_erased_per_bit": forward.ledgers.per_bit,
             "greatest_given_kept": given,
         },

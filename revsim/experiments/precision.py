@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from revsim.experiments.experiment import Experiment, Outcome
+from revsim.experiments.rounding import at_most
 from revsim.ledger.ledgers import Ledgers, ledger_rows, total_of
 from revsim.network.network import Network
 from revsim.network.operators import Dense, Integers, Relu
@@ -131,11 +132,11 @@ def _run() -> Outcome:
         f"A{k}" for k, name in enumerate(names) if top[name] > apart[0][name] + 1e-9
     )
     sentence = (
-        f"A compiled relu on a uniform word loses what T10 says (to {deviation:.0e} bit), "
-        f"{slope:.3f} bit more per bit of precision (Gaussian {bell:.3f}) while the paper "
-        f"counts at most {most:.2f}; where {INPUTS} binary inputs make z, "
-        f"{top['given_kept']:.2f} bits are lost from w = {apart[0]['bits']:.0f} on and only "
-        f"{grow} still grow."
+        f"A compiled relu on a uniform word loses what T10 says (to "
+        f"{at_most(deviation, '.0e')} bit), {slope:.3f} bit more per bit of precision (Gaussian "
+        f"{bell:.3f}) while the paper counts at most {at_most(most, '.2f')}; where "
+        f"{INPUTS} binary inputs make z, {top['given_kept']:.2f} bits are lost from "
+        f"w = {apart[0]['bits']:.0f} on and only {grow} still grow."
     )
     return Outcome(
         holds=holds,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.experiments.experiment import Experiment, Outcome
+from revsim.experiments.rounding import at_most
 from revsim.ledger.comparison import activity
 from revsim.ledger.reference import neuron_statistics
 from revsim.network.bundled import bundled, bundled_data, held_out
@@ -170,8 +171,8 @@ def run() -> Outcome:
     last = ends["moe_top2"][1]
     sentence = (
         f"Choosing {two[1]:g} of {EXPERTS} experts makes {two[1]:g} transitions and has "
-        f"{two[4]:.2f} bits of entropy (at most {two[3]:.2f}), {free[4]:.2f} where the load "
-        f"is uneven; in a stream of one class at a time {last.entropy:.2f} bits a step for "
+        f"{two[4]:.2f} bits of entropy (at most {at_most(two[3], '.2f')}), {free[4]:.2f} where the "
+        f"load is uneven; in a stream of one class at a time {last.entropy:.2f} bits a step for "
         f"{last.toggles:.2f} toggles; "
         f"{most_on[1]} of {most_on[0]} experts are {most_on[2].entropy:.2f} bits for "
         f"{most_on[1]} transitions."

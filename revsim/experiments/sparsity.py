@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from revsim.experiments.experiment import Experiment, Outcome
+from revsim.experiments.rounding import at_most
 from revsim.ledger.comparison import activity
 from revsim.ledger.reference import joint_entropy, neuron_statistics
 from revsim.network.bundled import bundled, bundled_data, held_out
@@ -126,13 +127,16 @@ def run() -> Outcome:
         "l1_dead_neurons": float(found["L1"][-1].dead),
         "ceiling": float(np.log2(len(pair[0]))),
     }
-    logs, lines = (
-        [numbers[f"{family}_neuron_entropy_{law}_residual"] for family in ("topk", "L1")]
-        for law in ("log", "linear")
+    (top, topped), (penalty, penalised) = (
+        [
+            at_most(numbers[f"{family}_neuron_entropy_{law}_residual"], ".2f")
+            for law in ("log", "linear")
+        ]
+        for family in ("topk", "L1")
     )
     sentence = (
-        f"Neuron states one by one follow n p log2(e/p) within {logs[0]:.2f} octaves (top-k) and "
-        f"{logs[1]:.2f} (L1), against {lines[0]:.2f} and {lines[1]:.2f} for n p: "
+        f"Neuron states one by one follow n p log2(e/p) within {top} octaves rms (top-k) and "
+        f"{penalty} (L1), n p alone within {topped} and {penalised}: "
         f"{numbers['topk_activity_ratio']:.0f} times fewer active neurons have only "
         f"{numbers['topk_neuron_entropy_ratio']:.1f} times less entropy, "
         f"{last.neuron_entropy / last.active:.1f} bits each."

@@ -7,6 +7,7 @@ import numpy as np
 
 from revsim.circuit.measures import circuit_depth, circuit_width
 from revsim.experiments.experiment import Experiment, Outcome
+from revsim.experiments.rounding import at_most
 from revsim.physics.adiabatic import leakage_power
 from revsim.physics.cooling import WALL_K, wall_energy
 from revsim.physics.families import Cell, OperationEnergy, operation_energy, stage_cells
@@ -66,7 +67,8 @@ def run() -> Outcome:
         f"For erased bits alone the wall {ideal} k_B {WALL_K:g} K ln 2 a bit at any temperature "
         f"with an ideal refrigerator, and {wall[0.1][0]:.1f} times that at {COLD_K[0]:g} K with "
         f"10 % of Carnot; a pipeline that leaks gains from cold in {sum(inside.values())} of "
-        f"{len(inside)} cases, up to {gains[top]:,.0f}-fold at {COLD_K[best[top]]:.0f} K."
+        f"{len(inside)} cases, up to {at_most(gains[top], ',.0f')}-fold at "
+        f"{COLD_K[best[top]]:.0f} K."
     )
     marks = [int(np.argmin(abs(np.array(COLD_K) - t))) for t in (4.2, 20, 77, 150, 300)]
     return Outcome(
