@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from revsim.circuit.definition import Circuit
 from revsim.errors import InputError
-from revsim.network.bundled import BUNDLED, bundled_data
+from revsim.network.bundled import bundled_data, is_bundled
 from revsim.network.files import read_npy, read_npz
 from revsim.network.network import Network
 from revsim.network.reference import check_rows
@@ -93,7 +93,7 @@ def _rows(
             if isinstance(subject, Network)
             else (rows, labels)
         )
-    if isinstance(subject, Network) and subject.name in BUNDLED:
+    if isinstance(subject, Network) and is_bundled(subject):
         found = bundled_data(subject.name)
         if found is not None:
             return found
@@ -101,8 +101,9 @@ def _rows(
 
 
 def _has_data(subject: Network | Circuit) -> bool:
-    named = isinstance(subject, Network) and subject.name in BUNDLED
-    return named and bundled_data(subject.name) is not None
+    if not isinstance(subject, Network) or not is_bundled(subject):
+        return False
+    return bundled_data(subject.name) is not None
 
 
 def _marginals(rows: npt.NDArray[Any], low: Integers, high: Integers) -> list[Any]:

@@ -25,7 +25,7 @@ from revsim.ledger.ledgers import check_scope
 from revsim.ledger.streams import stream_identity
 from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
-from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out, names_for
+from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out, is_bundled, names_for
 from revsim.network.files import load_npz, write_npy, write_npz
 from revsim.network.network import Network
 from revsim.network.reference import check_rows
@@ -63,10 +63,9 @@ def load(model: str | Path) -> Network:
 
 def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] | None]:
     """The bundled data of a bundled network; all inputs of a small one; otherwise an error."""
-    if network.name in BUNDLED:
-        found = bundled_data(network.name)
-        if found is not None:
-            return data_set(found[0]), found[1]
+    found = bundled_data(network.name) if is_bundled(network) else None
+    if found is not None:
+        return data_set(found[0]), found[1]
     if inputs_in_all(network) <= ENUMERATE_BY_DEFAULT:
         return uniform(network.input_low, network.input_high), None
     raise InputError(

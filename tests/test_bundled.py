@@ -8,6 +8,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
+import revsim as rs
 from revsim.errors import InputError
 from revsim.network.bundled import (
     BUNDLED,
@@ -23,6 +24,7 @@ from revsim.network.bundled import (
 from revsim.network.files import load_many, save, save_many
 from revsim.network.operators import Argmax, Clamp, Dense, Relu, Requantise
 from revsim.network.reference import run_reference, run_sequence
+from revsim.pipeline import default_ensemble
 
 DATA = resources.files("revsim") / "data"
 
@@ -259,3 +261,11 @@ def test_estimate_of_the_training_script(monkeypatch):
         assert all(b - a > 1 for a, b in itertools.pairwise(positions))
     network = bundled("digits")
     assert module.estimated_toffolis(network) / network.macs < 24
+
+
+def test_a_network_of_ones_own_may_have_a_bundled_name() -> None:
+    mine = rs.from_arrays([[[1, -1, 1]]], input_range=(0, 1), name="digits")
+    ensemble, labels = default_ensemble(mine)
+    assert len(ensemble.rows) == 8 and labels is None
+    theirs, labels = default_ensemble(bundled("digits"))
+    assert len(theirs.rows) == 1797 and labels is not None

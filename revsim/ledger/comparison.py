@@ -59,9 +59,7 @@ def activity(neurons: Sequence[Neurons]) -> Activity:
     """Totals over layers of neurons."""
     p = np.concatenate([n.activity for n in neurons]) if neurons else np.zeros(0)
     loud = tuple(
-        f"{layer.layer}[{i}]"
-        for layer in neurons
-        for i in np.flatnonzero(layer.activity > CROSSING)
+        f"{layer.layer}[{i}]" for layer in neurons for i in layer.columns[layer.activity > CROSSING]
     )
     return Activity(
         float(p.sum()),

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from revsim.ledger.comparison import READINGS, Activity, Comparison, activity
 from revsim.ledger.reference import Neurons
 from revsim.physics.landauer import CROSSING
@@ -29,7 +27,7 @@ def conditions(neurons: Sequence[Neurons]) -> tuple[Condition, ...]:
     quiet = f"every neuron is on for at most p* = {CROSSING:.4f} of the inputs, so that h2(p) >= p"
     varies = "no neuron is always on: a state without entropy is erased for nothing"
     always = tuple(
-        f"{layer.layer}[{i}]" for layer in neurons for i in np.flatnonzero(layer.activity == 1)
+        f"{layer.layer}[{i}]" for layer in neurons for i in layer.columns[layer.activity == 1]
     )
     return (
         Condition("p_star", quiet, activity(neurons).loud),

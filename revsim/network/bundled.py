@@ -17,7 +17,7 @@ from revsim.network.arrays import from_arrays
 from revsim.network.files import load_many, load_npz, read_npz
 from revsim.network.handmade import HANDMADE
 from revsim.network.network import Network
-from revsim.network.operators import Dense, Integers, Relu, Threshold
+from revsim.network.operators import Dense, Integers, Relu, Threshold, parameters
 
 SAME_DATA: Final = (
     *("digits_4bit", "digits_2bit", "digits_1bit", "digits_sign"),
@@ -70,6 +70,22 @@ def bundled_seeds(name: str) -> tuple[Network, ...]:
         raise InputError(f"there are no seeds of {name!r}; there are of {', '.join(SEEDED)}")
     with _file(f"{name}_seeds") as path:
         return load_many(path)
+
+
+def is_bundled(network: Network) -> bool:
+    """Whether this is the bundled network of its name, and not a user's that is called the same.
+
+    >>> is_bundled(bundled("toy")), is_bundled(from_arrays([[[1]]], name="toy"))
+    (True, False)
+    """
+    if network.name not in BUNDLED:
+        return False
+    own = bundled(network.name)
+    return (
+        np.array_equal(network.input_low, own.input_low)
+        and np.array_equal(network.input_high, own.input_high)
+        and [*map(parameters, network.operators)] == [*map(parameters, own.operators)]
+    )
 
 
 def bundled_data(name: str) -> tuple[Integers, Integers] | None:
