@@ -193,8 +193,8 @@ EXPERIMENT = Experiment(
         f"Quadratic penalties of stiffness {STIFFNESS:g} k_B T; inputs taken from 0 to each of the "
         "four values and back; work of all neurons, simulated to tau = "
         f"{TIMES[-1]:,.0f} and extrapolated by the slow limit's formula beyond; then a tuned reset "
-        "of each neuron's one-bit state in the same time (k0 = kappa), and neurons with two wells in "
-        "place of one."
+        "of each neuron's one-bit state in the same time (k0 = kappa), and neurons with two wells "
+        "in place of one."
     ),
     failure=(
         "Work that stays at large tau without a reset, a floor other than the ledger's, noise that "
