@@ -133,7 +133,7 @@ def check_run(run: dict[str, Any]) -> None:
         *("temperature_k", "joules", "negentropy_j_per_k", "scope", "headline"),
     }
     bits, joules = run["total"]["per_bit"], run["energy"]["joules"]["per_bit"]
-    assert joules == pytest.approx(bits * 2.870978885e-21)
+    assert joules == pytest.approx(bits * 2.870978885e-21, rel=1e-9, abs=0)
 
 
 def test_switching_is_counted_on_request(revsim_json, revsim_says):

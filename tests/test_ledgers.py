@@ -21,7 +21,7 @@ from revsim.ledger.gates import circuit_loss, gate_entropies
 from revsim.ledger.ledgers import SCOPES, ledger_rows, total_of
 from revsim.ledger.mismatch import cross_entropy, gate_mismatch, mismatch, relative_entropy
 from revsim.ledger.reference import joint_entropy
-from revsim.ledger.verdicts import listed
+from revsim.ledger.verdicts import listed, signed
 from revsim.network.arrays import from_arrays
 from revsim.schedule.device import Device
 from revsim.simulator.logic import all_inputs, run_logic
@@ -358,6 +358,12 @@ def test_verdicts_name_ledgers_margins_neurons_and_reasons() -> None:
     assert "layer1[0]" in first and "break p <= p*" in first and "more" in first
     assert "log2 N ceiling" in first and "pattern_entropy" in first
     assert "met by neuron_entropy (+" in second
+    for verdict, reading in ((first, READINGS[0]), (second, READINGS[1])):
+        met, _, missed = verdict.partition(": ")[2].partition("not met by ")
+        for compared in report["runs"][0]["comparison"]:
+            if compared["reading"] == reading and compared["holds"] is not None:
+                said = f"{compared['quantity']} ({signed(compared['margin'])})"
+                assert (said in met, said in missed) == (compared["holds"], not compared["holds"])
     loud = next(c for c in report["conditions"] if c["id"] == "p_star")
     assert loud["holds"] is False and len(loud["breaks"]) == len(report["activity"]["loud"])
 

@@ -19,7 +19,11 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.S | re.M)
 
 
-@pytest.mark.parametrize(("arguments", "shown"), list(zip(SHOWN, blocks("text"), strict=True)))
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    list(zip(SHOWN, blocks("text"), strict=True)),
+    ids=[" ".join(arguments) for arguments in SHOWN],
+)
 def test_every_line_of_output_shown_in_the_readme_is_printed(arguments, shown, capsys):
     command = "revsim " + " ".join(arguments)
     assert command in " ".join(TEXT.split()), "the README must name the command"

@@ -101,7 +101,7 @@ def compare(
             if quantity == "reset_count":
                 holds = None
             elif joint and at_ceiling and not (keeps_input and quantity != "pattern_entropy"):
-                holds, note = None, "not compared: a joint entropy at the log2 N ceiling"
+                holds, note = None, "not compared: a joint entropy of data at their log2 N ceiling"
             out.append(Comparison(reading, bound, quantity, value, holds, note))
     return tuple(out)
 

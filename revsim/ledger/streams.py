@@ -215,7 +215,7 @@ def compare_stream(stream: Stream) -> tuple[Comparison, ...]:
             many = f"{len(stream.restless)} of {len(stream.names)}"
             note = f"like with like; {many} neurons leave a value more often than p*"
         if joint and stream.ceiling:
-            holds, note = None, "not compared: a joint entropy at the log2 N ceiling"
+            holds, note = None, "not compared: a joint entropy of data at their log2 N ceiling"
         if stream.drifting:
             note += "; the stream is not stationary"
         out.append(Comparison("changed neurons in the stream", bound, quantity, value, holds, note))

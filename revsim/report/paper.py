@@ -77,7 +77,7 @@ def comparison_lines(report: Report) -> Iterable[RenderableType]:
         _add(table, run, WHOLE)
     yield table
     if any(c.holds is None for run in report.runs for c in run.comparison if c.quantity in SHOWN):
-        yield paragraph('"-": not compared, a joint entropy at the log2 N ceiling of the data.')
+        yield paragraph('"-": not compared, a joint entropy of data at their log2 N ceiling.')
     yield paragraph(
         "A yes that is not like with like is no evidence for a cost per neuron: registers are "
         "wider than the one-bit states that the paper counts, and whole circuits include inputs, "
