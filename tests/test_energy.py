@@ -283,7 +283,13 @@ REFUSED = {
     "threshold": lambda: threshold_residue(1e-15, math.nan),
     "quality factor": lambda: resonator_loss(1e-15, 0),
     "temperature": lambda: energy_j(1, 0),
+    "1e-12..1e+12 K, got 1e-320": lambda: energy_j(1, 1e-320),
+    "temperature must be a number": lambda: energy_j(1, "warm"),  # type: ignore[arg-type]
+    "bits must be 0 or more, got -1": lambda: energy_j(-1),
+    "bits must be 0 or more, got nan": lambda: energy_j(math.nan),
+    "number below 1e308": lambda: energy_j(10**400),
     "tick": lambda: schedule("2lal", 4, 0),
+    "tick must lie in 1e-15..1000 s": lambda: schedule("2lal", 4, 1e300),
     "depth": lambda: schedule("2lal", 0, 1e-9),
     "no sourced phase table": lambda: schedule("scrl", 4, 1e-9),
     "unknown logic family 'cmos'": lambda: schedule("cmos", 4, 1e-9),
@@ -293,13 +299,13 @@ REFUSED = {
     "loaded resonator": lambda: operation_energy("2lal", 1, 1, tick_s=1e-9, loaded=True),
     "activity": lambda: operation_energy("2lal", 1, 1, tick_s=1e-9, activity=1.5),
     "erased bits": lambda: operation_energy("2lal", 1, 1, tick_s=1e-9, erased_bits=-1),
-    "leakage power must be 0 or more": lambda: operation_energy(
+    "leakage power must lie in 0..1 W": lambda: operation_energy(
         "2lal", 1, 1, Cell(leakage_w=-1), tick_s=1e-9
     ),
     "unknown AQFP cell": lambda: junctions({"maj7": 1}),
     "clock of 6e+09 Hz": lambda: aqfp_energy(1, 6e9),
     "efficiency": lambda: specific_power(4.2, 1.01),
-    "above 0 and at most 1": lambda: specific_power(4.2, 0),
+    "must lie in 1e-09..1, got 0": lambda: specific_power(4.2, 0),
     "must not be above the wall": lambda: specific_power(400, 0.5),
     "35 kW": lambda: green_efficiency(40),
     "4 to 5 K": lambda: green_efficiency(1, 77),
