@@ -15,5 +15,17 @@ class InputError(RevsimError, ValueError):
     """Something the user gave cannot be used; the message says what and what to do."""
 
 
+def missing(what: str, package: str, extra: str) -> InputError:
+    """The error of a package that is not installed; `extra` is revsim's extra that brings it.
+
+    >>> print(missing("nsb", "scipy", "stats"))
+    nsb needs scipy: pip install scipy, or revsim's extra: pip install '.[stats]' in its clone
+    """
+    return InputError(
+        f"{what} needs {package}: pip install {package}, or revsim's extra: "
+        f"pip install '.[{extra}]' in its clone"
+    )
+
+
 class CheckError(RevsimError):
     """A circuit broke a promise that it made: the message names wire, definition, layer and row."""

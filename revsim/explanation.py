@@ -7,6 +7,7 @@ tables, and the drawing shows the items of the compiled circuit that belong to t
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
 
@@ -139,6 +140,8 @@ def _find(network: Network, layer: str | int, neuron: int) -> int:
     if name not in names:
         raise InputError(f"network {network.name!r} has no layer {layer!r}; it has {there}")
     place = names.index(name)
+    if not isinstance(neuron, Integral):
+        raise InputError(f"neuron must be a whole number, counted from 0; got {neuron!r}")
     if not 0 <= neuron < network.layers[place].neurons:
         raise InputError(f"{name} of {network.name!r} has no neuron {neuron}; there are {there}")
     return place

@@ -12,7 +12,14 @@ from revsim.network.bundled import bundled_data, is_bundled
 from revsim.network.files import read_npy, read_npz
 from revsim.network.network import Network
 from revsim.network.reference import check_rows
-from revsim.simulator.ensemble import Ensemble, data_set, product, random_rows, uniform
+from revsim.simulator.ensemble import (
+    ENUMERATION_LIMIT,
+    Ensemble,
+    data_set,
+    product,
+    random_rows,
+    uniform,
+)
 
 Integers = npt.NDArray[np.int64]
 KINDS = {"data": False, "uniform": False, "product": True, "weights": True, "random": True}
@@ -97,7 +104,9 @@ def _rows(
         found = bundled_data(subject.name)
         if found is not None:
             return found
-    raise InputError("this ensemble needs data: give --data FILE")
+    raise InputError(
+        "this ensemble needs data: give --data FILE (or a file itself, as in --tuned-to FILE)"
+    )
 
 
 def _has_data(subject: Network | Circuit) -> bool:
@@ -125,9 +134,18 @@ def _product(low: Integers, high: Integers, parameter: str, spec: str | None) ->
     if len(wide):
         raise InputError(
             f"ensemble {spec!r}: input {wide[0]} has {high[wide[0]] - low[wide[0]] + 1} values, "
-            "product:P is for inputs with two; use product:data"
+            f"product:P is for inputs with two; use {_instead(low, high)}"
         )
     return product(low, [[1 - p, p]] * len(low), str(spec))
+
+
+def _instead(low: Integers, high: Integers) -> str:
+    """What to use in place of product:P: enumerated ensembles only where the inputs allow them."""
+    rows = 1
+    for values in high - low + 1:
+        rows *= int(values)
+    few = "uniform, product:data with data, " if rows <= ENUMERATION_LIMIT else ""
+    return f"{few}a data file or random:ROWS"
 
 
 def _whole(text: str, spec: str | None) -> int:

@@ -129,8 +129,9 @@ def _options(path: str | Path, provenance: Mapping[str, Any]) -> Namespace:
         raise InputError(f"{path}: provenance.argv is no list of words")
     if not argv:
         raise InputError(
-            f"{path}: was made in Python from values that only its program knows; save network and "
-            "rows, and make the report with `revsim verify MODEL --data FILE --json`"
+            f"{path}: was made in Python from values that only its program knows; save them "
+            "(rs.save, numpy.save) and make the report with "
+            "`revsim verify MODEL.npz --data ROWS.npy --json`"
         )
     if argv[1:2] != ["verify"]:
         raise InputError(f"{path}: was not made by `revsim verify`, and only that is run again")

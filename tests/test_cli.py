@@ -133,7 +133,7 @@ def check_run(run: dict[str, Any]) -> None:
         *("temperature_k", "joules", "negentropy_j_per_k", "scope", "headline"),
     }
     bits, joules = run["total"]["per_bit"], run["energy"]["joules"]["per_bit"]
-    assert joules == pytest.approx(bits * 2.870978885e-21)
+    assert joules == pytest.approx(bits * 2.870978885e-21, rel=1e-9, abs=0)
 
 
 def test_switching_is_counted_on_request(revsim_json, revsim_says):
@@ -256,6 +256,23 @@ def test_count_adds_up_for_every_policy(name, policy, revsim_says, revsim_json):
     assert (total["erase"] == 0) == POLICIES[policy].clean
 
 
+@pytest.mark.parametrize("name", ["xor", "toy"])
+def test_count_adds_up_in_the_fredkin_basis_with_a_row_for_the_border(
+    name, revsim_says, revsim_json
+):
+    way = ("count", name, "--basis", "fredkin")
+    counted = revsim_json(*way)
+    assert counted["border"]["not"] > 0 < counted["border"]["cnot"]
+    for gate in GATES:
+        layers = sum(layer[gate] for layer in counted["layers"])
+        assert counted["total"][gate] == layers + counted["border"][gate]
+    printed = revsim_says(*way)
+    assert "gates in the Fredkin basis" in printed and " border " in printed
+    assert "native" not in printed and widest(printed) <= 80
+    plain = revsim_says("count", name)
+    assert "native gates" in plain and "border" not in plain
+
+
 @pytest.mark.parametrize("path", CIRCUITS, ids=lambda path: path.stem)
 def test_table_count_and_draw_show_every_circuit_of_the_folder(path, revsim_says, revsim_json):
     for verb in (("table", path), ("count", path), ("draw", path, "--hierarchy")):
@@ -365,6 +382,17 @@ def test_a_broken_promise_of_a_circuit_file_leaves_with_status_1(capsys, tmp_pat
     assert main(["table", str(tmp_path / "dirty.qasm")]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("revsim: ") and "spare" in err and "row 1" in err
+
+
+def test_too_little_memory_is_one_message_that_fits_the_verb(monkeypatch, capsys):
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("revsim.report.bit.measure_bit", no_memory)
+    assert main(["bit"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("revsim: not enough memory for bit: ask for less")
+    assert "--ensemble" not in err
 
 
 def test_without_a_verb_the_help_is_printed_and_the_status_is_2(capsys):

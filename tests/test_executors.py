@@ -269,6 +269,17 @@ def test_each_gate_switches_the_wires_that_it_changes(name: str, executor: str) 
     assert run.tally.toggles == {"": int(weights @ flips)}
 
 
+@pytest.mark.parametrize("executor", ["numba", "numpy"])
+def test_a_reset_switches_the_ones_it_finds(executor: str) -> None:
+    device = Device([bits(3)])
+    device.layer = "first"
+    device.erase("x", device.inputs[0].wires, "layer_input", "x")
+    circuit = device.circuit("reset", [], (), "as_written", "destroy", "")
+    rows = data_set(np.arange(8)[:, None], np.arange(8))
+    run = simulate(circuit, rows, executor=executor, switching=True)
+    assert run.tally.toggles == {"first": sum(v * v.bit_count() for v in range(8))}
+
+
 def test_every_gate_of_the_table_is_tested() -> None:
     reversible = {g.name for g in gates.GATES if g.reversible and g.counted}
     assert reversible == set(TRUTH)

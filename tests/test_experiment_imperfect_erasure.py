@@ -4,7 +4,8 @@ import numpy as np
 from outcomes import outcome_of
 
 from revsim.experiments.experiment import Outcome
-from revsim.experiments.imperfect_erasure import ERRORS, SPEEDS
+from revsim.experiments.imperfect_erasure import CAREFUL, ERRORS, FACTOR, SPEEDS
+from revsim.experiments.registry import experiment
 from revsim.physics.two_level import LN2, partial_erasure
 
 
@@ -37,3 +38,12 @@ def test_circuits_that_erase_more_must_erase_better() -> None:
     few, many = numbers["tolerated_error_uncompute"], numbers["tolerated_error_conventional"]
     assert numbers["erased_bits_conventional"] > 100 * numbers["erased_bits_uncompute"]
     assert few > 10 * many
+    assert f"{few:.1e}".replace("e-0", "e-") in outcome().sentence
+
+
+def test_the_hypothesis_is_what_is_tested() -> None:
+    failures = [v for k, v in outcome().numbers.items() if k.startswith("tolerated_failures_")]
+    saved = [v for k, v in outcome().numbers.items() if k.startswith("heat_saved_share_")]
+    assert outcome().holds == (max(failures) < FACTOR * min(failures) and min(saved) > 0)
+    assert f"within a factor of {FACTOR}" in experiment("imperfect_erasure").hypothesis
+    assert f"error of {CAREFUL:.0e}".replace("e-0", "e-") in outcome().sentence

@@ -7,6 +7,7 @@ import pytest
 from outcomes import outcome_of
 
 from revsim.cli import main
+from revsim.experiments import registry
 from revsim.experiments.experiment import as_dict, figure_of
 from revsim.experiments.registry import NAMES, experiment
 from revsim.experiments.text import render, render_list
@@ -57,6 +58,16 @@ def test_list_has_a_line_for_each_and_fits(capsys: pytest.CaptureFixture[str]) -
     printed = capsys.readouterr().out
     assert printed == render_list([experiment(name) for name in NAMES])
     assert all(len(line) <= WIDTH for line in printed.splitlines())
+
+
+def test_all_of_them_make_the_folder_they_write_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "NAMES", ("temperature",))
+    for _ in range(2):  # the second time it is there
+        assert main(["experiment", "all", "--folder", str(tmp_path / "new")]) == 0
+    written = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert written == ["temperature.json", "temperature.png"]
 
 
 def test_an_unknown_name_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:

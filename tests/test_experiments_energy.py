@@ -41,9 +41,9 @@ def test_negentropy_is_bits_times_a_constant() -> None:
     for name, values in outcome.series["negentropy"].items():
         assert len(set(values)) == 1
         bits = getattr(total, name)
-        assert values[0] == pytest.approx(bits * BOLTZMANN * np.log(2), rel=1e-12)
+        assert values[0] == pytest.approx(bits * BOLTZMANN * np.log(2), rel=1e-12, abs=0)
         assert outcome.series["joules"][name] == pytest.approx(
-            [values[0] * t for t in (4.2, 77.0, 300.0)], rel=1e-12
+            [values[0] * t for t in (4.2, 77.0, 300.0)], rel=1e-12, abs=0
         )
 
 

@@ -80,6 +80,8 @@ def test_figures_are_those_of_the_reference():
     assert first.startswith(f"p = {p:.6g} ") and "p* = 0.7729" in first
     assert f"= {binary_entropy(p):.6g} bits" in second
     assert f"{sum(r.reset_count for r in found.resets)} bits: per_bit" in third
+    for name in ("per_bit", "per_register"):
+        assert f"{name} {number(sum(getattr(r, name) for r in found.resets))}" in third
     assert f"state {energy_j(found.state_entropy) * 1e21:.3f} zJ" in fourth
 
 

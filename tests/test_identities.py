@@ -22,6 +22,7 @@ from revsim.ledger import identities
 from revsim.ledger.closed_forms import bijective_in_place, relu_loss_uniform
 from revsim.ledger.gates import circuit_loss, gate_entropies
 from revsim.ledger.ledgers import LADDER, LedgerRow, Ledgers, ledger_rows, total_of
+from revsim.ledger.mismatch import mismatch
 from revsim.ledger.pointwise import pointwise_rows, pointwise_spread, spread
 from revsim.ledger.reference import joint_entropy, layer_entropies, neuron_statistics, relu_gap
 from revsim.network.arrays import from_arrays
@@ -153,6 +154,25 @@ def test_identities_notice_what_is_wrong() -> None:
     assert group.pointwise is not None
     wrong = replace(tally, groups=(replace(group, pointwise=group.pointwise + 0.1),))
     assert not identities.pointwise(wrong, ensemble.weights).holds
+
+
+def test_identities_of_reports_notice_what_is_wrong() -> None:
+    report = rs.verify("toy", policy="uncompute")
+    rows, loss = report.runs[0].rows, report.H_X - report.H_Y
+    assert identities.layer_sum(report.layers, report.H_X, report.H_Y, rows).holds
+    elsewhere = tuple(replace(row, layer="layer2") for row in rows)
+    assert not identities.layer_sum(report.layers, report.H_X, report.H_Y, elsewhere).holds
+    assert identities.floor(rows, False, loss).holds
+    low = (LedgerRow("layer1", "some", Ledgers(9, 9, 9, loss - 0.1, loss - 0.1)),)
+    assert not identities.floor(low, False, loss).holds
+    tally = ran(3)[2]
+    assert identities.circuit_end(tally, tally.final.entropy).holds
+    assert not identities.circuit_end(tally, tally.final.entropy + 0.1).holds
+    own = ledger_rows(tally)
+    found = mismatch(tally, tally, "data", "data")
+    assert identities.tuned_elsewhere(found, own).holds
+    dearer = LedgerRow("layer9", "some", Ledgers(1, 1, 0, 0, 0))
+    assert not identities.tuned_elsewhere(found, (*own, dearer)).holds
 
 
 # --- T11: rows ------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from revsim.ledger.gates import circuit_loss, gate_entropies
 from revsim.ledger.ledgers import SCOPES, ledger_rows, total_of
 from revsim.ledger.mismatch import cross_entropy, gate_mismatch, mismatch, relative_entropy
 from revsim.ledger.reference import joint_entropy
-from revsim.ledger.verdicts import listed
+from revsim.ledger.verdicts import listed, signed
 from revsim.network.arrays import from_arrays
 from revsim.schedule.device import Device
 from revsim.simulator.logic import all_inputs, run_logic
@@ -105,7 +105,7 @@ def test_a_device_may_be_tuned_by_file_or_by_name(
     [
         (lambda: cross_entropy([0.5, 0.4], [0.5, 0.5]), "data: probabilities add up to 0.9"),
         (lambda: cross_entropy([0.5, 0.5], [0.7, 0.7]), "the prior: probabilities add up to 1.4"),
-        (lambda: cross_entropy([0.5, 0.5], [1.5, -0.5]), "every probability must lie in 0..1"),
+        (lambda: cross_entropy([0.5, 0.5], [1.5, -0.5]), "probability 1 is negative, got -0.5"),
         (lambda: cross_entropy([1.0], [0.5, 0.5]), "data has 1 cells, the prior has 2"),
         (lambda: cross_entropy([[1.0]], [[1.0]]), "expected a list of probabilities"),
         (lambda: gate_mismatch([0.5, 0.5], [0.5, 0.5], [0]), "needs as many outputs"),
@@ -358,8 +358,25 @@ def test_verdicts_name_ledgers_margins_neurons_and_reasons() -> None:
     assert "layer1[0]" in first and "break p <= p*" in first and "more" in first
     assert "log2 N ceiling" in first and "pattern_entropy" in first
     assert "met by neuron_entropy (+" in second
+    for verdict, reading in ((first, READINGS[0]), (second, READINGS[1])):
+        met, _, missed = verdict.partition(": ")[2].partition("not met by ")
+        for compared in report["runs"][0]["comparison"]:
+            if compared["reading"] == reading and compared["holds"] is not None:
+                said = f"{compared['quantity']} ({signed(compared['margin'])})"
+                assert (said in met, said in missed) == (compared["holds"], not compared["holds"])
     loud = next(c for c in report["conditions"] if c["id"] == "p_star")
     assert loud["holds"] is False and len(loud["breaks"]) == len(report["activity"]["loud"])
+
+
+def test_a_reading_of_no_bits_has_nothing_to_compare() -> None:
+    never = "nothing to compare: no neuron is ever active in these rows"
+    for rows in ([[0, 0]], [[0, 0], [0, 0]]):
+        report = rs.verify("xor", rows, policy="activation_reset")
+        assert report.as_dict()["runs"][0]["verdicts"] == [f"{r}, 0.000: {never}" for r in READINGS]
+        assert " ".join(str(report).split()).count(never) == 2
+    active, changed = rs.verify("xor", [[1, 1]]).as_dict()["runs"][0]["verdicts"]
+    assert "not met by neuron_entropy (-2.000)" in active  # always on: no entropy
+    assert changed.endswith("nothing to compare: no neuron ever changes in these rows")
 
 
 def test_a_neuron_that_is_always_on_breaks_both_conditions() -> None:

@@ -13,6 +13,7 @@ from revsim.circuit.gates import CX
 from revsim.circuit.registers import Register
 from revsim.circuit.validate import validate, validate_definition
 from revsim.errors import InputError
+from revsim.ledger.mismatch import relative_entropy
 from revsim.network.network import Network
 from revsim.network.operators import (
     Conv2d,
@@ -43,6 +44,10 @@ def layers(
 
 def verified(*values: Any, **options: Any) -> Callable[[], object]:
     return lambda: rs.verify("xor", *values, **options)
+
+
+def marginal(probabilities: Any) -> Callable[[], object]:
+    return lambda: rs.product([0], [probabilities], "mine")
 
 
 def built(write: Callable[[Builder], object], width: int = 3) -> Callable[[], object]:
@@ -91,6 +96,15 @@ def rows_for(circuit: str, rows: Any) -> Callable[[], object]:
 HALF_EVEN = Requantise(np.array([1]), "half_even", np.array([3]))
 
 MISUSES: dict[str, tuple[Callable[[], object], str]] = {
+    "no list of weights": (net(weights=None), "weights: expected a list with one entry a layer"),
+    "a number as weights": (net(weights=3), "weights: expected a list with one entry a layer"),
+    "weights by name": (net(weights={"layer1": [[1]]}), "weights: expected a list with one entry"),
+    "a number as biases": (net(biases=3), "biases: expected a list with one entry a layer, got 3"),
+    "a number as shifts": (net(shifts=3), "shifts: expected a list with one entry a layer, got 3"),
+    "a rounding of nothing": (net(rounding="x"), "unknown rounding 'x'; choose one of floor"),
+    "a width in words": (net(accumulator_bits="x"), "accumulator_bits must lie in 1..62, got x"),
+    "half a clamp": (net(activation_range=3), "activation_range: expected (least, greatest)"),
+    "a clamp of fractions": (net(activation_range=(0, 1.5)), "activation_range: [1] is 1.5"),
     "no layer": (net(weights=[]), "weights: at least one layer"),
     "ragged weights": (net(weights=[[[1, 2], [3]]]), "layer1: weights: rows of unequal length"),
     "fractions": (net(weights=[[[1, 0.5]]]), "layer1: weights: [0, 1] is 0.5; quantise"),
@@ -140,6 +154,12 @@ MISUSES: dict[str, tuple[Callable[[], object], str]] = {
         "value 0 ranges over 0..3, the table knows 1..2",
     ),
     "a table of many": (lambda: table(abs, 0, 256), "takes 1 to 256 integers"),
+    "a table beyond 62 bits": (
+        lambda: table(lambda z: 10**21, 0, 3),
+        "the table's function leaves -2^62..2^62 at 0",
+    ),
+    "a table between fractions": (lambda: table(abs, 0.5, 3), "from one integer to another"),
+    "a table of no function": (lambda: table(3), "a table is made of a function, not of 3"),
     "a table of fractions": (lambda: table(lambda z: z / 2, 0, 3), "gives 0.5 for 1; round it"),
     "a part that is not there": (
         layers(Part(Relu(), np.array([1, 2]))),
@@ -182,7 +202,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str]] = {
     "an unknown input choice": (verified(input="burn"), "unknown input choice 'burn'"),
     "no kelvin": (
         verified(temperature_k=0),
-        "the temperature must be above 0 K and finite, got 0",
+        "the temperature must lie in 1e-12..1e+12 K, got 0",
     ),
     "rows outside": (verified([[0, 2]]), "data: row 0, input 1 is 2, outside the declared 0..1"),
     "rows too narrow": (verified([[0]]), "data: shape (1, 1); network 'xor' takes [rows, 2]"),
@@ -202,14 +222,37 @@ MISUSES: dict[str, tuple[Callable[[], object], str]] = {
     "no rows": (lambda: rs.data_set(np.zeros((0, 2), int)), "there are no rows"),
     "negative weights": (lambda: rs.data_set([[0], [1]], [1, -1]), "row 1 has a negative weight"),
     "weights of 0": (lambda: rs.data_set([[0], [1]], [0, 0]), "all weights are 0"),
-    "a marginal that is none": (
-        lambda: rs.product([0], [[0.5, 0.6]], "mine"),
-        "ensemble mine: the marginal of input 0 is no distribution",
+    "weights that are no numbers": (
+        lambda: rs.data_set([[0], [1]], [1, np.nan]),
+        "the weight of row 1 is nan, not a number",
+    ),
+    "rows that are no numbers": (lambda: rs.data_set([[0, np.nan]]), "row 0, input 1 is nan"),
+    "ragged rows": (lambda: rs.data_set([[0], [1, 2]]), "ensemble 'data': rows of unequal length"),
+    "a marginal of more than 1": (
+        marginal([0.5, 0.6]),
+        "ensemble mine: the marginal of input 0: probabilities add up to 1.1, not to 1",
+    ),
+    "a marginal of NaN": (marginal([np.nan, 1]), "probability 0 is no number in 0..1, got nan"),
+    "a negative marginal": (marginal([1.5, -0.5]), "probability 1 is negative, got -0.5"),
+    "a marginal of text": (marginal("ab"), "input 0: expected a list of probabilities, got 'ab'"),
+    "no marginals": (lambda: rs.product([0], None, "mine"), "one marginal an input, got None"),
+    "a prior of more than 1": (
+        lambda: relative_entropy([0.5, 0.5], [0.5, 0.6]),
+        "the prior: probabilities add up to 1.1, not to 1",
+    ),
+    "a prior of NaN": (
+        lambda: relative_entropy([0.5, 0.5], [0.5, np.nan]),
+        "the prior: probability 1 is no number in 0..1, got nan",
+    ),
+    "a negative prior": (
+        lambda: relative_entropy([0.5, 0.5], [-1, 2]),
+        "the prior: probability 0 is negative, got -1",
     ),
     "too many inputs to enumerate": (
         lambda: rs.uniform([0] * 64, [1] * 64),
         "span 2^64.0 rows, more than 2^24",
     ),
+    "half a random row": (lambda: rs.random_rows([0], [1], 0.5, 0), "1..2^24, got 0.5"),
     "no random rows": (lambda: rs.random_rows([0], [1], 0, 0), "must lie in 1..2^24, got 0"),
     "a row beyond its register": (rows_for("xor", [[0, 0], [2, 0]]), "row 1: register 'input[0]'"),
     "rows of another circuit": (rows_for("xor", [[0, 0, 1]]), "has 3 values per row, circuit"),
@@ -219,9 +262,22 @@ MISUSES: dict[str, tuple[Callable[[], object], str]] = {
         ),
         "unknown executor 'gpu'",
     ),
+    "half a neuron": (
+        lambda: rs.explain("xor", layer=1, neuron=0.5),
+        "neuron must be a whole number, counted from 0; got 0.5",
+    ),
+    "fewer bits than none": (lambda: energy_j(-1), "the number of bits must be 0 or more, got -1"),
+    "heat where nothing is so cold": (
+        lambda: energy_j(1.0, 1e-320),
+        "the temperature must lie in 1e-12..1e+12 K, got 1e-320",
+    ),
+    "no temperature": (
+        verified(temperature_k=None),
+        "the temperature must be a number, got None",
+    ),
     "heat below 0 K": (
         lambda: energy_j(1.0, -3.0),
-        "the temperature must be above 0 K and finite, got -3",
+        "the temperature must lie in 1e-12..1e+12 K, got -3",
     ),
     "an unknown unit": (lambda: in_unit(1.0, "calories"), "unknown unit 'calories'"),
     "a wire twice in a cx": (

@@ -25,6 +25,26 @@ def test_notebook_is_stored_without_outputs(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_outside_the_clone_says_what_to_do(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    lines = [line for c in cells if c["cell_type"] == "code" for line in c["source"]]
+    if not any("CIRCUITS" in line for line in lines):
+        pytest.skip("reads no file of the clone")
+    start = next(k for k, line in enumerate(lines) if "cwd()" in line)
+    search = "".join(lines[start : start + 4])
+    assert search.endswith("CIRCUITS = FOLDERS[0]\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="open this notebook in a clone of revsim"):
+        exec(search, {"Path": Path})
+    monkeypatch.chdir(FOLDER)
+    found: dict[str, object] = {"Path": Path}
+    exec(search, found)
+    assert found["CIRCUITS"] == FOLDER.parent / "circuits"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebook_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("nbclient", "nbformat", "ipykernel"):
         pytest.importorskip(package)

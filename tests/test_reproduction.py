@@ -114,8 +114,18 @@ def test_a_report_made_in_python_is_reproduced(tmp_path):
     )
     assert reproduce(path).equal
     rs.verify("xor", [[0, 1]], policy="bennett").to_json(path)
-    with pytest.raises(InputError, match="was made in Python from values that only its program"):
+    with pytest.raises(InputError, match="was made in Python from values that only its") as caught:
         reproduce(path)
+    assert "(rs.save, numpy.save)" in str(caught.value)
+
+
+def test_what_the_refusal_says_makes_a_report_that_is_reproduced(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rs.save(rs.from_arrays([[[1, 1]]], name="mine"), "MODEL.npz")
+    np.save("ROWS.npy", [[0, 1], [1, 1]])
+    assert main(["verify", "MODEL.npz", "--data", "ROWS.npy", "--json"]) == 0
+    Path("report.json").write_text(capsys.readouterr().out)
+    assert reproduce("report.json").equal
 
 
 # --- files that moved or changed ------------------------------------------------------------------

@@ -165,7 +165,7 @@ def test_bad_input(call, words):
 @pytest.mark.parametrize("name", ["grassberger", "nsb"])
 def test_without_scipy_the_extra_is_named(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
-    with pytest.raises(InputError, match=r"pip install 'revsim\[stats\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[stats\]' in its clone"):
         estimator(name)
     assert estimator("chao_shen")([2, 2], 2) > 0
 

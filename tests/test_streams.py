@@ -80,6 +80,13 @@ def test_alternation_breaks_the_toggle_bound_and_is_named() -> None:
         assert stream_identity(stream).holds
 
 
+def test_a_calm_neuron_below_its_toggle_rate_is_noticed() -> None:
+    pairs = Ensemble("pairs", np.array([(0, 0), (0, 1), (1, 1), (1, 0)]))
+    stream = stream_ledger(["a"], pairs.rows[:, :1] > 0, pairs.rows[:, 1:] > 0, pairs)
+    assert stream_identity(stream).holds and not stream.restless
+    assert not stream_identity(replace(stream, changed=stream.given_next + 0.1)).holds
+
+
 # --- stationarity ---------------------------------------------------------------------------------
 
 

@@ -17,7 +17,8 @@ from revsim.errors import InputError
 
 BORDER = """\
 basis fredkin: bits on two rails; Fredkins keep the number of ones. NOTs supply
-constant ones and take them back, CNOTs split inputs into rails and join them"""
+constant ones and take them back, CNOTs split inputs into rails and join them
+(row border: those that belong to no layer)"""
 
 
 def add_verbs(verbs: Any) -> None:
@@ -83,7 +84,7 @@ def _count(options: argparse.Namespace) -> int:
     from revsim.report.counting import count_circuit, render_counts
 
     circuit = circuit_of(options, options.policy, options.input)
-    counted = count_circuit(circuit)
+    counted = count_circuit(circuit, options.basis)
     if options.json:
         print_json(counted)
     else:

@@ -39,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CheckError as error:
         return _say(error, 1)
     except MemoryError:
-        return _say("not enough memory: use fewer rows (--ensemble random:ROWS)", 2)
+        return _say(
+            f"not enough memory for {options.verb}: ask for less, such as fewer rows or paths", 2
+        )
     except KeyboardInterrupt:
         return 130
     except OSError as error:

@@ -39,13 +39,14 @@ def policy_options(parser: argparse.ArgumentParser, default: str) -> None:
 def temperature_options(parser: argparse.ArgumentParser) -> None:
     """`--temperature` of the device and `--efficiency` of its refrigerator."""
     parser.add_argument(
-        "--temperature", type=float, default=300.0, metavar="K", help="of the device, in kelvin"
+        "--temperature", type=float, default=300.0, metavar="K", help="of the device, 1e-12..1e12 K"
     )
     parser.add_argument(
         "--efficiency",
         type=float,
         metavar="E",
-        help="of a refrigerator from there to 300 K, as a fraction of Carnot: adds wall energy",
+        help="of a refrigerator from there to 300 K, as a fraction of Carnot, 1e-9..1: adds wall "
+        "energy",
     )
 
 

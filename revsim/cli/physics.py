@@ -27,7 +27,7 @@ def add_verbs(verbs: Any) -> None:
         "name", nargs="?", default="list", metavar="NAME", help="list (default), all, or a name"
     )
     experiment.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
-    experiment.add_argument("--folder", metavar="F", help="of all: write NAME.json and NAME.png")
+    experiment.add_argument("--folder", metavar="F", help="of all: NAME.json and NAME.png in it")
 
     energy = add_verb(verbs, "energy", _energy, "from one erased bit to a memory access, in joules")
     energy.add_argument("model", nargs="?", metavar="MODEL", help="also its inferences, as rungs")
@@ -54,6 +54,9 @@ def _experiment(options: argparse.Namespace) -> int:
 
     chosen = [experiment(name) for name in (NAMES if options.name in ("list", "all") else ())]
     if options.name == "list":
+        for option, value in (("--plot", options.plot), ("--folder", options.folder)):
+            if value is not None:
+                raise InputError(f"{option} is for what runs: name an experiment, or all of them")
         if options.json:
             print_json([{"number": e.number, "name": e.name, "title": e.title} for e in chosen])
         else:
@@ -86,8 +89,8 @@ def _all_experiments(options: argparse.Namespace, chosen: Sequence[Any]) -> int:
 
     if options.plot is not None:
         raise InputError("--plot is for one experiment; for all of them give --folder F")
-    if options.folder is not None and not Path(options.folder).is_dir():
-        raise InputError(f"{options.folder}: there is no such folder")
+    if options.folder is not None:
+        _make_folder(Path(options.folder))
     everything = []
     for found in chosen:
         with progress(f"running experiment {found.name}"):
@@ -103,6 +106,18 @@ def _all_experiments(options: argparse.Namespace, chosen: Sequence[Any]) -> int:
     if options.json:
         print_json(everything)
     return 0
+
+
+def _make_folder(folder: Path) -> None:
+    """The folder as a new one where there is none, its parent being there."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        raise InputError(f"{folder}: there is no folder {folder.parent}; make it first") from None
+    except FileExistsError:
+        raise InputError(f"{folder}: is a file, not a folder") from None
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made: {error.strerror}") from error
 
 
 def _energy(options: argparse.Namespace) -> int:

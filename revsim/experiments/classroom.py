@@ -18,6 +18,8 @@ SEED = 17
 STEP = 2e-3
 PATHS = {2.0: 60_000, 10.0: 20_000, 20.0: 10_000, 50.0: 6_000, 200.0: 4_000}
 """Paths for each duration: more where they are short and the work is scattered."""
+MIDDLE = (10.0, 20.0, 50.0)
+"""Durations long enough for 1/tau and short enough that hardly an erasure fails."""
 HALVED = 2.0
 """Duration at which the time step is halved: the forces are swept fastest there."""
 SIGMAS = 3.0
@@ -51,19 +53,21 @@ def _run() -> Outcome:
         exact[tau].mean_work > bounds[tau] and sampled[tau].mean_work.off(bounds[tau]) > -SIGMAS
         for tau in PATHS
     )
-    tail = (exact[50.0].mean_work - LN2) * 50.0
     least = transport_coefficient()
     slow = exact[200.0]
-    scaled = [(exact[tau].mean_work - LN2) * tau for tau in PATHS]
-    inverse = 0 < max(scaled) < 2 * min(scaled)  # over durations that differ a hundredfold
+    scaled = {tau: (exact[tau].mean_work - LN2) * tau for tau in PATHS}
+    tail = [scaled[tau] for tau in MIDDLE]
+    straight = 0 < max(tail) < 1.1 * min(tail)
+    # over durations that differ a hundredfold
+    inverse = straight and 0 < max(scaled.values()) < 2 * min(scaled.values())
     holds = worst <= SIGMAS and kept and inverse
     sentence = (
-        f"Work falls {'as' if inverse else 'NOT as'} 1/tau from {exact[2.0].mean_work:.2f} to "
-        f"{slow.mean_work:.3f} k_B T (ln 2 = {LN2:.3f}), {tail / least:.1f} times the "
-        f"least excess; all {len(off)} sampled averages lie within {at_most(worst, '.1f')} "
-        f"standard errors, E[exp(-W); right] = 1/2 included; the finite-time "
-        f"bound is {'never' if kept else 'sometimes'} violated; without tilt "
-        f"{control[200.0]:.3f} k_B T remain."
+        f"Work falls from {exact[2.0].mean_work:.2f} to {slow.mean_work:.3f} k_B T (ln 2 = "
+        f"{LN2:.3f}) at tau 2 to 200: {'as' if straight else 'NOT as'} 1/tau at 10 to 50, "
+        f"{tail[-1] / least:.1f} times the least excess; {scaled[200.0] / least:.1f} at 200, where "
+        f"{1 - slow.success:.1%} fail. All {len(off)} sampled averages lie within "
+        f"{at_most(worst, '.1f')} standard errors, E[exp(-W); right] = 1/2 too; the finite-time "
+        f"bound {'holds' if kept else 'is VIOLATED'}; without tilt {control[200.0]:.3f} remain."
     )
     return Outcome(
         holds=holds,
@@ -72,8 +76,9 @@ def _run() -> Outcome:
             "slowest_mean_work_kT": slow.mean_work,
             "slowest_success": slow.success,
             "slowest_least_work_given_errors_kT": partial_erasure(1 - slow.success),
-            "excess_times_tau_at_50": tail,
-            "excess_times_tau_greatest_over_least": max(scaled) / min(scaled),
+            "excess_times_tau_at_50": scaled[50.0],
+            "excess_times_tau_at_200": scaled[200.0],
+            "excess_times_tau_greatest_over_least": max(scaled.values()) / min(scaled.values()),
             "least_excess_times_tau": least,
             "control_at_200_kT": control[200.0],
             "worst_deviation_standard_errors": worst,
@@ -121,6 +126,14 @@ def _run() -> Outcome:
 def transport_coefficient() -> float:
     """W2^2 of the wells: least excess work times tau, in k_B T length^2 / D."""
     return _bound(1.0, 0.0) - LN2
+
+
+def _counts() -> str:
+    (short, many), *_, (long, few) = PATHS.items()
+    return (
+        f"{many:,} paths at tau = {short:g} down to {few:,} at {long:g} "
+        f"({sum(PATHS.values()):,} at all speeds together)"
+    )
 
 
 def _first(tau: float, exact: Averages, sampled: Paths) -> tuple[Any, ...]:
@@ -174,7 +187,7 @@ def _draw(outcome: Outcome, figure: Any) -> None:
     middle.set_xticks(tau, [f"{t:g}" for t in tau])
     middle.set_xticks([], minor=True)
     middle.set_ylabel("<W> - ln 2, k_B T")
-    middle.set_title("Excess work falls as 1 / tau", fontsize=10)
+    middle.set_title("Excess work falls as 1 / tau while few fail", fontsize=10)
     middle.legend(fontsize=8)
     places = np.arange(len(tau))
     for name, shift, marker, colour, label in (
@@ -210,16 +223,17 @@ EXPERIMENT = Experiment(
     name="classroom",
     title="One bit in a double well, erased at five speeds",
     hypothesis=(
-        "The mean work of an erasure falls to k_B T ln 2 as 1/tau, E[exp(-W); ends on the right] "
-        "is 1/2 at every speed, and no average falls below the finite-time bound."
+        "The mean work of an erasure falls to k_B T ln 2 as 1/tau while few fail, E[exp(-W); "
+        "right] is 1/2 at every speed, and no average falls below the finite-time bound."
     ),
     measurement=(
         "Overdamped Langevin paths (Heun, seeded) against the Smoluchowski equation on a grid, "
-        f"barrier 8 k_B T, four equal stages; {sum(PATHS.values()):,} paths, tau in length^2 / D; "
-        "'off' in standard errors; the time step is halved once."
+        f"barrier 8 k_B T, four equal stages; {_counts()}, tau in "
+        "length^2 / D; 'off' in standard errors; the time step is halved once."
     ),
     failure=(
-        "An excess work times tau that doubles between durations, an average more than "
+        "An excess work times tau that differs by a tenth between tau = 10 and 50 or twofold "
+        "between any two, an average more than "
         f"{SIGMAS:g} standard errors off (step too long: halve it), or a mean below the bound."
     ),
     source="Jun, Gavrilov and Bechhoefer, arXiv 1408.5089; Proesmans et al., arXiv 2006.03242",

@@ -80,12 +80,14 @@ def _run() -> Outcome:
     reaches = abs((kept[last] + resets[last]) / floor - 1) < 0.05
     loses = loops[-1] > 10 * floor and loops[-1] > loops[-2] / 2
     agrees = abs(float(noisy.mean()) - work[NOISY]) < 4 * error
+    slowest = TIMES[-1]
+    beyond = f", extrapolated ({limit:.0f}/tau) {limit / last:.3f} at {last:,.0f}"
     sentence = (
-        f"Driven slowly with its input kept, the {NETWORK} network dissipates {limit:.0f}/tau, to "
-        f"{limit / last:.3f} k_B T{' and on to 0' if falls else ''}; reset neuron by neuron it "
-        f"keeps a floor of {kept[last] + resets[last]:.2f} k_B T (class L: sum h2(p) = "
-        f"{floor:.2f}); bistable neurons lose {loops[-1]:.0f} k_B T "
-        f"even at tau = {max(latch):,.0f}."
+        f"Driven slowly with its input kept, the {NETWORK} network dissipates "
+        f"{'as' if falls else 'NOT as'} 1/tau: simulated {work[slowest]:.3f} k_B T at tau = "
+        f"{slowest:,.0f}{beyond if falls else ''}; reset neuron by neuron it keeps a floor of "
+        f"{kept[last] + resets[last]:.2f} (class L: sum h2(p) = {floor:.2f}); bistable neurons "
+        f"lose {loops[-1]:.0f} even at tau = {max(latch):,.0f}."
     )
     return Outcome(
         holds=falls and reaches and loses and agrees and right,
@@ -189,8 +191,10 @@ EXPERIMENT = Experiment(
     ),
     measurement=(
         f"Quadratic penalties of stiffness {STIFFNESS:g} k_B T; inputs taken from 0 to each of the "
-        "four values and back; work of all neurons; then a tuned reset of each neuron's one-bit "
-        "state in the same time (k0 = kappa), and neurons with two wells in place of one."
+        "four values and back; work of all neurons, simulated to tau = "
+        f"{TIMES[-1]:,.0f} and extrapolated by the slow limit's formula beyond; then a tuned reset "
+        "of each neuron's one-bit state in the same time (k0 = kappa), and neurons with two wells "
+        "in place of one."
     ),
     failure=(
         "Work that stays at large tau without a reset, a floor other than the ledger's, noise that "

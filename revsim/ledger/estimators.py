@@ -18,7 +18,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from revsim.errors import InputError
+from revsim.errors import InputError, missing
+from revsim.simulator.ensemble import probabilities
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -162,7 +163,7 @@ def _special(name: str) -> Any:
     try:
         from scipy import special
     except ImportError as error:
-        raise InputError(f"estimator {name} needs scipy: pip install 'revsim[stats]'") from error
+        raise missing(f"estimator {name}", "scipy", "stats") from error
     return special
 
 
@@ -228,7 +229,7 @@ def expected_plug_in(p: npt.ArrayLike, rows: int) -> float:
     """
     k = np.arange(1, rows + 1)
     terms = -(k / rows) * np.log2(k / rows)
-    return float(sum((_binomial(q, rows)[1:] * terms).sum() for q in _distribution(p)))
+    return float(sum((_binomial(q, rows)[1:] * terms).sum() for q in probabilities(p, "p")))
 
 
 def expected_miller_madow(p: npt.ArrayLike, rows: int) -> float:
@@ -239,16 +240,9 @@ def expected_miller_madow(p: npt.ArrayLike, rows: int) -> float:
     >>> round(expected_miller_madow([0.5, 0.5], 10), 6)
     0.995492
     """
-    q = _distribution(p)
+    q = probabilities(p, "p")
     seen = float((1 - (1 - q) ** rows).sum())
     return expected_plug_in(q, rows) + (seen - 1) / (2 * rows * LN2)
-
-
-def _distribution(p: npt.ArrayLike) -> Floats:
-    given: Floats = np.asarray(p, dtype=np.float64)
-    if given.ndim != 1 or not bool((given >= 0).all()) or abs(float(given.sum()) - 1) > 1e-9:
-        raise InputError("p must be a list of probabilities that add up to 1")
-    return given
 
 
 def _binomial(p: float, rows: int) -> Floats:

@@ -13,23 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
+from revsim.simulator.ensemble import probabilities
 from revsim.simulator.tally import Distribution, GateTally, Tally
 
 Floats = npt.NDArray[np.float64]
 SHOWN = 8
 """Most reasons that are put into words; all are counted."""
-
-
-def probabilities(values: npt.ArrayLike, what: str) -> Floats:
-    """A distribution as float64 [cells], or an InputError where it is none (sum 1 to 1e-9)."""
-    p = np.asarray(values, dtype=np.float64)
-    if p.ndim != 1 or not len(p):
-        raise InputError(f"{what}: expected a list of probabilities, got shape {p.shape}")
-    if not bool(np.isfinite(p).all()) or bool((p < 0).any()):
-        raise InputError(f"{what}: every probability must lie in 0..1")
-    if abs(float(p.sum()) - 1) > 1e-9:
-        raise InputError(f"{what}: probabilities add up to {float(p.sum()):.9g}, not to 1")
-    return p
 
 
 def cross_entropy(p: npt.ArrayLike, q: npt.ArrayLike) -> float:

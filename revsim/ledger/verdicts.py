@@ -57,10 +57,14 @@ def signed(bits: float) -> str:
 
 def in_words(reading: str, compared: Sequence[Comparison], counted: Activity) -> str:
     """One reading in words: which quantities meet it, by how much, which fall short, which neurons
-    are why, and what is not compared and why."""
+    are why, and what is not compared and why. A reading of 0 bits is met by anything, which is
+    said in place of it."""
     about = [c for c in compared if c.reading == reading]
     if not about:
         return ""
+    if about[0].reading_bits == 0:
+        ever = "ever changes" if counted.active_neurons else "is ever active"
+        return f"{reading}, 0.000: nothing to compare: no neuron {ever} in these rows"
     parts = []
     for holds, words in ((True, "met by"), (False, "not met by")):
         found = [

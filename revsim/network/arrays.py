@@ -11,6 +11,7 @@ import numpy.typing as npt
 from revsim.errors import InputError
 from revsim.network.network import Network
 from revsim.network.operators import (
+    ROUNDINGS,
     Argmax,
     Clamp,
     Dense,
@@ -84,13 +85,18 @@ def from_arrays(
         known = output in ACTIVATIONS
         hint = '; for that give activation= and output="activation"' if known else ""
         raise InputError(f"unknown output {output!r}; choose one of {OUTPUTS}{hint}")
-    if len(weights) == 0:
+    if rounding not in ROUNDINGS:
+        raise InputError(f"unknown rounding {rounding!r}; choose one of {', '.join(ROUNDINGS)}")
+    layers = _layers(weights, "weights")
+    if layers == 0:
         raise InputError("weights: at least one layer is needed")
     for what, given in (("biases", biases), ("shifts", shifts), ("thresholds", thresholds)):
-        if given is not None and len(given) != len(weights):
-            raise InputError(f"{what}: {len(given)} given for {len(weights)} layers")
-    if accumulator_bits is not None and not 1 <= accumulator_bits <= 62:
+        if given is not None and _layers(given, what) != layers:
+            raise InputError(f"{what}: {len(given)} given for {layers} layers")
+    if accumulator_bits is not None and accumulator_bits not in range(1, 63):
         raise InputError(f"accumulator_bits must lie in 1..62, got {accumulator_bits}")
+    if activation_range is not None:
+        activation_range = _two(activation_range, "activation_range")
     operators: list[Operator] = []
     for k, layer_weights in enumerate(weights):
         where = f"layer{k + 1}"
@@ -98,13 +104,13 @@ def from_arrays(
         n = w.shape[0]
         bias = np.zeros(n, np.int64) if biases is None else integers(biases[k], f"{where}: bias", 1)
         operators.append(Dense(w, bias, accumulator_bits))
-        last = k == len(weights) - 1
+        last = k == layers - 1
         if last and output == "argmax":
             operators.append(Argmax())
         elif not (last and output == "none"):
             operators += _activation(k, n, where, activation, thresholds, shifts, rounding)
             if activation_range is not None and activation in ("relu", "none"):
-                operators.append(Clamp(int(activation_range[0]), int(activation_range[1])))
+                operators.append(Clamp(*activation_range))
     inputs = integers(weights[0], "layer1: weights", 2).shape[1]
     if not isinstance(input_range, Sequence | np.ndarray) or len(input_range) != 2:
         raise InputError(f"input_range: expected (least, greatest), got {input_range!r}")
@@ -115,6 +121,21 @@ def from_arrays(
         for v in input_range
     )
     return Network(name, low, high, tuple(operators))
+
+
+def _layers(given: Sequence[npt.ArrayLike], what: str) -> int:
+    """How many layers are given, or an InputError where it is no list of them."""
+    if not isinstance(given, Sequence) and np.ndim(given) == 0:
+        raise InputError(f"{what}: expected a list with one entry a layer, got {given!r}")
+    return len(given)
+
+
+def _two(given: tuple[int, int], what: str) -> tuple[int, int]:
+    """Least and greatest as Python integers, or an InputError."""
+    ends = integers(given, what)
+    if ends.shape != (2,):
+        raise InputError(f"{what}: expected (least, greatest), got {given!r}")
+    return int(ends[0]), int(ends[1])
 
 
 def _bad_range(values: npt.ArrayLike, inputs: int) -> Integers:

@@ -11,6 +11,7 @@ that act on each value by itself, on all of them or, inside a `Part`, on some co
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from numbers import Integral
 from typing import Final
 
 import numpy as np
@@ -273,12 +274,16 @@ TABLE_LIMIT: Final = 256
 def table(function: Callable[[int], int], low: int = -128, high: int = 127) -> Table:
     """The `Table` of a Python function on the integers low..high (at most 256 of them).
 
-    Raises InputError where the function gives no integer.
+    Raises InputError where the function gives no integer, or one of 2^62 and more in size.
 
     >>> half = table(lambda z: z // 2, 0, 7)
     >>> half.values.tolist()
     [0, 0, 1, 1, 2, 2, 3, 3]
     """
+    if not callable(function):
+        raise InputError(f"a table is made of a function, not of {function!r}")
+    if not (isinstance(low, Integral) and isinstance(high, Integral)):
+        raise InputError(f"a table goes from one integer to another, not {low!r}..{high!r}")
     if not 1 <= high - low + 1 <= TABLE_LIMIT:
         raise InputError(f"a table takes 1 to {TABLE_LIMIT} integers, {low}..{high} are others")
     entries = []
@@ -290,6 +295,8 @@ def table(function: Callable[[int], int], low: int = -128, high: int = 127) -> T
             raise InputError(f"the table's function gives {value!r} for {z}, no integer") from None
         if whole != value:
             raise InputError(f"the table's function gives {value!r} for {z}; round it first")
+        if abs(whole) >= 1 << 62:
+            raise InputError(f"the table's function leaves -2^62..2^62 at {z}: too large")
         entries.append(whole)
     return Table(low, np.array(entries, dtype=np.int64))
 

@@ -10,16 +10,20 @@ from typing import Final
 
 from revsim.errors import InputError
 from revsim.physics.landauer import check_temperature
-from revsim.physics.quantities import not_negative, positive, share
+from revsim.physics.quantities import not_negative, positive, within
 
 WALL_K: Final = 300.0
 """Where refrigerators leave their heat unless said otherwise."""
+
+EFFICIENCIES: Final = (1e-9, 1.0)
+"""Least and greatest fraction of Carnot that is taken: 1 is ideal, the least far below any
+refrigerator's."""
 
 
 def specific_power(cold_k: float, efficiency: float = 1.0, wall_k: float = WALL_K) -> float:
     """Watts at the wall per watt lifted from `cold_k`: (T_h/T_c - 1) / efficiency.
 
-    efficiency: fraction of Carnot, above 0 and at most 1. Raises InputError outside, and for a
+    efficiency: fraction of Carnot, in `EFFICIENCIES`. Raises InputError outside, and for a
     device that is warmer than the wall.
 
     >>> round(specific_power(4.2), 6)
@@ -32,7 +36,8 @@ def specific_power(cold_k: float, efficiency: float = 1.0, wall_k: float = WALL_
             f"a refrigerator cools: the device's {cold_k:g} K must not be above the wall's "
             f"{wall_k:g} K"
         )
-    return (wall_k / cold_k - 1) / share(efficiency, "efficiency, a fraction of Carnot,")
+    fraction = within(efficiency, EFFICIENCIES, "efficiency, a fraction of Carnot,")
+    return (wall_k / cold_k - 1) / fraction
 
 
 def check_refrigerator(cold_k: float, efficiency: float | None) -> None:

@@ -12,7 +12,13 @@ from typing import Final
 from revsim.errors import InputError
 from revsim.physics.adiabatic import ramp_energy, resonator_loss, threshold_residue
 from revsim.physics.landauer import energy_j
-from revsim.physics.quantities import not_negative, positive, share
+from revsim.physics.quantities import not_negative, positive, share, within
+
+TICKS: Final = (1e-15, 1e3)
+"""Least and greatest tick in s that are taken: far shorter and far longer than any clock's."""
+
+LEAKAGES: Final = (0.0, 1.0)
+"""Least and greatest leakage power of a cell in W that are taken."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,7 @@ def schedule(family: str, depth: int, tick_s: float) -> Schedule:
     """
     chosen = family_of(family)
     positive(depth, "depth")
-    positive(tick_s, "tick", "s")
+    within(tick_s, TICKS, "tick", "s")
     interval = chosen.interval(depth)
     return Schedule(depth * tick_s, interval * tick_s, chosen.phases(depth), -(-depth // interval))
 
@@ -242,7 +248,7 @@ def operation_energy(
     resonator = 0.0 if stored_j is None or quality is None else resonator_loss(stored_j, quality)
     return OperationEnergy(
         ramp_j=0.0 if loaded else moves * ramp,
-        leak_j=cells * not_negative(cell.leakage_w, "leakage power") * held,
+        leak_j=cells * within(cell.leakage_w, LEAKAGES, "leakage power", "W") * held,
         residue_j=moves / 2 * residue if chosen.semi_adiabatic else 0.0,
         resonator_j=resonator,
         erase_j=energy_j(not_negative(erased_bits, "number of erased bits"), temperature_k),

@@ -22,6 +22,12 @@ from revsim.physics.smoluchowski import REACH, equilibrium
 STEP = 8e-3
 """Time step times the height of the barrier, in length^2 / D: 1e-3 for 8 k_B T."""
 PATHS_LIMIT = 1 << 26
+STEPS_LIMIT = 1 << 22
+"""Steps of a path: their table takes 128 MiB."""
+WORK_LIMIT = 1 << 35
+"""Steps of all paths together: minutes on one core."""
+SHORTEST = 1e-9
+"""Least duration: nothing moves in it, and the least work, which grows as 1 / tau, is finite."""
 STREAM = np.uint64(1)
 """Philox stream of the starting points; stream 0 is the noise."""
 
@@ -87,7 +93,8 @@ def simulate(
     """Drive `paths` particles from equilibrium for a time tau (in length^2 / D).
 
     step: largest time step, by default STEP over the barrier; threads: default all cores, never
-    changes a number. Raises InputError for counts, steps or seeds out of range.
+    changes a number. Raises InputError for counts, steps or seeds out of range, and for more steps
+    than STEPS_LIMIT a path or WORK_LIMIT in all.
 
     >>> from revsim.physics.double_well import ERASE
     >>> found = simulate(DoubleWell(), ERASE, 2.0, 512)
@@ -107,7 +114,18 @@ def simulate(
         )
     if threads is not None and threads < 1:
         raise InputError(f"threads must be 1 or more, got {threads}")
+    longest = STEPS_LIMIT * step
+    if not SHORTEST <= tau <= longest:
+        raise InputError(
+            f"the duration tau must lie in {SHORTEST:g}..{math.floor(longest):,} (steps of "
+            f"{step:g} for a barrier of {well.barrier:g} k_B T), got {tau:g}"
+        )
     steps = 4 * max(1, math.ceil(tau / step / 4))
+    if steps * paths > WORK_LIMIT:
+        raise InputError(
+            f"{paths:,} paths of {steps:,} steps are too many: use at most {WORK_LIMIT // steps:,} "
+            f"paths, or a tau of {0.99 * WORK_LIMIT / paths * step:.3g}"
+        )
     dt = tau / steps
     k0, k1 = np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)
     start = _starts(well, protocol, paths, k0, k1)

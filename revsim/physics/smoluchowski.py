@@ -14,6 +14,9 @@ from revsim.physics.double_well import DoubleWell, Floats, Protocol, check_durat
 
 CELLS = 882
 REACH = 2.2
+EDGE = 118.0
+"""Energy in k_B T above the wells at which the grid ends: that of a barrier of 8 k_B T at REACH.
+Far above it there is only roundoff, which exp(-W) magnifies faster than a stiff step damps it."""
 STEPS = 4000
 """Grid and steps: twice as fine changes the mean work of theory's protocol by less than 1e-4."""
 
@@ -41,13 +44,14 @@ def averages(
     tau: float,
     steps: int = STEPS,
     cells: int = CELLS,
-    reach: float = REACH,
+    reach: float | None = None,
 ) -> Averages:
     """Drive the equilibrium of the protocol's start for a time tau (in length^2 / D).
 
-    Crank-Nicolson on `cells` cells over -reach..reach, in `steps` steps with parameters taken at
-    their middles. Jarzynski (1997): E[exp(-W)] = Z_end / Z_start at any speed; restricted to the
-    paths that end on the right it is Z_right / Z_start.
+    Crank-Nicolson on `cells` cells over -reach..reach (by default where the two wells rise to EDGE,
+    at most REACH), in `steps` steps with parameters taken at their middles. Jarzynski (1997):
+    E[exp(-W)] = Z_end / Z_start at any speed; restricted to the paths that end on the right it is
+    Z_right / Z_start.
 
     >>> from revsim.physics.double_well import ERASE
     >>> found = averages(DoubleWell(), ERASE, 2.0, steps=400, cells=221)
@@ -55,6 +59,8 @@ def averages(
     (0.5, 1.0)
     """
     check_duration(tau)
+    if reach is None:  # U = E_b (x^2 - 1)^2 above the wells
+        reach = min(REACH, math.sqrt(1 + math.sqrt(EDGE / well.barrier)))
     x = np.linspace(-reach, reach, cells)
     g, f = protocol.stepwise(steps)
     start = equilibrium(well, x, float(g[0]), float(f[0]))

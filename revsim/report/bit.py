@@ -10,10 +10,14 @@ from revsim.physics.landauer import BOLTZMANN
 from revsim.physics.langevin import simulate
 from revsim.physics.smoluchowski import averages
 from revsim.physics.transport import least_work, of_well
-from revsim.physics.two_level import LN2
+from revsim.physics.two_level import LN2, partial_erasure
 from revsim.report.tables import WIDTH, plain_table
 
 TEMPERATURE_K = 300.0
+RARE = 0.1
+"""Failures rarer than that hold much of the mean of exp(-W) in few paths."""
+ROUNDOFF = 1e-9
+"""Failures rarer than that are not told from none on the grid."""
 
 
 def measure_bit(
@@ -30,7 +34,7 @@ def measure_bit(
     well = DoubleWell(barrier)
     sampled = simulate(well, ERASE, tau, paths, seed, threads=threads)
     exact = averages(well, ERASE, tau)
-    start = of_well(well)
+    error = max(0.0, 1 - exact.success)
     pairs = {
         "mean_work": sampled.mean_work,
         "success": sampled.success,
@@ -51,7 +55,9 @@ def measure_bit(
             "jarzynski_all": exact.everywhere,
         },
         "ln2": LN2,
-        "least_work": least_work(start, tau, max(0.0, 1 - exact.success)),
+        "least_work_given_errors": partial_erasure(error),
+        "least_work": least_work(of_well(well), tau, error),
+        "failed_paths": int((sampled.end <= 0).sum()),
         "below_ln2": float((sampled.work < LN2).mean()),
     }
 
@@ -79,8 +85,25 @@ def render_bit(found: dict[str, Any]) -> str:
     heat = found["exact"]["mean_work"] * BOLTZMANN * TEMPERATURE_K
     return (
         f"{console.export_text()}\n"
-        f"Landauer: ln 2 = {found['ln2']:.4f} k_B T; least work in this time: "
-        f"{found['least_work']:.4f} k_B T\n"
+        f"{_trap(found)}"
+        f"Landauer: ln 2 = {found['ln2']:.4f} k_B T, which errors lower: ln 2 - h(e) = "
+        f"{found['least_work_given_errors']:.4f} k_B T\n"
+        f"least work in this time, with these errors: {found['least_work']:.4f} k_B T\n"
         f"{found['below_ln2']:.1%} of the paths cost less than ln 2; "
         f"the mean is {1e21 * heat:.4f} zJ at {TEMPERATURE_K:.0f} K\n"
+    )
+
+
+def _trap(found: dict[str, Any]) -> str:
+    """Where failures are rare: why the mean of exp(-W) over all paths misses the exact one."""
+    exact = found["exact"]
+    error = 1 - exact["success"]
+    if error >= RARE:
+        return ""
+    missing = exact["jarzynski_all"] - exact["jarzynski_right"]
+    rare = f"{error:.1e}" if error > ROUNDOFF else f"less than {ROUNDOFF:.0e}"
+    return (
+        f"The trap: {missing:.4f} of the exact mean of exp(-W), all, sits in rare failures\n"
+        f"({rare} of all, {found['failed_paths']:,} of these paths); "
+        "a sample with few of them is off.\n"
     )

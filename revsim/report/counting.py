@@ -10,12 +10,16 @@ from revsim.circuit.measures import Counts, circuit_depth, circuit_width, counts
 from revsim.report.report import gate_counts
 from revsim.report.tables import WIDTH, paragraph, plain_table
 
+TITLES = {"native": "native gates", "fredkin": "gates in the Fredkin basis"}
 
-def count_circuit(circuit: Circuit) -> dict[str, Any]:
+
+def count_circuit(circuit: Circuit, basis: str = "native") -> dict[str, Any]:
     """Counts per layer and in total, with width, depth and Toffolis per multiply-accumulate.
 
     `toffolis_per_mac_linear` is the linear part, computed and uncomputed, once, whatever the
-    policy. Depth lets gates that share no wire run at once, locals free at time 0.
+    policy. `border`: gates of no layer, which supply constants and split rails in the Fredkin basis
+    (None where there are no layers). basis: that of the circuit given. Depth lets gates that share
+    no wire run at once, locals free at time 0.
     """
     layers: dict[str, Counts] = {}
     total = Counts()
@@ -28,6 +32,7 @@ def count_circuit(circuit: Circuit) -> dict[str, Any]:
     linear = sum(layer.linear_toffolis for layer in circuit.layers)
     return {
         "circuit": circuit.name,
+        "basis": basis,
         "policy": circuit.policy,
         "input": circuit.input_choice,
         "layers": [
@@ -42,6 +47,7 @@ def count_circuit(circuit: Circuit) -> dict[str, Any]:
             }
             for layer in circuit.layers
         ],
+        "border": gate_counts(layers.get("", Counts())) if circuit.layers else None,
         "total": {
             **gate_counts(total),
             "toffoli_equivalent": total.toffoli_equivalent,
@@ -59,7 +65,7 @@ def render_counts(counted: dict[str, Any]) -> str:
     written = counted["policy"] == "as_written"
     chosen = "" if written else f"; {counted['policy']}, {counted['input']}"
     table = plain_table(
-        f"{counted['circuit']}: native gates{chosen}",
+        f"{counted['circuit']}: {TITLES[counted['basis']]}{chosen}",
         "layer",
         "Toffoli",
         "CNOT",
@@ -69,7 +75,10 @@ def render_counts(counted: dict[str, Any]) -> str:
         "ERASE",
         "all gates",
     )
-    for row in (*counted["layers"], {"name": "total", **counted["total"]}):
+    rows = [*counted["layers"], {"name": "total", **counted["total"]}]
+    if counted["border"] is not None and counted["border"]["gates"]:
+        rows.insert(-1, {"name": "border", **counted["border"]})
+    for row in rows:
         style = "bold" if row["name"] == "total" else None
         figures = [row[k] for k in ("toffoli", "cnot", "not", "fredkin")]
         figures += [row["swap"] + row["mcx"], row["erase"], row["gates"]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from revsim.circuit.measures import Counts
-from revsim.errors import InputError
+from revsim.errors import missing
 from revsim.files import write_whole
 from revsim.ledger.comparison import Activity, Comparison
 from revsim.ledger.gates import CircuitLoss
@@ -23,7 +23,7 @@ from revsim.ledger.reference import LayerEntropies
 from revsim.ledger.stream_device import StreamReport
 from revsim.ledger.verdicts import Condition, in_words
 from revsim.physics.cooling import WALL_K, wall_energy
-from revsim.physics.landauer import energy_j, negentropy_j_per_k
+from revsim.physics.landauer import in_unit, negentropy_j_per_k
 
 SCHEMA = "revsim verify 1"
 
@@ -117,7 +117,7 @@ class Table:
         try:
             import pandas
         except ImportError as error:
-            raise InputError("to_pandas needs pandas: pip install 'revsim[pandas]'") from error
+            raise missing("to_pandas", "pandas", "pandas") from error
         return pandas.DataFrame(list(self.rows), columns=list(self.columns))
 
     def __len__(self) -> int:
@@ -231,7 +231,7 @@ class Report:
         bits = {name: getattr(total, name) for name in LADDER}
         bits["active_neurons"] = self.activity.active_neurons
         bits["changed_neurons"] = self.activity.changed_neurons
-        joules = {k: energy_j(v, self.temperature_k) for k, v in bits.items()}
+        joules = {k: in_unit(v, "J", self.temperature_k) for k, v in bits.items()}
         out: dict[str, Any] = {
             "temperature_k": self.temperature_k,
             "scope": self.scope,
@@ -242,7 +242,7 @@ class Report:
         if self.efficiency is not None:
             lift = self.temperature_k, self.efficiency
             out["wall_k"], out["efficiency"] = WALL_K, self.efficiency
-            out["wall_joules"] = {k: wall_energy(v, *lift) for k, v in joules.items()}
+            out["wall_joules"] = {k: wall_energy(max(0.0, v), *lift) for k, v in joules.items()}
         return out
 
     def to_json(self, path: str | Path | None = None) -> str:

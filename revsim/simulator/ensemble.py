@@ -7,6 +7,7 @@ have no ceiling; a data set of mostly distinct rows has one: no joint entropy ex
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,12 @@ def checked(rows: Rows, weights: Any | None, what: str) -> tuple[Rows, Integers 
             else f"{what}: shape {rows.shape}; expected [rows, inputs]"
         )
     if rows.dtype.kind not in "iub":
-        if rows.dtype.kind != "f" or not bool(np.isfinite(rows).all()):
-            raise InputError(f"{what}: rows must be finite integers, got {rows.dtype}")
+        if rows.dtype.kind != "f":
+            raise InputError(f"{what}: rows must be integers, got {rows.dtype}")
+        if not bool(np.isfinite(rows).all()):
+            place = np.argwhere(~np.isfinite(rows))[0]
+            value = rows[tuple(place)]
+            raise InputError(f"{what}: row {place[0]}, input {place[1]} is {value}, no integer")
         if bool((rows != np.floor(rows)).any()):
             raise InputError(f"{what}: rows contain fractions; quantise to integers first")
     if weights is None:
@@ -90,8 +95,11 @@ def checked(rows: Rows, weights: Any | None, what: str) -> tuple[Rows, Integers 
     if given.shape != (len(rows),):
         raise InputError(f"{what}: weights have shape {given.shape}; expected [{len(rows)}]")
     if given.dtype.kind not in "iub":
-        if given.dtype.kind != "f" or not bool(np.isfinite(given).all()):
+        if given.dtype.kind != "f":
             raise InputError(f"{what}: weights must be whole numbers, got {given.dtype}")
+        if not bool(np.isfinite(given).all()):
+            place = int(np.flatnonzero(~np.isfinite(given))[0])
+            raise InputError(f"{what}: the weight of row {place} is {given[place]}, not a number")
         if bool((given != np.floor(given)).any()):
             raise InputError(f"{what}: weights must be whole numbers; multiply them up")
     if bool((given < 0).any()):
@@ -105,7 +113,11 @@ def checked(rows: Rows, weights: Any | None, what: str) -> tuple[Rows, Integers 
 
 def data_set(rows: Rows, weights: Any | None = None, name: str = "data") -> Ensemble:
     """The data set as the ensemble: integers [rows, inputs], optional whole weights [rows]."""
-    rows, checked_weights = checked(np.asarray(rows), weights, f"ensemble {name!r}")
+    try:
+        given = np.asarray(rows)
+    except ValueError as error:
+        raise InputError(f"ensemble {name!r}: rows of unequal length") from error
+    rows, checked_weights = checked(given, weights, f"ensemble {name!r}")
     return Ensemble(name, rows, checked_weights)
 
 
@@ -140,6 +152,27 @@ def uniform(
     return Ensemble(name, rows, None, enumerated=True)
 
 
+def probabilities(values: npt.ArrayLike, what: str) -> npt.NDArray[np.float64]:
+    """A distribution as float64 [cells], or an InputError where it is none (sum 1 to 1e-9).
+
+    >>> probabilities([0.5, 0.5], "a coin").sum()
+    np.float64(1.0)
+    """
+    try:
+        p = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: expected a list of probabilities, got {values!r:.60}") from error
+    if p.ndim != 1 or not len(p):
+        raise InputError(f"{what}: expected a list of probabilities, got shape {p.shape}")
+    for bad, is_not in ((~np.isfinite(p), "no number in 0..1"), (p < 0, "negative")):
+        if bool(bad.any()):
+            place = int(np.flatnonzero(bad)[0])
+            raise InputError(f"{what}: probability {place} is {is_not}, got {p[place]:g}")
+    if abs(float(p.sum()) - 1) > 1e-9:
+        raise InputError(f"{what}: probabilities add up to {float(p.sum()):.9g}, not to 1")
+    return p
+
+
 def product(low: Sequence[int] | Integers, marginals: Sequence[Any], name: str) -> Ensemble:
     """Every input, weighted by a product of marginals (one list of probabilities per input).
 
@@ -147,12 +180,12 @@ def product(low: Sequence[int] | Integers, marginals: Sequence[Any], name: str) 
     probability rounds to 0 drop out.
     """
     lows = np.asarray(low, dtype=np.int64)
+    if not isinstance(marginals, Sequence | np.ndarray):
+        raise InputError(f"ensemble {name}: expected one marginal an input, got {marginals!r:.60}")
     if len(marginals) != len(lows):
         raise InputError(f"ensemble {name}: {len(marginals)} marginals for {len(lows)} inputs")
     for k, marginal in enumerate(marginals):
-        p = np.asarray(marginal, dtype=np.float64)
-        if not bool(np.isfinite(p).all()) or bool((p < 0).any()) or abs(float(p.sum()) - 1) > 1e-9:
-            raise InputError(f"ensemble {name}: the marginal of input {k} is no distribution")
+        probabilities(marginal, f"ensemble {name}: the marginal of input {k}")
     highs = lows + np.array([len(m) for m in marginals]) - 1
     every = uniform(lows, highs, name)
     probability = np.ones(len(every.rows))
@@ -168,9 +201,9 @@ def random_rows(
 ) -> Ensemble:
     """`rows` independent uniform inputs; row r depends on the seed and r only."""
     lows, highs = np.asarray(low, dtype=np.int64), np.asarray(high, dtype=np.int64)
-    if not 1 <= rows <= ENUMERATION_LIMIT:
+    if not isinstance(rows, Integral) or not 1 <= rows <= ENUMERATION_LIMIT:
         raise InputError(f"ensemble random: the number of rows must lie in 1..2^24, got {rows}")
-    if seed < 0:
+    if not isinstance(seed, Integral) or seed < 0:
         raise InputError(f"ensemble random: the seed must be 0 or more, got {seed}")
     chunks = []
     for chunk in range(-(-rows // CHUNK)):
