@@ -185,7 +185,8 @@ def _power(value: float) -> str:
 
 
 def _two(value: float) -> str:
-    return f"{value:.1e}".replace("e-0", "e-")
+    """Two digits, rounded down: these are errors that are still allowed."""
+    return at_least(value, ".1e")
 
 
 COLOURS = {"uncompute": "#54a24b", "activation_reset": "#4c78a8", "conventional": "#e45756"}
