@@ -86,7 +86,7 @@ def _run() -> Outcome:
         f"ANDs, {half['xor_and'].free:.3f} as XOR and AND, an 8-bit adder "
         f"{at_least(smallest, '.1f')} to {at_most(largest, '.1f')}; as functions they lose "
         f"{floor:.3f} and {wide['aig'].map_loss:.3f}, whatever the netlist (to "
-        f"{at_most(apart, '.0e')} bits). Which netlist is best "
+        f"{residual(apart)} bits). Which netlist is best "
         f"{'depends' if depends else 'does not depend'} on the inputs."
     )
     return Outcome(
