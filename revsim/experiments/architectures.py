@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from revsim.experiments.experiment import Experiment, Outcome
-from revsim.experiments.rounding import at_least, at_most, residual
+from revsim.experiments.rounding import at_least, at_most, tolerance
 from revsim.network.handmade import (
     attention,
     attention_scores,
@@ -190,7 +190,7 @@ def _run() -> Outcome:
     sentence = (
         f"{len(found)} examples lose H(X) - H(Y), {abs(least.lost):.0f} to "
         f"{at_most(most.lost, '.2f')} bits, under all {len(POLICIES)} policies (to "
-        f"{residual(deviation)}); bennett with the input kept erases {kept:g}. The function "
+        f"{tolerance(deviation)}); bennett with the input kept erases {kept:g}. The function "
         f"fixes the loss, the circuit what is counted: the {len(free)} that lose nothing pay "
         f"{at_least(dear, '.0f')} bits or more bit by bit under any policy, input destroyed; "
         f"of all, A0 reaches {wide:.0f}."

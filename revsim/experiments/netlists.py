@@ -7,7 +7,7 @@ import numpy as np
 
 from revsim.circuit.logic import Logic, adder
 from revsim.experiments.experiment import Experiment, Outcome
-from revsim.experiments.rounding import at_least, at_most
+from revsim.experiments.rounding import at_least, at_most, tolerance
 from revsim.ledger.gates import CircuitLoss, circuit_loss
 from revsim.report.report import Table
 from revsim.simulator.lanes import planes_of
@@ -86,7 +86,7 @@ def _run() -> Outcome:
         f"ANDs, {half['xor_and'].free:.3f} as XOR and AND, an 8-bit adder "
         f"{at_least(smallest, '.1f')} to {at_most(largest, '.1f')}; as functions they lose "
         f"{floor:.3f} and {wide['aig'].map_loss:.3f}, whatever the netlist (to "
-        f"{residual(apart)} bits). Which netlist is best "
+        f"{tolerance(apart)} bits). Which netlist is best "
         f"{'depends' if depends else 'does not depend'} on the inputs."
     )
     return Outcome(

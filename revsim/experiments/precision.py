@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from revsim.experiments.experiment import Experiment, Outcome
-from revsim.experiments.rounding import at_most, residual
+from revsim.experiments.rounding import at_most, tolerance
 from revsim.ledger.ledgers import Ledgers, ledger_rows, total_of
 from revsim.network.network import Network
 from revsim.network.operators import Dense, Integers, Relu
@@ -133,7 +133,7 @@ def _run() -> Outcome:
     )
     sentence = (
         f"A compiled relu on a uniform word loses what T10 says (to "
-        f"{residual(deviation)} bit), {slope:.3f} bit more per bit of precision (Gaussian "
+        f"{tolerance(deviation)} bit), {slope:.3f} bit more per bit of precision (Gaussian "
         f"{bell:.3f}) while the paper counts at most {at_most(most, '.2f')}; where "
         f"{INPUTS} binary inputs make z, {top['given_kept']:.2f} bits are lost from "
         f"w = {apart[0]['bits']:.0f} on and only {grow} still grow."

@@ -21,13 +21,13 @@ def at_most(value: float, form: str) -> str:
     return _rounded(value, form, ROUND_CEILING)
 
 
-def residual(bits: float) -> str:
+def tolerance(bits: float) -> str:
     """How far an identity is from holding: rounding noise below 1e-12 is said as that.
 
     The noise itself differs from machine to machine; a sentence must not.
 
-    >>> residual(8.9e-16), residual(3e-5)
-    ('1e-12', '3e-05')
+    >>> tolerance(8.9e-16), tolerance(3e-5)
+    ('1e-12', '3e-5')
     """
     return at_most(max(bits, 1e-12), ".0e")
 
