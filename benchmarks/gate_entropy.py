@@ -13,8 +13,8 @@ timed once between two of the peer's, which leave the caches cold: it is the med
 Where `landauer.simulate` can be imported (it needs networkx and tqdm; its other requirements are
 for reading Verilog and for drawing) its own `simulate` runs:
 
-    pip install --no-deps --target /tmp/peer landauer==0.0.1 tqdm
-    PYTHONPATH=/tmp/peer python benchmarks/gate_entropy.py
+    pip install --no-deps --target peer landauer==0.0.1 tqdm
+    PYTHONPATH=peer python benchmarks/gate_entropy.py
 
 Elsewhere its published algorithm is timed in an implementation of ours, said in the output: 64 rows
 at a time, every gate on Python integers, and each set counted minterm by minterm.
