@@ -138,6 +138,8 @@ def _stage(operator: Single, value: Value) -> Stage:
         return _threshold(value, Encoding(-1, (2,)))
     if isinstance(operator, Wrap):
         return _wrap(operator, value)
+    if not isinstance(operator, Table):
+        raise InputError("has no stage in place")
     return table_stage(operator, value)
 
 

@@ -10,7 +10,7 @@ that act on each value by itself, on all of them or, inside a `Part`, on some co
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from numbers import Integral
 from typing import Final
 
@@ -22,6 +22,10 @@ from revsim.network.choices import Choice as Choice
 from revsim.network.choices import Maximum as Maximum
 from revsim.network.choices import TopK as TopK
 from revsim.network.choices import pool_groups as pool_groups
+from revsim.network.scales import Divide as Divide
+from revsim.network.scales import Offset as Offset
+from revsim.network.scales import Rescale as Rescale
+from revsim.network.scales import Staircase as Staircase
 from revsim.network.sums import Bounds as Bounds
 from revsim.network.sums import Conv2d as Conv2d
 from revsim.network.sums import Dense as Dense
@@ -59,16 +63,19 @@ class Requantise:
     rounding: `floor`; `half_up` (ties up, the add-then-shift of most integer kernels); `half_away`
     (ties away from 0); `half_even` (ONNX); `tflite_double` (TensorFlow Lite's reference: a
     saturating rounding doubling high multiply by a 31-bit `multiplier`, then a rounding right
-    shift by `shift`, two roundings; gemmlowp fixedpoint.h).
+    shift by `shift`, two roundings; gemmlowp fixedpoint.h). `left`, int64 [n], multiplies z by
+    2^left first (scales above 1).
     """
 
     shift: Integers
     rounding: str = "half_up"
     multiplier: Integers | None = None
+    left: Integers | None = None
     kind = "requantise"
 
     def apply(self, x: Integers) -> Integers:
         """Elementwise, columns in order."""
+        x = x if self.left is None else x << self.left
         product = x if self.multiplier is None else x * self.multiplier
         if self.rounding == "tflite_double":
             nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
@@ -312,7 +319,7 @@ class Part:
     [[0, -3]]
     """
 
-    operator: "Relu | Requantise | Clamp | Threshold | Sign | Wrap | Table"
+    operator: "Single"
     columns: Integers
 
     @property
@@ -346,7 +353,19 @@ class Part:
         return width
 
 
-Single = Relu | Requantise | Clamp | Threshold | Sign | Wrap | Table
+Single = (
+    Relu
+    | Requantise
+    | Clamp
+    | Threshold
+    | Sign
+    | Wrap
+    | Table
+    | Offset
+    | Divide
+    | Rescale
+    | Staircase
+)
 """Operators on each value by itself."""
 Elementwise = Single | Part
 Operator = Sum | Elementwise | Choice
@@ -364,15 +383,21 @@ def single(operator: Elementwise, column: int) -> Single | None:
     own = slice(column, column + 1)
     if isinstance(operator, Requantise):
         multiplier = operator.multiplier
+        left = operator.left
         return Requantise(
-            operator.shift[own],
+            operator.shift[own] if len(operator.shift) > 1 else operator.shift,
             operator.rounding,
-            None if multiplier is None else multiplier[own],
+            multiplier if multiplier is None or len(multiplier) == 1 else multiplier[own],
+            left if left is None or len(left) == 1 else left[own],
         )
     if isinstance(operator, Threshold):
         return Threshold(operator.thresholds[own])
     if isinstance(operator, Table) and operator.values.ndim == 2:
         return Table(operator.low, operator.values[column])
+    if isinstance(operator, Offset | Divide | Rescale | Staircase):
+        name = fields(operator)[0].name
+        values = getattr(operator, name)
+        return operator if len(values) == 1 else replace(operator, **{name: values[own]})
     return operator
 
 
