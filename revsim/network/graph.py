@@ -103,7 +103,7 @@ class Linear:
     @cached_property
     def group_of(self) -> Integers:
         """The group whose taps each channel reads, int64 [channels]."""
-        return np.arange(self.channels) // (self.channels // self.reads.shape[1])
+        return np.asarray(np.arange(self.channels) // (self.channels // self.reads.shape[1]))
 
     @property
     def macs(self) -> int:

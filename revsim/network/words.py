@@ -206,7 +206,7 @@ class Numbers(Ops[Integers]):
         return a.value * b.value
 
     def _shift_right(self, a: Word[Integers], places: int, low: int, high: int) -> Integers:
-        return a.value >> places
+        return np.asarray(a.value >> places)
 
     def _less(self, a: Word[Integers], b: Word[Integers]) -> Integers:
         return (a.value < b.value).astype(np.int64)
