@@ -212,7 +212,7 @@ class Numbers(Ops[Integers]):
         return (a.value < b.value).astype(np.int64)
 
     def _equal(self, a: Word[Integers], b: Word[Integers]) -> Integers:
-        return (a.value == b.value).astype(np.int64)
+        return np.asarray(a.value == b.value, dtype=np.int64)
 
     def _select(
         self, condition: Word[Integers], a: Word[Integers], b: Word[Integers], low: int, high: int
