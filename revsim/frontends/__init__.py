@@ -1,4 +1,1 @@
-"""Readers of model files: each turns one format into a `revsim.network.graph.Graph`.
-
-What a format's own package is needed for is imported inside the functions that need it.
-"""
+"""Front ends: model files of other programs, read into a `Graph` of integers."""
