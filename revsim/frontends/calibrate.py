@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.frontends.calibrated_programs import AddScaled, Apply, Greatest
 from revsim.frontends.floats import (
     FloatNetwork,
     FloatNode,
@@ -31,6 +30,8 @@ from revsim.frontends.floats import (
 )
 from revsim.frontends.folding import folded
 from revsim.frontends.ranges import Quantiser, observed, quantiser_for
+from revsim.network.cells import Elementwise, ScaledSum
+from revsim.network.cells_order import Greatest
 from revsim.network.graph import Cells, Graph, Linear, Node, Tensor, Wiring
 from revsim.network.graph_reference import run_graph
 from revsim.network.operators import Clamp, Divide, Offset, Requantise, Single, Table
@@ -224,7 +225,7 @@ class _Builder:
         leaving = self._quantiser(output, float(entry.scale * scales[np.abs(weights).any(axis=1)]
                                                 .max(initial=0.0)))  # fmt: skip
         linear = Linear(
-            "dense" if step.reads.shape[0] == 1 else "sums",
+            step.kind,
             weights,
             bias - entry.zero * weights.sum(axis=1),
             step.reads,
@@ -270,12 +271,17 @@ class _Builder:
             places = max(0, *(-round(math.log2(f)) for f in factors))
         weights = [round(f * 2**places) for f in factors]
         zeros = sum(w * e.zero for w, e in zip(weights, entries, strict=True))
-        program = AddScaled(
-            weights[0], weights[1], -zeros, places, leaving.zero, *_ends(leaving, after)
+        program = ScaledSum(
+            tuple(weights),
+            -zeros,
+            (
+                Requantise(np.array([places])),
+                Offset(np.array([leaving.zero])),
+                _clamp(leaving, after),
+            ),
         )
         size = self.network.size(output)
-        places_read = np.arange(size)
-        reads = np.stack([places_read, places_read + size], axis=1)
+        reads = np.arange(2 * size).reshape(2, size).T
         self._hold(output, leaving)
         self._node(node, Cells("add", program, reads), output, neurons=after is not None)
 
@@ -286,7 +292,7 @@ class _Builder:
         levels = np.arange(LOW, HIGH + 1)
         with np.errstate(over="ignore"):
             values = leaving.quantise(step.apply(entry.real(levels)))
-        program = Apply((Table(LOW, values),))
+        program = Elementwise((Table(LOW, values),))
         reads = np.arange(self.network.size(node.output))[:, None]
         self._hold(node.output, leaving)
         self._node(node, Cells(step.name, program, reads), node.output, neurons=True)

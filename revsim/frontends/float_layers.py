@@ -22,7 +22,7 @@ from revsim.frontends.floats import (
     Sums,
     Window,
 )
-from revsim.frontends.windows import window_reads
+from revsim.frontends.shapes import channels_first, check_reads, size_of, windows
 from revsim.network.sums import Integers
 
 Array = npt.NDArray[Any]
@@ -38,7 +38,7 @@ def dense(
     positions = network.size(x) // shape[-1]
     reads = np.arange(network.size(x)).reshape(positions, 1, shape[-1])
     order = np.arange(positions * len(weights))
-    step = Sums(_reals(weights), _bias(bias, len(weights)), reads, order)
+    step = Sums("dense", _reals(weights), _bias(bias, len(weights)), reads, order)
     return network.add(name, step, (x,), (*shape[:-1], len(weights)), output)
 
 
@@ -56,7 +56,7 @@ def convolution(
     dilations: Sequence[int],
     groups: int = 1,
 ) -> str:
-    """A convolution of any number of space axes; weights [channels out, channels in / groups, ...]."""
+    """A convolution of any number of space axes; weights [outputs, inputs / groups, ...]."""
     shape = network.shapes[x]
     given, channels = _image(shape), len(weights)
     if groups < 1 or channels % groups or weights.shape[1] * groups != given[0]:
@@ -67,6 +67,7 @@ def convolution(
     positions = len(reads)
     order = np.arange(positions * channels).reshape(positions, channels).T.ravel()
     step = Sums(
+        "conv" if groups == 1 or groups < given[0] else "depthwise_conv",
         _reals(weights.reshape(channels, -1)),
         _bias(bias, channels),
         reads.reshape(positions, groups, -1),
@@ -94,16 +95,21 @@ def pool(
     given = _image(network.shapes[x])
     dilations = dilations or [1] * len(kernel)
     reads, lengths = window_reads(given, kernel, strides, begins, ends, dilations, ceil)
-    outside = reads < 0
-    if bool(outside.all(axis=2).any()):
-        raise InputError("a window lies in the padding alone")
-    if kind == "max":  # a value named twice changes no maximum
-        first = np.take_along_axis(reads, outside.argmin(axis=2)[:, :, None], axis=2)
-        reads = np.where(outside, first, reads)
-    elif bool(outside.any()) and (ceil or not count_padding):
+    if kind == "max":
+        reads = without_padding(reads)
+    elif bool((reads < 0).any()) and (ceil or not count_padding):
         raise InputError("a mean whose windows hold unequal numbers of values; pad the input first")
     shape = (1, given[0], *lengths)
     return network.add(name, Window(kind, reads), (x,), shape, output)
+
+
+def without_padding(reads: Integers) -> Integers:
+    """Windows of a maximum with a value of their own in place of padding: it changes none."""
+    outside = reads < 0
+    if bool(outside.all(axis=2).any()):
+        raise InputError("a window lies in the padding alone")
+    first = np.take_along_axis(reads, outside.argmin(axis=2)[:, :, None], axis=2)
+    return np.where(outside, first, reads)
 
 
 def mean_of_all(network: FloatNetwork, name: str, x: str, output: str, keep: bool = True) -> str:
@@ -244,6 +250,42 @@ FUNCTIONS = {
     )
 }
 """Functions of one value without parameters, by revsim's names."""
+
+
+def window_reads(
+    image: Sequence[int],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    begins: Sequence[int],
+    ends: Sequence[int],
+    dilations: Sequence[int],
+    ceil: bool = False,
+) -> tuple[Integers, tuple[int, ...]]:
+    """(reads int64 [positions, channels, taps], -1 outside the image; lengths of the output).
+
+    image: channels, then the space axes; the others have one entry per space axis. ceil: a last
+    window may hang over the end, as long as it begins inside (PyTorch and ONNX).
+
+    >>> reads, out = window_reads((1, 3), (2,), (1,), (0,), (1,), (1,))
+    >>> reads[:, 0].tolist(), out
+    ([[0, 1], [1, 2], [2, -1]], (3,))
+    """
+    channels, space = image[0], image[1:]
+    if not all(len(part) == len(space) for part in (kernel, strides, begins, ends, dilations)):
+        raise InputError(f"windows of {len(kernel)} axes over an image of {len(space)}")
+    if min([*kernel, *strides, *dilations], default=1) < 1 or min([*begins, *ends], default=0) < 0:
+        raise InputError("kernels, strides and dilations must be 1 or more, padding 0 or more")
+    lengths = []
+    for n, k, s, b, e, d in zip(space, kernel, strides, begins, ends, dilations, strict=True):
+        free = n + b + e - (k - 1) * d - 1
+        if free < 0:
+            raise InputError(f"a window of {(k - 1) * d + 1} does not fit into {n} values")
+        hanging = ceil and free % s > 0 and (free // s + 1) * s < n + b
+        lengths.append(free // s + 1 + hanging)
+    check_reads(size_of(lengths) * size_of(kernel) * channels, "windows")
+    flat = windows(space, kernel, strides, dilations, begins, lengths)
+    reads = channels_first(flat, 1, size_of(space), channels)
+    return reads.transpose(0, 2, 1), tuple(lengths)
 
 
 def _image(shape: tuple[int, ...]) -> tuple[int, ...]:

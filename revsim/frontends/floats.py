@@ -33,6 +33,7 @@ class Sums:
     taps], -1 where a tap finds 0; order int64 [values]: where each output stands in z laid flat.
     """
 
+    kind: str
     weights: Reals
     bias: Reals
     reads: Integers

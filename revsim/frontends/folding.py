@@ -65,7 +65,7 @@ def one_tap(affine: Affine) -> Sums:
     reads = np.argsort(channel_of, kind="stable").reshape(channels, counts[0]).T[:, :, None]
     order = np.empty(len(channel_of), dtype=np.int64)
     order[reads.ravel()] = np.arange(len(order))
-    return Sums(scale[:, None], shift, reads, order)
+    return Sums("scale", scale[:, None], shift, reads, order)
 
 
 def _needed(nodes: list[FloatNode], output: str) -> list[FloatNode]:
