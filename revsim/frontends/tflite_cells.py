@@ -8,8 +8,8 @@ import numpy as np
 from revsim.errors import InputError
 from revsim.frontends.multipliers import clamp_ends, fixed_point, into, requantise
 from revsim.frontends.shapes import broadcast, places
-from revsim.frontends.tflite_draft import RANGES, Draft
-from revsim.frontends.tflite_file import FileOperator
+from revsim.frontends.tflite_draft import Draft
+from revsim.frontends.tflite_file import RANGES, FileOperator
 from revsim.frontends.tflite_sums import window_reads
 from revsim.network.cells_fixed_point import (
     Chain,

@@ -8,20 +8,12 @@ import numpy as np
 
 from revsim.errors import InputError
 from revsim.frontends.shapes import check_reads, check_shape
-from revsim.frontends.tflite_file import FileOperator, FileTensor, ModelFile
-from revsim.network.graph import Cells, Linear, Node, Program, State, Tensor, Wiring
+from revsim.frontends.tflite_file import RANGES, FileOperator, FileTensor, ModelFile
+from revsim.network.graph import Cells, Linear, Node, State, Tensor, Wiring
 from revsim.network.operators import Single
 from revsim.network.sums import Integers
+from revsim.network.words import Program
 
-RANGES: Final = {
-    "bool": (0, 1),
-    "int8": (-128, 127),
-    "uint8": (0, 255),
-    "int16": (-32768, 32767),
-    "int32": (-(1 << 31), (1 << 31) - 1),
-    "int64": (-(1 << 60), (1 << 60) - 1),
-}
-"""Range of every type of which tensors are made; int64 only ever holds indices here."""
 TOTAL_READS: Final = 1 << 28
 """Most reads of a whole model, likewise a bound on memory."""
 

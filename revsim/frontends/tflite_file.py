@@ -30,6 +30,15 @@ COUNT_LIMIT: Final = 20_000
 CONSTANT_LIMIT: Final = 1 << 27
 """Most constant values of a model, all tensors together."""
 
+RANGES: Final = {
+    "bool": (0, 1),
+    "int8": (-128, 127),
+    "uint8": (0, 255),
+    "int16": (-32768, 32767),
+    "int32": (-(1 << 31), (1 << 31) - 1),
+    "int64": (-(1 << 60), (1 << 60) - 1),
+}
+"""Range of every type of which tensors are made; int64 only ever holds indices here."""
 ITEMS: Final = {
     "int8": np.int8,
     "uint8": np.uint8,
@@ -156,11 +165,9 @@ class FileTensor:
 
     def _zeros(self) -> Integers:
         zeros = self.zeros if len(self.zeros) else np.zeros(1, dtype=np.int64)
-        if self.type not in ITEMS or self.type == "float32":
-            return zeros
-        info = np.iinfo(np.dtype(ITEMS[self.type]))
-        if bool(((zeros < info.min) | (zeros > info.max)).any()):
-            raise InputError(f"{self.where}: a zero point lies outside {info.min}..{info.max}")
+        low, high = RANGES.get(self.type, (-(1 << 31), (1 << 31) - 1))
+        if bool(((zeros < low) | (zeros > high)).any()):
+            raise InputError(f"{self.where}: a zero point lies outside {low}..{high}")
         return zeros
 
 

@@ -23,8 +23,8 @@ from revsim.frontends.shapes import (
     valid_padding,
     windows,
 )
-from revsim.frontends.tflite_draft import RANGES, Draft
-from revsim.frontends.tflite_file import FileOperator, FileTensor
+from revsim.frontends.tflite_draft import Draft
+from revsim.frontends.tflite_file import RANGES, FileOperator, FileTensor
 from revsim.network.graph import Linear
 from revsim.network.sums import Integers
 
