@@ -50,8 +50,8 @@ def read_quantised(traced: Traced) -> Graph:
         if any(argument.name in behind for argument in operation.all_input_nodes):
             behind.add(operation.name)
             continue
-        if not hasattr(traced.results[operation.name], "dtype"):
-            continue  # a size, which the run has already used
+        if traced.is_size(operation):
+            continue
         try:
             reader.values[operation.name] = reader.read(operation)
         except (Refusal, InputError) as error:
@@ -131,7 +131,7 @@ class _Reader:
             raise Refusal("it acts on floats; only what lies between quant and dequant is read")
         if called in ("DeQuantize", "dequantize", "Identity", "contiguous") or "Dropout" in called:
             return x
-        if not result.is_quantized:
+        if not getattr(result, "is_quantized", False):
             raise Refusal("it gives floats inside the network; quantise it too")
         if part is not None and callable(getattr(part, "weight", None)):
             return self._sums(operation, part, x, called)
