@@ -1,0 +1,311 @@
+"""`from_onnx`: a quantised ONNX model as a `Graph` of integers.
+
+The file is read with the package onnx (extra `onnx`). Nodes are taken in an order in which they can
+be run; what depends on constants alone is computed by ONNX's own reference evaluator, everything
+else by the makers that the neighbouring modules register: quantised operators and folded
+DequantizeLinear - operator - QuantizeLinear (onnx_quantised.py), QONNX (qonnx.py), operators on
+integers (onnx_operators.py). All nodes that cannot be read are named in one error.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from revsim.errors import InputError, missing
+from revsim.frontends import onnx_quantised as _quantised
+from revsim.frontends.onnx_builder import (
+    MAKERS,
+    SIZE_LIMIT,
+    Array,
+    Builder,
+    Constant,
+    Held,
+    Refusal,
+    Step,
+    checked_size,
+)
+from revsim.network.graph import Graph
+
+FILE_LIMIT = 1 << 30
+NODE_LIMIT = 20_000
+STANDARD = ("", "ai.onnx")
+
+
+def from_onnx(
+    model: Any, constants: Mapping[str, Any] | None = None, name: str | None = None
+) -> Graph:
+    """A path, the file's bytes or an onnx.ModelProto as a Graph.
+
+    A symbolic first length (the batch) is taken as 1. `constants` gives inputs of the model that
+    are to be taken as constants, by name. Raises InputError for files that are no ONNX model, for
+    models that contradict themselves, and once for all nodes that cannot be read.
+    """
+    proto, data, called = _opened(model)
+    called = name or called
+    return read_model(proto, constants or {}, called, sha256(data).hexdigest() if data else "")
+
+
+def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str = "") -> Graph:
+    """A ModelProto as a Graph (see from_onnx)."""
+    builder = Builder(name)
+    graph = proto.graph
+    versions = {("" if o.domain in STANDARD else o.domain): o.version for o in proto.opset_import}
+    for tensor in graph.initializer:
+        builder.values[tensor.name] = Constant(numbers(tensor, name))
+    for sparse in graph.sparse_initializer:
+        raise InputError(f"{name}: initialiser {sparse.values.name!r} is sparse; make it dense")
+    for given, array in constants.items():
+        builder.values[given] = Constant(np.asarray(array))
+    for value in graph.input:
+        if value.name not in builder.values:
+            _take_input(builder, value)
+    steps = [_step(node, versions, number) for number, node in enumerate(graph.node)]
+    refused: list[tuple[Step, Refusal]] = []
+    for step in ordered(steps, set(builder.values), name):
+        try:
+            take(builder, step)
+        except Refusal as refusal:
+            refused.append((step, refusal))
+        if any(out and out not in builder.values for out in step.outputs):
+            builder.values.update(dict.fromkeys(step.outputs))  # of a refused node
+    if refused:
+        raise InputError(refusals(name, refused))
+    outputs = [_give_output(builder, value.name) for value in graph.output]
+    return Graph(
+        name=name,
+        tensors=builder.tensors,
+        nodes=tuple(builder.nodes),
+        inputs=tuple(builder.inputs),
+        outputs=tuple(outputs),
+        source=name,
+        sha256=digest,
+    )
+
+
+def take(builder: Builder, step: Step) -> None:
+    """One node: folded if all its inputs are known, otherwise read by its maker."""
+    inputs = [builder.values.get(name) for name in step.inputs if name]
+    if any(name and builder.values[name] is None for name in step.inputs):
+        return  # behind a node that was refused
+    maker = MAKERS.get((step.domain, step.operator))
+    known = all(isinstance(value, Constant) for value in inputs)
+    if known and step.domain == "" and step.operator not in KEPT:
+        for out, array in zip(step.outputs, folded(builder, step), strict=False):
+            builder.values[out] = Constant(np.asarray(array))
+        return
+    if maker is None:
+        where = f" of domain {step.domain!r}" if step.domain else ""
+        raise Refusal(f"operator {step.operator}{where} is not known", "see `revsim supported`")
+    maker(builder, step)
+
+
+KEPT = ("DequantizeLinear",)
+"""Operators whose makers know more about a constant than its floats."""
+LARGE = ("ConstantOfShape", "Expand", "Tile", "Range", "Resize", "Pad", "Upsample", "OneHot")
+"""Operators whose output can be far larger than their inputs."""
+
+
+def folded(builder: Builder, step: Step) -> Sequence[Array]:
+    """Outputs of a node of constants, by ONNX's reference evaluator."""
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    given = {name: builder.values[name].array for name in step.inputs if name}
+    if step.operator in ("If", "Loop", "Scan"):
+        raise Refusal("control flow is not read", "export the model with its loops unrolled")
+    if step.operator in LARGE:
+        _check_large(step, given)
+    nodes = onnx.GraphProto(node=[step.proto])
+    nodes.name = "folded"
+    for name, array in given.items():
+        element = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        nodes.input.append(onnx.helper.make_tensor_value_info(name, element, array.shape))
+    for out in step.outputs:
+        nodes.output.append(onnx.ValueInfoProto(name=out))
+    model = onnx.helper.make_model(
+        nodes, opset_imports=[onnx.helper.make_opsetid(step.domain, step.version)]
+    )
+    try:
+        with np.errstate(all="ignore"):
+            return [np.asarray(out) for out in ReferenceEvaluator(model).run(None, given)]
+    except Exception as error:
+        line = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise Refusal(f"its constants cannot be computed ({line})") from error
+
+
+def _check_large(step: Step, given: Mapping[str, Array]) -> None:
+    arrays = [given[name] for name in step.inputs if name]
+    if step.operator == "Range":
+        start, limit, delta = (float(a.ravel()[0]) for a in arrays)
+        checked_size([0 if delta == 0 else max(0, int(min((limit - start) / delta, 1e18)))])
+        return
+    for array in arrays:
+        if array.dtype == np.int64 and array.size <= 64:
+            checked_size([max(1, abs(int(v))) for v in array.ravel()])
+
+
+def ordered(steps: Sequence[Step], known: set[str], name: str) -> list[Step]:
+    """The nodes so that each comes after what it reads; a cycle or a missing value is an error."""
+    maker_of: dict[str, int] = {}
+    for number, step in enumerate(steps):
+        for out in step.outputs:
+            if out and (out in maker_of or out in known):
+                raise InputError(f"{name}: value {out!r} is made twice")
+            maker_of[out] = number
+    waiting = [0] * len(steps)
+    readers: dict[int, list[int]] = {}
+    for number, step in enumerate(steps):
+        for value in step.inputs:
+            if value == "" or value in known:
+                continue
+            if value not in maker_of:
+                raise InputError(
+                    f"{name}, node {step.name!r} ({step.operator}): its input {value!r} is made by "
+                    "no node and is no initialiser"
+                )
+            waiting[number] += 1
+            readers.setdefault(maker_of[value], []).append(number)
+    ready = [number for number, count in enumerate(waiting) if count == 0]
+    done: list[Step] = []
+    for number in ready:
+        done.append(steps[number])
+        for reader in readers.get(number, ()):
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                ready.append(reader)
+    if len(done) < len(steps):
+        stuck = next(s for s, count in zip(steps, waiting, strict=True) if count)
+        raise InputError(f"{name}: node {stuck.name!r} ({stuck.operator}) reads its own output")
+    return done
+
+
+def refusals(name: str, refused: Sequence[tuple[Step, Refusal]]) -> str:
+    """All nodes that cannot be read, one line each: name, operator, reason and what to do."""
+    count = f"{len(refused)} node{'s' if len(refused) > 1 else ''}"
+    lines = [f"{name}: {count} cannot be read"]
+    for step, refusal in refused:
+        remedy = f"; {refusal.remedy}" if refusal.remedy else ""
+        lines.append(f"  {step.name} ({step.operator}): {refusal.reason}{remedy}")
+    return "\n".join(lines)
+
+
+def numbers(tensor: Any, name: str) -> Array:
+    """A TensorProto as an array; refused if it lies outside the file or has the wrong length."""
+    from onnx import TensorProto, numpy_helper
+
+    where = f"{name}, initialiser {tensor.name!r}"
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+        raise InputError(f"{where}: its data lie in another file; save the model as one file")
+    size = 1
+    for length in tensor.dims:
+        size *= length
+        if length < 0 or size > SIZE_LIMIT:
+            raise InputError(f"{where}: shape {list(tensor.dims)[:8]} is not possible here")
+    try:
+        array = np.asarray(numpy_helper.to_array(tensor))
+    except Exception as error:
+        line = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise InputError(f"{where}: {line}") from error
+    if array.size != size:
+        raise InputError(f"{where}: {array.size} values for shape {list(tensor.dims)}")
+    return array
+
+
+def _opened(model: Any) -> tuple[Any, bytes, str]:
+    try:
+        import onnx
+    except ImportError:
+        raise missing("an ONNX model", "onnx", "onnx") from None
+    if isinstance(model, onnx.ModelProto):
+        return model, b"", model.graph.name or "model"
+    if isinstance(model, bytes):
+        data, name = model, "model"
+    else:
+        path = Path(model)
+        name = path.name
+        try:
+            if path.stat().st_size > FILE_LIMIT:
+                raise InputError(f"{name}: larger than {FILE_LIMIT >> 20} MB")
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror or error}") from None
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except Exception as error:  # DecodeError of protobuf, whichever implementation is installed
+        raise InputError(
+            f"{name}: not an ONNX model, or damaged ({type(error).__name__})"
+        ) from None
+    if not proto.graph.node or not proto.opset_import:
+        raise InputError(f"{name}: not an ONNX model: it has no nodes or names no operator set")
+    if len(proto.graph.node) > NODE_LIMIT:
+        raise InputError(f"{name}: {len(proto.graph.node)} nodes; at most {NODE_LIMIT} are read")
+    return proto, data, name
+
+
+def _step(node: Any, versions: Mapping[str, int], number: int) -> Step:
+    from onnx import helper
+
+    domain = "" if node.domain in STANDARD else node.domain
+    name = node.name or f"{node.op_type}_{number}"
+    try:
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    except Exception as error:
+        raise InputError(f"node {name!r} ({node.op_type}): an attribute has no value") from error
+    return Step(
+        name, node.op_type, domain, tuple(node.input), tuple(node.output), attributes,
+        versions.get(domain, 1), node,
+    )  # fmt: skip
+
+
+def _shape(value: Any, name: str) -> tuple[int, ...]:
+    """The shape of a model's input, its first length 1 where it is symbolic (the batch)."""
+    if not value.type.HasField("tensor_type"):
+        raise InputError(f"{name}, input {value.name!r}: not a tensor")
+    out = []
+    for place, dim in enumerate(value.type.tensor_type.shape.dim):
+        length = dim.dim_value if dim.HasField("dim_value") else 0
+        if length == 0 and place == 0:
+            length = 1
+        if length <= 0:
+            raise InputError(
+                f"{name}, input {value.name!r}: length {place} of its shape is "
+                f"{length if length else dim.dim_param or 'unknown'}; export with fixed shapes"
+            )
+        out.append(int(length))
+    checked_size(out)
+    return tuple(out)
+
+
+def _take_input(builder: Builder, value: Any) -> None:
+    from onnx import helper
+
+    shape = _shape(value, builder.name)
+    try:
+        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+    except Exception:
+        raise InputError(f"{builder.name}, input {value.name!r}: unknown element type") from None
+    if dtype.kind == "b":
+        ends = (0, 1)
+    elif dtype.kind in "iu":
+        ends = (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    else:
+        builder.values[value.name] = _quantised.outside(value.name, shape)
+        return
+    held = builder.tensor(value.name, shape, dtype, *ends)
+    builder.values[value.name] = held
+    builder.inputs.append(held.name)
+
+
+def _give_output(builder: Builder, name: str) -> str:
+    value = builder.values.get(name)
+    if value is None:
+        raise InputError(f"{builder.name}: output {name!r} is made by no node")
+    if isinstance(value, Constant):
+        value = builder.materialised(value, name)
+    if not isinstance(value, Held):
+        value = _quantised.output(builder, value, name)
+    return value.name
