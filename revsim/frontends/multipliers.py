@@ -16,6 +16,8 @@ from revsim.network.operators import Clamp, Offset, Requantise, Single
 ROUNDINGS: Final = ("double", "single")
 FUSED: Final = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
 """Fused activation functions by their number in the schema."""
+CLAMPS: Final = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+"""Those that are clamps."""
 
 
 def requantise(
@@ -57,7 +59,7 @@ def clamp_ends(
     """
     low, high = ends
     name = FUSED.get(fused, f"number {fused}")
-    if name not in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
+    if name not in CLAMPS:
         raise InputError(f"{where}: fused activation function {name} is no clamp")
     if name == "NONE":
         return ends

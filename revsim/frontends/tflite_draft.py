@@ -8,7 +8,7 @@ import numpy as np
 
 from revsim.errors import InputError
 from revsim.frontends.shapes import check_reads, check_shape
-from revsim.frontends.tflite_file import RANGES, FileOperator, FileTensor, ModelFile
+from revsim.frontends.tflite_file import RANGES, FileOperator, FileTensor, ModelFile, Subgraph
 from revsim.network.graph import Cells, Linear, Node, State, Tensor, Wiring
 from revsim.network.operators import Single
 from revsim.network.sums import Integers
@@ -28,6 +28,7 @@ class Draft:
     """
 
     file: ModelFile
+    graph: Subgraph
     rounding: str
     tensors: dict[str, Tensor] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
@@ -40,7 +41,7 @@ class Draft:
     def __post_init__(self) -> None:
         taken: set[str] = set()
         self.names = []
-        for tensor in self.file.subgraphs[0].tensors:
+        for tensor in self.graph.tensors:
             name = tensor.name or f"tensor {tensor.number}"
             while name in taken:
                 name += f" #{tensor.number}"
@@ -49,7 +50,7 @@ class Draft:
 
     def tensor(self, number: int) -> FileTensor:
         """The file's tensor of this number."""
-        return self.file.subgraphs[0].tensors[number]
+        return self.graph.tensors[number]
 
     def declare(self, number: int, low: int | None = None, high: int | None = None) -> str:
         """Declare a tensor of the graph in low..high (the range of its type where not given)."""
@@ -57,6 +58,8 @@ class Draft:
         ends = RANGES[tensor.type]
         shape = check_shape(tensor.shape, tensor.where)
         name = self.names[number]
+        if name in self.tensors:
+            raise InputError(f"{tensor.where}: is made twice")
         self.tensors[name] = Tensor(
             name,
             shape,
