@@ -55,7 +55,7 @@ def evaluate(stages: Sequence[Stage], x: Floats, places: Integers | None = None)
 
 
 def _grid(q: Floats, step: Integers, offset: Integers, scale: Floats) -> Floats:
-    return (q * step + offset).astype(np.float32) * scale
+    return np.asarray((q * step + offset).astype(np.float32) * scale)
 
 
 def _quantise(x: Floats, scale: Floats, zero: Integers, low: Integers, high: Integers) -> Floats:
@@ -66,9 +66,10 @@ def _quantise(x: Floats, scale: Floats, zero: Integers, low: Integers, high: Int
 def _rounded_quantise(
     x: Floats, scale: Floats, zero: Floats, low: Integers, high: Integers, rule: Integers
 ) -> Floats:
-    """QONNX Quant: clipped before it is rounded (qonnx/custom_op/general/quant.py)."""
+    """QONNX Quant: clipped before it is rounded (qonnx/custom_op/general/intquant.py)."""
     clipped = np.clip(x / scale + zero, low.astype(np.float32), high.astype(np.float32))
-    return ROUNDINGS[int(rule[0])][1](clipped).astype(np.int64)
+    rounded = tuple(ROUNDINGS.values())[int(rule[0])](clipped)
+    return np.asarray(rounded, dtype=np.int64)
 
 
 def _reached(x: Floats, *thresholds: Floats) -> Floats:
@@ -78,29 +79,16 @@ def _reached(x: Floats, *thresholds: Floats) -> Floats:
     return count
 
 
-def _half_away(x: Floats) -> Floats:
-    return np.asarray(np.sign(x) * np.floor(np.abs(x) + np.float32(0.5)))
-
-
-def _half_up(x: Floats) -> Floats:
-    return np.asarray(np.floor(x + np.float32(0.5)))
-
-
-def _half_down(x: Floats) -> Floats:
-    return np.asarray(np.ceil(x - np.float32(0.5)))
-
-
-ROUNDINGS: Final[tuple[tuple[str, Callable[[Floats], Floats]], ...]] = (
-    ("ROUND", np.rint),
-    ("FLOOR", np.floor),
-    ("CEIL", np.ceil),
-    ("ROUND_TO_ZERO", np.trunc),
-    ("UP", lambda x: np.asarray(np.sign(x) * np.ceil(np.abs(x)))),
-    ("DOWN", np.trunc),
-    ("HALF_UP", _half_away),
-    ("HALF_DOWN", lambda x: np.asarray(np.sign(x) * np.ceil(np.abs(x) - np.float32(0.5)))),
-    ("HALF_EVEN", np.rint),
-)
+ROUNDINGS: Final[Mapping[str, Callable[[Floats], Floats]]] = {
+    "ROUND": np.rint,
+    "HALF_EVEN": np.rint,
+    "FLOOR": np.floor,
+    "CEIL": np.ceil,
+    "DOWN": np.trunc,
+    "UP": lambda x: np.asarray(np.sign(x) * np.ceil(np.abs(x))),
+    "HALF_UP": lambda x: np.asarray(np.sign(x) * np.floor(np.abs(x) + np.float32(0.5))),
+    "HALF_DOWN": lambda x: np.asarray(np.sign(x) * np.ceil(np.abs(x) - np.float32(0.5))),
+}
 """Rounding modes of QONNX by their names."""
 
 
@@ -115,7 +103,7 @@ def _tanh(x: Floats) -> Floats:
 def _erf(x: Floats) -> Floats:
     from math import erf
 
-    return np.vectorize(erf, otypes=[np.float32])(x)
+    return np.asarray(np.vectorize(erf, otypes=[np.float32])(x))
 
 
 def _gelu(x: Floats) -> Floats:
