@@ -283,5 +283,11 @@ def _give_output(builder: Builder, name: str) -> str:
     if isinstance(value, Constant):
         value = builder.materialised(value, name)
     if not isinstance(value, Held):
-        value = onnx_quantised.output(builder, value, name)
+        try:
+            value = onnx_quantised.output(builder, value, name)
+        except Refusal as refusal:
+            raise InputError(
+                f"{builder.name}, output {name!r}: {refusal.reason}"
+                + (f"; {refusal.remedy}" if refusal.remedy else "")
+            ) from None
     return value.name

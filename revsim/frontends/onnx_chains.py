@@ -35,6 +35,7 @@ from revsim.frontends.onnx_reals import (
     real,
     settled,
     then,
+    written,
 )
 from revsim.frontends.shapes import broadcast, places
 from revsim.network.reals import Stage
@@ -252,14 +253,7 @@ def joined(builder: Builder, step: Step, parts: Sequence[Real], index: Integers)
 
 
 def _alike(a: Sequence[Stage], b: Sequence[Stage]) -> bool:
-    return len(a) == len(b) and all(
-        x.operation == y.operation
-        and all(
-            len(o) == len(p) == 1 and o[0] == p[0]
-            for o, p in zip(x.operands, y.operands, strict=True)
-        )
-        for x, y in zip(a, b, strict=True)
-    )
+    return written(a) == written(b) and all(len(o) == 1 for s in a for o in s.operands)
 
 
 ORDER = ("MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "TopK", "ArgMax", "ArgMin")

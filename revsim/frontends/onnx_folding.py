@@ -29,6 +29,7 @@ from revsim.frontends.onnx_reals import (
     known,
     placed,
     settled,
+    written,
 )
 from revsim.network.cells_onnx import fitted_product, fitted_sum
 from revsim.network.graph import Linear
@@ -48,7 +49,7 @@ from revsim.network.sums import Integers
 
 LEVEL_LIMIT = 1 << 12
 """Most levels of a staircase."""
-SHIFT_LIMIT = 20
+SHIFT_LIMIT = 36
 """Most places by which a multiple of a single value is shifted."""
 UNREACHED = 1 << 60
 PAIR_LIMIT = 1 << 18
@@ -101,16 +102,12 @@ def _entered(builder: Builder, base: Outside, value: Real, quantiser: Quantiser)
             base.name, base.shape, quantiser.dtype, *ends, from_float=stages, **quantiser.fields
         )
         builder.inputs.append(base.name)
-    elif _written(known.from_float) != _written(stages):
+    elif written(known.from_float) != written(stages):
         raise Refusal(
             f"the float input {base.name!r} is quantised in two ways",
             "use the same scale and zero point for both",
         )
     return Held(base.name, value.shape, quantiser.dtype, quantiser.low, quantiser.high)
-
-
-def _written(stages: Sequence[Stage]) -> list[tuple[str, list[bytes]]]:
-    return [(s.operation, [o.tobytes() for o in s.operands]) for s in stages]
 
 
 # --- one variable argument -------------------------------------------------------------------
@@ -222,7 +219,10 @@ def _apart(held: Held, order: Integers, name: str) -> Sums:
 
 def _is_rescale(value: Real, stages: Sequence[Stage], quantiser: Quantiser) -> bool:
     """Whether the chain is sums, times a scale, quantised: then it is a QLinear operator."""
-    if not isinstance(value.base, Sums) or quantiser.stage.operation != "quantise":
+    sums = isinstance(value.base, Sums) or (
+        isinstance(value.base, Held) and value.base.dtype == np.int32
+    )
+    if not sums or quantiser.stage.operation != "quantise":
         return False
     if len(stages) != 1 or stages[0].operation != "grid":
         return False
@@ -360,7 +360,10 @@ def _multiple(
     if int(count.max()) == 0:
         return None
     at, level = np.where(inner, thresholds, 0), np.where(inner, levels, 0)
+    widest = int(np.maximum(np.abs(low), np.abs(high)).max())
     for shift in range(SHIFT_LIMIT + 1):
+        if float(slope.max()) * 2.0**shift * widest >= 2.0**60:
+            return None
         one = np.int64(1) << shift
         for nudge in (0, 1, -1):
             factor = np.maximum(np.rint(slope * one).astype(np.int64) + nudge, 1)[:, None]

@@ -36,8 +36,9 @@ from revsim.frontends.onnx_reals import (
     real,
     settled,
     then,
+    written,
 )
-from revsim.network.reals import Stage
+from revsim.network.reals import Stage, stages_of
 
 MICROSOFT = "com.microsoft"
 
@@ -199,14 +200,15 @@ def _qlinear_matmul(builder: Builder, step: Step) -> None:
 
 @maker("QGemm", domain=MICROSOFT)
 def _qgemm(builder: Builder, step: Step) -> None:
-    a, b = _triple(builder, step, 0), _triple(builder, step, 3, axis=-1)
+    rows = 0 if step.attributes.get("transB", 0) else 1
+    a, b = _triple(builder, step, 0), _triple(builder, step, 3, axis=rows)
     names = {"A": a, "B": b}
     inner = replace(step, inputs=("A", "B"), operator="Gemm")
     if builder.given(step, 6):
         value = builder.value(step, 6)
         (_, _, sa), (_, _, sb) = a.stages[0].operands, b.stages[0].operands
         alpha = np.float32(step.attributes.get("alpha", 1.0))
-        columns = b.shape[0] if step.attributes.get("transB", 0) else b.shape[1]
+        columns = b.shape[rows]
         sb = sb if len(sb) == 1 else np.asarray(scale_of(builder, step, 4)).ravel()
         scale = (sa * sb * alpha).astype(np.float32)
         if not isinstance(value, Constant) or value.array.size not in (1, columns):
@@ -298,15 +300,13 @@ def output(builder: Builder, value: Any, name: str) -> Held:
     held = found.base
     assert isinstance(held, Held)
     tensor = builder.tensors[held.name]
-    first = found.stages[0] if len(found.stages) == 1 else None
-    if tensor.scale is not None and first is not None and first.operation == "grid":
-        step, offset, scale = first.operands
-        if len(scale) == 1 and (step[0], -offset[0], float(scale[0])) == (
-            1, tensor.zero, tensor.scale,
-        ):  # fmt: skip
-            return held
-    if tensor.to_float or tensor.scale is not None or tensor.shape != value.shape:
-        wired = builder.wired(name, "output", [held], np.arange(held.size), value.shape, held.dtype)
-        held, tensor = wired, builder.tensors[wired.name]
-    builder.tensors[held.name] = replace(tensor, to_float=found.stages)
+    stages = tensor.to_float
+    if tensor.scale is not None:
+        stages = stages_of(tensor.scale, tensor.zero)
+    if (stages and written(stages) != written(found.stages)) or tensor.shape != value.shape:
+        held = builder.wired(name, "output", [held], np.arange(held.size), value.shape, held.dtype)
+        stages = ()
+    if not stages:
+        tensor = builder.tensors[held.name]
+        builder.tensors[held.name] = replace(tensor, to_float=found.stages)
     return held

@@ -175,6 +175,11 @@ def operand(array: Any, shape: Sequence[int], what: str) -> Floats:
     return np.ascontiguousarray(spread).ravel()
 
 
+def written(stages: Sequence[Stage]) -> list[tuple[str, list[bytes]]]:
+    """Stages as something that can be compared."""
+    return [(s.operation, [o.tobytes() for o in s.operands]) for s in stages]
+
+
 def then(value: Real, operation: str, *operands: Floats) -> Real:
     """The value with one more stage."""
     return replace(value, stages=(*value.stages, Stage(operation, operands)))
@@ -197,7 +202,10 @@ def settled(builder: Builder, value: Real) -> Real:
     sums = value.base
     low, high = sums.linear.bounds(sums.source.low, sums.source.high)
     ends = int(low.min()), int(high.max())
-    held = placed(builder, sums, value.shape, np.dtype(np.int32), ends, (), False, sums.name)
+    held = placed(
+        builder, sums, value.shape, np.dtype(np.int32), ends, (), False, sums.name,
+        to_float=value.stages[:1],  # those of the sums; further stages are values of their own
+    )  # fmt: skip
     return replace(value, base=held)
 
 
