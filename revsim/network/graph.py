@@ -14,7 +14,6 @@ A `Network` is the chain on a flat vector of scalars; a `Graph` is for everythin
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from revsim.errors import InputError
 from revsim.network.operators import Single
 from revsim.network.sums import Integers
+from revsim.network.words import Program
 
 RANGE_LIMIT = 1 << 61
 """No value of a graph may leave this range, so that int64 arithmetic stays exact."""
@@ -136,13 +136,6 @@ class Linear:
         """Exact range of z per channel, int64 [channels], for inputs in low..high."""
         up, down = np.maximum(self.weights, 0).sum(axis=1), np.minimum(self.weights, 0).sum(axis=1)
         return up * low + down * high + self.bias, up * high + down * low + self.bias
-
-
-class Program(Protocol):
-    """A frozen dataclass of parameters that computes words from words (see words.py)."""
-
-    def __call__(self, ops: Any, *words: Any) -> Sequence[Any]:
-        """The outputs of one cell."""
 
 
 @dataclass(frozen=True, eq=False)

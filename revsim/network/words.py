@@ -8,7 +8,7 @@ intervals and are the same in both: they are computed here, from the ranges of t
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,13 @@ from revsim.network.sums import Integers
 
 V = TypeVar("V")
 RANGE_LIMIT = 1 << 62
+
+
+class Program(Protocol):
+    """A frozen dataclass of parameters that computes words from words."""
+
+    def __call__(self, ops: Any, *words: Any) -> Sequence[Any]:
+        """The outputs of one cell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +167,14 @@ class Ops(ABC, Generic[V]):
         ends = operator.bounds(np.array([a.low]), np.array([a.high]))
         low, high = int(ends[0][0]), int(ends[1][0])
         return self._made(self._single(operator, a, low, high), low, high)
+
+    def call(self, program: Program, *words: Word[V]) -> tuple[Word[V], ...]:
+        """program(self, *words), as one unit: on wires, equal calls share one definition."""
+        return tuple(program(self, *words))
+
+    def bit(self, a: Word[V], place: int) -> Word[V]:
+        """Bit `place` of a, two's complement below 0: a word in 0..1."""
+        return self.wrap(self.shift_right(a, place), 1, signed=False)
 
     def narrowed(self, a: Word[V], low: int, high: int) -> Word[V]:
         """The same number, promised by the program's author to lie in low..high."""

@@ -1,0 +1,120 @@
+"""Programs that order words: least and greatest, their index, the k greatest in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from revsim.errors import InputError
+from revsim.network.words import Ops, V, Word
+
+
+@dataclass(frozen=True)
+class Greatest:
+    """The greatest of all arguments, compared in pairs (max-pool windows)."""
+
+    def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
+        """One word."""
+        return (greatest(ops, words),)
+
+
+@dataclass(frozen=True)
+class Least:
+    """The least of all arguments."""
+
+    def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
+        """One word."""
+        found = words[0]
+        for word in words[1:]:
+            found = ops.least(found, word)
+        return (found,)
+
+
+def greatest(ops: Ops[V], words: Sequence[Word[V]]) -> Word[V]:
+    """The greatest of at least one word."""
+    found = words[0]
+    for word in words[1:]:
+        found = ops.greatest(found, word)
+    return found
+
+
+@dataclass(frozen=True)
+class ArgGreatest:
+    """The index of the greatest argument (the least one where `least`).
+
+    Of equal ones the first, or the last where `last` (ONNX: select_last_index).
+
+    >>> from revsim.network.cells import run_cells
+    >>> import numpy as np
+    >>> three = np.array([[4, 9, 9]])
+    >>> [run_cells(ArgGreatest(last=l), [(0, 9)] * 3, three).item() for l in (False, True)]
+    [1, 2]
+    """
+
+    least: bool = False
+    last: bool = False
+
+    def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
+        """One word, 0 to the number of arguments less one."""
+        best, index = words[0], ops.constant(0)
+        for k, word in enumerate(words[1:], start=1):
+            wins = _beats(ops, word, best, self.least, self.last)
+            best = ops.select(wins, word, best)
+            index = ops.select(wins, ops.constant(k), index)
+        return (index,)
+
+
+@dataclass(frozen=True)
+class TopValues:
+    """The k greatest arguments, greatest first (the least ones, least first, where `least`)."""
+
+    k: int
+    least: bool = False
+
+    def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
+        """k words."""
+        return tuple(value for value, _ in _best(ops, words, self.k, self.least))
+
+
+@dataclass(frozen=True)
+class TopIndices:
+    """Their indices, in the same order; of equal values the lowest index comes first.
+
+    >>> from revsim.network.cells import run_cells
+    >>> import numpy as np
+    >>> run_cells(TopIndices(2), [(0, 9)] * 4, np.array([[4, 9, 1, 9]])).tolist()
+    [[1, 3]]
+    """
+
+    k: int
+    least: bool = False
+
+    def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
+        """k words."""
+        return tuple(index for _, index in _best(ops, words, self.k, self.least))
+
+
+def _beats(ops: Ops[V], a: Word[V], b: Word[V], least: bool, equal: bool) -> Word[V]:
+    """Whether a is better than b, or, where `equal`, as good."""
+    if equal:
+        return ops.invert(_beats(ops, b, a, least, False))
+    return ops.less(a, b) if least else ops.less(b, a)
+
+
+def _best(
+    ops: Ops[V], words: Sequence[Word[V]], k: int, least: bool
+) -> list[tuple[Word[V], Word[V]]]:
+    """(value, index) of the k best: each value is inserted into a list that stays in order."""
+    if not 1 <= k <= len(words):
+        raise InputError(f"the best {k} of {len(words)} values: choose 1 to {len(words)}")
+    held: list[tuple[Word[V], Word[V]]] = []
+    for number, word in enumerate(words):
+        moving = word, ops.constant(number)
+        for place, (value, index) in enumerate(held):
+            # What moves came later than what it meets, so that an equal value stays behind it.
+            wins = _beats(ops, moving[0], value, least, False)
+            kept = ops.select(wins, moving[0], value), ops.select(wins, moving[1], index)
+            if place + 1 < k:
+                moving = ops.select(wins, value, moving[0]), ops.select(wins, index, moving[1])
+            held[place] = kept
+        if len(held) < k:
+            held.append(moving)
+    return held
