@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.network.graph import Cells, Linear, Node, Program, Tensor, Wiring
+from revsim.network.graph import Cells, Linear, Node, Tensor, Wiring
 from revsim.network.operators import Single
 from revsim.network.sums import Integers
+from revsim.network.words import Program
 
 Array = npt.NDArray[Any]
 SIZE_LIMIT = 1 << 26
