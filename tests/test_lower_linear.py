@@ -76,9 +76,10 @@ def check(graph: Graph, rows: Integers) -> LoweredNode:
     for tile in node.tiles:
         taps = held[:, tile.reads].reshape(-1, tile.reads.shape[1])
         x, results = packed(taps, low, width), want[:, tile.writes[:, 0]].ravel()
-        after = apply(tile.copy.make(), {"x": x})
-        assert (after["x"] == x).all()
-        assert (after["y"] == results - node.encoding.offset).all()
+        for recipe in (tile.copy, tile.netlist):
+            after = apply(recipe.make(), {"x": x})
+            assert (after["x"] == x).all()
+            assert (after["y"] == results - node.encoding.offset).all()
         assert [p.width for p in tile.copy.ports] == [taps.shape[1] * width, node.encoding.width]
         if tile.linear is None:
             continue

@@ -15,8 +15,9 @@ from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Port
 from revsim.circuit.registers import Encoding, Wires
 from revsim.errors import InputError
+from revsim.lower.forward_netlist import netlist_recipe
 from revsim.lower.linear import WeightedSum
-from revsim.lower.piece import Piece
+from revsim.lower.piece import Piece, Write
 from revsim.lower.pieces import Run, pieces_of, runs_of
 from revsim.lower.tiles import LoweredNode, Tile
 from revsim.network.graph import Graph, Linear, Node
@@ -46,27 +47,18 @@ class Channel:
         """Of the copy and of the netlist."""
         return Port("x", self.inputs), Port("y", self.encoding.width, True)
 
-    def forward(self, b: Builder, x: Wires) -> Wires:
-        """The result on wires of its own, nothing undone: what a netlist is made from."""
-        value = self._sum(b, x)
-        for piece in self.pieces:
-            value = piece.forward(b, value)
-        return value
+    def forward(self, b: Builder, x: Wires, y: Wires) -> None:
+        """y ^= activations(sum(x)), nothing undone: what a netlist is made from."""
+        self._start(b, x)(y)
 
     def copy(self) -> Definition:
-        """x, y -> x, y ^ activations(sum(x))."""
+        """x, y -> x, y ^ activations(sum(x)), everything else undone."""
         b = Builder(f"{self.name} copy")
         x, y = (b.port(p.name, p.width, p.zero_in) for p in self.ports)
         start = b.mark()
-        value = self._sum(b, x)
-        for piece in self.pieces[:-1]:
-            value = piece.forward(b, value)
-        write = self.pieces[-1].start(b, value) if self.pieces else None
+        write = self._start(b, x)
         stop = b.mark()
-        if write is None:
-            b.cx(value, y)
-        else:
-            write(y)
+        write(y)
         b.undo(start, stop)
         return b.build()
 
@@ -81,16 +73,25 @@ class Channel:
         b.undo(start, stop)
         return b.build()
 
-    def _sum(self, b: Builder, x: Wires) -> Wires:
-        if self.pieces and not self.pieces[0].reads:
-            return b.local("unread", self.total.width)
-        return self.total.emit(b, x[self.total.wires])
+    def _start(self, b: Builder, x: Wires) -> Write:
+        if not self.pieces:
+            total = self.total.emit(b, x[self.total.wires])
+            return lambda y: b.cx(total, y)
+        if self.pieces[0].reads:
+            value = self.total.emit(b, x[self.total.wires])
+        else:
+            value = b.local("unread", self.total.width)
+        for piece in self.pieces[:-1]:
+            value = piece.forward(b, value)
+        return self.pieces[-1].start(b, value)
 
     def tile(self, reads: Integers, writes: Integers, cause: str) -> Tile:
         """The recipes, standing at the given places."""
         z = Port("z", self.total.width, True)
         copy = Recipe(f"{self.name} copy", self.ports, self.copy, f"copy {self.key}")
-        netlist = _netlist(self)
+        netlist = netlist_recipe(
+            f"{self.name} netlist", self.ports, self.forward, f"netlist {self.key}"
+        )
         if not self.pieces:
             return Tile(reads, writes, copy, netlist)
         linear = Recipe(f"{self.name} sum", (self.ports[0], z), self.linear, f"linear {self.key}")
@@ -186,10 +187,3 @@ def _channel(
         z,
     )
     return Channel(f"{node.name} {c}", len(bits), total, pieces, after, key)
-
-
-def _netlist(channel: Channel) -> Recipe:
-    def make() -> Definition:
-        raise InputError(f"{channel.name}: conventional netlists of graphs are not there yet")
-
-    return Recipe(f"{channel.name} netlist", channel.ports, make, f"netlist {channel.key}")
