@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from revsim.blocks.columns import Terms, sum_columns
 from revsim.circuit.builder import Builder
-from revsim.lower.literals import FALSE, TRUE, Literals, positive
+from revsim.lower.literals import Literals, positive
+from revsim.lower.netlist import FALSE, TRUE
 
 Int64s = npt.NDArray[np.int64]
 
@@ -127,7 +128,7 @@ def _merged(columns: Int64s, literals: Literals, constant: int) -> tuple[Int64s,
 
 
 def bits(b: Builder, form: Form, offset: int, width: int) -> Literals:
-    """The bits of (form - offset) mod 2^width: what needs no adder as it is, the rest by columns."""
+    """The bits of (form - offset) mod 2^width: adders only from the first crowded column on."""
     constant = (form.constant - offset) % (1 << width)
     inside = form.columns < width
     columns, literals = form.columns[inside], form.literals[inside]

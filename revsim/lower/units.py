@@ -68,7 +68,8 @@ class Unit:
     def results(self) -> tuple[Word[Form], ...]:
         """Words of known ranges; no gate yet."""
         return tuple(
-            Word(Pending(self, k), low, high) for k, (_, low, high) in enumerate(self._made().results)
+            Word(Pending(self, k), low, high)
+            for k, (_, low, high) in enumerate(self._made().results)
         )
 
     def forms(self) -> tuple[Form, ...]:
@@ -79,8 +80,8 @@ class Unit:
             b.call(made.definition, self.wires, scratch)
             place = np.concatenate([self.wires, scratch])
             self._forms = tuple(
-                Form(form.columns, 2 * place[form.literals >> 1] + (form.literals & 1), form.constant)
-                for form, _, _ in made.results
+                Form(f.columns, 2 * place[f.literals >> 1] + (f.literals & 1), f.constant)
+                for f, _, _ in made.results
             )
         return self._forms
 

@@ -19,8 +19,6 @@ from revsim.circuit.registers import Wires as WireArray
 from revsim.errors import InputError
 from revsim.lower.forms import Form, bits, joined, total
 from revsim.lower.literals import (
-    FALSE,
-    TRUE,
     Literals,
     all_of,
     both,
@@ -30,6 +28,7 @@ from revsim.lower.literals import (
     known,
     positive,
 )
+from revsim.lower.netlist import FALSE, TRUE
 from revsim.lower.singles import single
 from revsim.lower.units import Unit, unit_of
 from revsim.network.operators import Single, Table
@@ -99,14 +98,12 @@ class Wires(Ops[Form]):
         held = self.register(word, middle - (1 << width), width + 1)
         return int(held[-1]) ^ 1, held[:-1]
 
-    def _together(
-        self, a: Word[Form], b: Word[Form]
-    ) -> tuple[int, Literals, Literals]:
+    def _together(self, a: Word[Form], b: Word[Form]) -> tuple[int, Literals, Literals]:
         """(offset, bits of a, bits of b): two registers of one offset and width."""
         (p, first), (q, second) = self.settled(a), self.settled(b)
         offset = min(p, q)
         if a.is_constant or b.is_constant:
-            word, place, held = (b, q, second) if a.is_constant else (a, p, first)
+            place, held = (q, second) if a.is_constant else (p, first)
             if offset < place:  # a constant one on top moves an offset down and takes no adder
                 top = max(len(held), (place - offset - 1).bit_length())
                 offset = place - (1 << top)
@@ -119,7 +116,12 @@ class Wires(Ops[Form]):
         return joined([], number)
 
     def _sum(
-        self, weights: Sequence[int], words: Sequence[Word[Form]], constant: int, low: int, high: int
+        self,
+        weights: Sequence[int],
+        words: Sequence[Word[Form]],
+        constant: int,
+        low: int,
+        high: int,
     ) -> Form:
         parts = []
         for weight, word in zip(weights, words, strict=True):
@@ -227,7 +229,7 @@ class Wires(Ops[Form]):
         addresses = np.arange(size, dtype=np.int64)
         literal = np.full((len(held), size), -1, dtype=np.int64)
         literal[held >= 0] = (addresses >> place[:, None] & 1) ^ (held[held >= 0, None] & 1)
-        literal[held < 0] = (held[held < 0, None] & 1)
+        literal[held < 0] = held[held < 0, None] & 1
         numbers = offset + (literal << np.arange(len(held))[:, None]).sum(axis=0)
         inside = (numbers >= a.low) & (numbers <= a.high)
         entries = np.zeros(size, dtype=np.int64)
@@ -272,7 +274,7 @@ def _weighted(literals: Literals, columns: Any, negative: Any) -> Form:
 
 
 def _trimmed(form: Form, low: int, high: int) -> tuple[int, Literals]:
-    """(offset, bits) of a plain form, without the top bits that are the same on all of low..high."""
+    """(offset, bits) of a plain form, without top bits that are the same on all of low..high."""
     width = int(form.columns.max(initial=-1)) + 1
     literals = np.full(width, FALSE, dtype=np.int32)
     literals[form.columns] = form.literals
