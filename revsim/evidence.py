@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import revsim
+from revsim.circuit.banks import TensorCircuit
 from revsim.circuit.definition import Circuit
 from revsim.circuit.logic import logic_of
 from revsim.circuit.measures import circuit_counts
@@ -50,10 +51,10 @@ def circuit_checks(
     roles = [str(v) for v in broken if v.check == "roles"]
     rows = f"{len(run.ensemble.rows):,} rows, {len(extra.ensemble.rows)} directed inputs"
     return (
-        _check("outputs", wrong, f"readable tensors equal the reference on {rows}"),
-        _check("ancillas", dirty, f"all wires released at 0 on {rows}"),
+        circuit_check("outputs", wrong, f"readable tensors equal the reference on {rows}"),
+        circuit_check("ancillas", dirty, f"all wires released at 0 on {rows}"),
         *_linear_checks(circuit),
-        _check("roles", roles, f"computes and uncomputes as promised on {rows}"),
+        circuit_check("roles", roles, f"computes and uncomputes as promised on {rows}"),
     )
 
 
@@ -89,7 +90,8 @@ def tuned_report(
     return replace(report, mismatched=found, identities=others)
 
 
-def _check(name: str, failures: Sequence[str], otherwise: str) -> Check:
+def circuit_check(name: str, failures: Sequence[str], otherwise: str) -> Check:
+    """A check that holds where nothing failed; else its detail is the first failure."""
     return Check(name, not failures, failures[0] if failures else otherwise)
 
 
@@ -104,12 +106,12 @@ def _linear_checks(circuit: Circuit) -> tuple[Check, Check]:
     ]
     count = f"{len(definitions)} definitions"
     return (
-        _check("linear_layers", erasing, f"no ERASE in {count}"),
-        _check("inverse", one_way, f"{count} undone on {INVERSE_STATES} random states"),
+        circuit_check("linear_layers", erasing, f"no ERASE in {count}"),
+        circuit_check("inverse", one_way, f"{count} undone on {INVERSE_STATES} random states"),
     )
 
 
-def erasures_of(circuit: Circuit, tally: Tally) -> list[tuple[Any, ...]]:
+def erasures_of(circuit: Circuit | TensorCircuit, tally: Tally) -> list[tuple[Any, ...]]:
     """Rows of the erasures table for one run; the resets inside a netlist make one row each."""
     where = (circuit.policy, circuit.input_choice)
     out: list[tuple[Any, ...]] = []
@@ -172,9 +174,21 @@ def accuracy_of(
         return None
     given = whole_rows(labels, "labels", 1)
     predicted = reference[-1].y[:, 0]
+    return shares_right(predicted, given, int(network.layers[-1].output_high[0]) + 1, test)
+
+
+def shares_right(
+    predicted: npt.NDArray[Any],
+    given: npt.NDArray[Any],
+    classes: int,
+    test: npt.NDArray[Any] | None = None,
+) -> dict[str, Any]:
+    """Share of rows whose predicted class is the given label, and of the `test` rows among them.
+
+    Raises InputError for labels of another shape or outside 0..classes-1.
+    """
     if given.shape != predicted.shape:
         raise InputError(f"labels: shape {given.shape}; expected [{len(predicted)}]")
-    classes = int(network.layers[-1].output_high[0]) + 1
     bad = np.flatnonzero((given < 0) | (given >= classes))
     if len(bad):
         raise InputError(
@@ -216,15 +230,19 @@ def data_digest(ensemble: Ensemble) -> str:
     return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
 
 
+def versions() -> dict[str, str]:
+    """Of revsim and of what it computes with."""
+    return {
+        "revsim": revsim.__version__,
+        "python": platform.python_version(),
+        **{name: _version(name) for name in ("numpy", "numba")},
+    }
+
+
 def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
     """Versions, seed and digests, to which the command line is added."""
-    packages = ("numpy", "numba")
     return {
-        "versions": {
-            "revsim": revsim.__version__,
-            "python": platform.python_version(),
-            **{name: _version(name) for name in packages},
-        },
+        "versions": versions(),
         "argv": [],
         "seed": ensemble.seed,
         "sha256": {"model": model_digest(network), "data": data_digest(ensemble)},

@@ -58,22 +58,10 @@ def signed_digits(values: Int64s) -> tuple[Int64s, Int64s, npt.NDArray[np.bool_]
     magnitude = np.abs(values)
     triple = 3 * magnitude
     plus, minus = (triple & ~magnitude) >> 1, (magnitude & ~triple) >> 1
-    indices, positions, signs = [], [], []
-    top = int(triple.max(initial=0)).bit_length()
-    for k in range(top):
-        for digits, negative in ((plus, False), (minus, True)):
-            found = np.flatnonzero((digits >> k) & 1)
-            indices.append(found)
-            positions.append(np.full(len(found), k))
-            signs.append((values[found] < 0) != negative)
-    if not indices:
-        empty = np.zeros(0, dtype=np.int64)
-        return empty, empty, np.zeros(0, dtype=np.bool_)
-    return (
-        np.concatenate(indices).astype(np.int64),
-        np.concatenate(positions).astype(np.int64),
-        np.concatenate(signs).astype(np.bool_),
-    )
+    places = np.arange(int(triple.max(initial=0)).bit_length(), dtype=np.int64)
+    digits = (np.stack([plus, minus]) >> places[:, None, None]) & 1
+    position, minuses, index = np.nonzero(digits)
+    return index, position, (values[index] < 0) != (minuses == 1)
 
 
 def weighted_bits(wires: Wires, weights: Int64s, constant: int = 0) -> Terms:

@@ -22,7 +22,7 @@ from revsim.errors import InputError
 from revsim.network.operators import Single
 from revsim.network.reals import Stage
 from revsim.network.sums import Integers
-from revsim.network.words import Program
+from revsim.network.words import Program as Program
 
 RANGE_LIMIT = 1 << 61
 """No value of a graph may leave this range, so that int64 arithmetic stays exact."""

@@ -64,12 +64,14 @@ def run_graph(graph: Graph, given: Mapping[str, npt.NDArray[Any]]) -> Values:
 
 def run_node(graph: Graph, node: Node, values: Mapping[str, Integers]) -> tuple[Any, Integers]:
     """(weighted sums or None, output) of one node, checked against the output's range."""
-    x = np.concatenate([values[name] for name in node.inputs], axis=1) if node.inputs else None
+    rows = len(next(iter(values.values()))) if values else 1
+    held = [np.zeros((rows, 0), np.int64), *(values[name] for name in node.inputs)]
+    x = np.concatenate(held, axis=1)
     z = None
     if isinstance(node.operator, Cells):
         y = _run_cells(graph, node, node.operator, x)
     else:
-        y = node.operator.apply(np.zeros((1, 0), np.int64) if x is None else x)
+        y = node.operator.apply(x)
         if node.activations:
             z, channels = y, y.reshape(len(y), -1, node.operator.channels)  # type: ignore[union-attr]
             for activation in node.activations:
