@@ -31,7 +31,7 @@ from revsim.frontends.floats import (
 from revsim.frontends.folding import folded
 from revsim.frontends.multipliers import requantise
 from revsim.frontends.ranges import Quantiser, observed, quantiser_for
-from revsim.network.cells import Elementwise, ScaledSum
+from revsim.network.cells import Composed, Elementwise, Sum
 from revsim.network.cells_order import Greatest
 from revsim.network.graph import Cells, Graph, Linear, Node, Tensor, Wiring
 from revsim.network.graph_reference import run_graph
@@ -288,15 +288,12 @@ class _Builder:
             places = max(0, *(-round(math.log2(f)) for f in factors))
         weights = [round(f * 2**places) for f in factors]
         zeros = sum(w * e.zero for w, e in zip(weights, entries, strict=True))
-        program = ScaledSum(
-            tuple(weights),
-            -zeros,
-            (
-                Requantise(np.array([places])),
-                Offset(np.array([leaving.zero])),
-                _clamp(leaving, after),
-            ),
+        operators = (
+            Requantise(np.array([places])),
+            Offset(np.array([leaving.zero])),
+            _clamp(leaving, after),
         )
+        program = Composed((Sum(tuple(weights), -zeros), Elementwise(operators)))
         size = self.network.size(output)
         reads = np.arange(2 * size).reshape(2, size).T
         self._hold(output, leaving)

@@ -19,12 +19,12 @@ from revsim.frontends.onnx import (
     _opened,
     _shape,
     _step,
-    folded,
     numbers,
     ordered,
     refusals,
 )
 from revsim.frontends.onnx_builder import Array, Builder, Constant, Refusal, Step
+from revsim.frontends.onnx_evaluator import evaluated
 from revsim.frontends.shapes import places
 
 SOFTMAX = ("Softmax", "LogSoftmax")
@@ -121,8 +121,9 @@ def _take(reading: Reading, step: Step, last: str) -> None:
     if missing:  # behind a node that was refused
         return
     if not any(name in reading.tensors for name in step.inputs):
-        for out, array in zip(step.outputs, folded(reading.known, step), strict=False):
-            reading.known.values[out] = Constant(np.asarray(array))
+        given = {name: reading.known.values[name].array for name in step.inputs if name}
+        for out, array in zip(step.outputs, evaluated(step, given), strict=False):
+            reading.known.values[out] = Constant(array)
         return
     if step.operator in SOFTMAX and step.outputs[0] == last:
         reading.tensors[last] = reading.tensor(step)
