@@ -66,7 +66,7 @@ class Reading:
 
 
 Maker = Callable[[Reading, Step], str]
-FLOAT_MAKERS: dict[str, Maker] = {}
+CALIBRATED: dict[str, Maker] = {}
 """Operator of ONNX -> how it is read; a maker returns the name of the tensor that it made."""
 M = TypeVar("M", bound=Maker)
 
@@ -131,7 +131,7 @@ def _take(reading: Reading, step: Step, last: str) -> None:
             f"the last {step.operator} is left out: outputs are scores before it, in the same order"
         )
         return
-    maker = FLOAT_MAKERS.get(step.operator) if step.domain == "" else None
+    maker = CALIBRATED.get(step.operator) if step.domain == "" else None
     if maker is None:
         raise Refusal(
             f"operator {step.operator} is not among those that can be calibrated",
@@ -142,7 +142,7 @@ def _take(reading: Reading, step: Step, last: str) -> None:
 
 def _maker(*operators: str) -> Callable[[M], M]:
     def register(function: M) -> M:
-        FLOAT_MAKERS.update(dict.fromkeys(operators, function))
+        CALIBRATED.update(dict.fromkeys(operators, function))
         return function
 
     return register
