@@ -29,7 +29,7 @@ def requantise(
     sum_bits 64: the rule of 64-bit sums (16-bit activations), with 16-bit multipliers.
 
     >>> requantise([0.5], "double", "example").apply(np.array([[7, -7]])).tolist()
-    [[4, -4]]
+    [[4, -3]]
     """
     pairs = [fixed_multiplier(float(f)) for f in np.atleast_1d(factors)]
     # A factor below 2^-32 is 0, as in QuantizeMultiplier.
