@@ -128,7 +128,8 @@ class TensorCircuit:
     """A body on `width` wires; inputs and outputs are banks by tensor name, in the model's order.
 
     At the start every wire but the inputs holds 0; at the end every wire that is neither in an
-    output nor, where the input is kept, in an input. `ranges` are the declared ends of each input.
+    output nor, where the input is kept, in an input. `ranges` are the declared ends of each input;
+    `linear`: the weighted sums, whatever the policy makes of them, as (layer, recipe, positions).
     """
 
     name: str
@@ -142,6 +143,7 @@ class TensorCircuit:
     input_choice: str = "as_written"
     order: str = ""
     ranges: tuple[tuple[int, int], ...] = field(default=())
+    linear: tuple[tuple[str, Recipe, int], ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
         return (

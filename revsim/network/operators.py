@@ -391,9 +391,9 @@ def single(operator: Elementwise, column: int) -> Single | None:
             left if left is None or len(left) == 1 else left[own],
         )
     if isinstance(operator, Threshold):
-        return Threshold(operator.thresholds[own])
+        return Threshold(operator.thresholds[own]) if len(operator.thresholds) > 1 else operator
     if isinstance(operator, Table) and operator.values.ndim == 2:
-        return Table(operator.low, operator.values[column])
+        return Table(operator.low, operator.values[column if len(operator.values) > 1 else 0])
     if isinstance(operator, Offset | Divide | Rescale | Staircase):
         name = fields(operator)[0].name
         values = getattr(operator, name)

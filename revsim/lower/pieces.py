@@ -1,0 +1,290 @@
+"""The activations of a channel as pieces: monotone runs by their steps, tables, and wraps.
+
+Requantise, offset, divide, clamp, relu and the like one after the other are one monotone function.
+It becomes whichever costs the fewest Toffolis: a shift that is but a choice of wires, a multiply
+and shift with a clamp, or a search for its step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from revsim.blocks.requantise import Affine, power_of_two
+from revsim.circuit.registers import Encoding
+from revsim.errors import InputError
+from revsim.lower.piece import Piece, constant, moved, scaled, searched, table
+from revsim.lower.scale import shortest_scale
+from revsim.lower.stage import Value
+from revsim.lower.steps import Steps, steps_of, through
+from revsim.network.operators import (
+    TABLE_LIMIT,
+    Clamp,
+    Offset,
+    Relu,
+    Requantise,
+    Single,
+    Table,
+    Wrap,
+    single,
+)
+from revsim.network.sums import Integers
+
+FEW = 4096
+"""Steps up to which a shorter multiplier is looked for; beyond, a rule's own one is taken."""
+SEARCHED = 1 << 16
+"""Most steps of a function that is no multiply-and-shift."""
+EMPTY = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Some of the activations, in order: monotone ones, or a table with all that follows it, or a
+    wrap. `low` and `high`, int64 [channels], are the range of what comes in, `low_out` and
+    `high_out` that of what goes out."""
+
+    operators: tuple[Single, ...]
+    low: Integers
+    high: Integers
+    low_out: Integers
+    high_out: Integers
+    steps: tuple[Steps | None, ...] = ()
+
+
+def runs_of(operators: Sequence[Single], low: Integers, high: Integers) -> tuple[Run, ...]:
+    """The activations as runs, for sums in low..high (int64 [channels])."""
+    runs: list[Run] = []
+    rest = list(operators)
+    while rest:
+        wide = int((high - low).max()) >= TABLE_LIMIT
+        count = 1
+        if isinstance(rest[0], Table) or (
+            not wide and any(isinstance(o, Table | Wrap) for o in rest)
+        ):
+            count = len(rest)
+        elif not isinstance(rest[0], Wrap):
+            while count < len(rest) and not isinstance(rest[count], Table | Wrap):
+                count += 1
+        taken, rest = tuple(rest[:count]), rest[count:]
+        monotone = not any(isinstance(o, Table | Wrap) for o in taken)
+        steps = steps_of(taken, low, high) if monotone else (None,) * len(low)
+        start = low, high
+        for operator in taken:
+            low, high = operator.bounds(low, high)
+        runs.append(Run(taken, *start, low, high, steps))
+    return tuple(runs)
+
+
+def pieces_of(runs: Sequence[Run], channel: int, after: Encoding) -> tuple[Piece, ...]:
+    """The pieces of one channel; the last ends in the encoding `after`.
+
+    The first says how it wants its value held (`before`), the others take what comes.
+    """
+    pieces: list[Piece] = []
+    held: Encoding | None = None
+    for place, run in enumerate(runs):
+        operators = tuple(_own(o, channel) for o in run.operators)
+        low, high = int(run.low[channel]), int(run.high[channel])
+        if place < len(runs) - 1:
+            out = Encoding.unsigned(int(run.low_out[channel]), int(run.high_out[channel]))
+        else:
+            out = after
+        if isinstance(operators[0], Wrap) and len(operators) == 1:
+            pieces += _wrapped(operators[0], low, high, held, out)
+        elif any(isinstance(o, Table | Wrap) for o in operators):
+            before = Value(held or Encoding.unsigned(low, high), low, high)
+            entries = through(operators, np.arange(low, high + 1)[:, None])[:, 0] - out.offset
+            pieces.append(table(before, out, entries))
+        else:
+            pieces += _monotone(operators, run.steps[channel], low, high, held, out)
+        held = pieces[-1].after
+    return tuple(pieces)
+
+
+def _own(operator: Single, channel: int) -> Single:
+    own = single(operator, channel)
+    assert own is not None
+    return own
+
+
+def _wrapped(
+    operator: Wrap, low: int, high: int, held: Encoding | None, out: Encoding
+) -> list[Piece]:
+    """The low wires of a register whose offset is a multiple of 2^bits."""
+    encoding, pieces = _aligned(held, 1 << operator.bits, low, high)
+    ends = operator.bounds(np.array([low]), np.array([high]))
+    low_out, high_out = int(ends[0][0]), int(ends[1][0])
+    plain = Encoding.unsigned(0, high_out)
+    wires = [k if k < encoding.width else -1 for k in range(plain.width)]
+    pieces.append(moved(f"wrap to {operator.bits} bits", Value(encoding, low, high), plain, wires))
+    if plain != out:
+        pieces += _moved_by(Value(plain, low_out, high_out), out)
+    return pieces
+
+
+def _aligned(
+    held: Encoding | None, block: int, low: int, high: int
+) -> tuple[Encoding, list[Piece]]:
+    """An encoding whose offset is a multiple of `block`, and what leads there."""
+    wanted = Encoding.unsigned(low // block * block, high)
+    if held is None or held.offset % block == 0:
+        return held or wanted, []
+    return wanted, _moved_by(Value(held, low, high), wanted)
+
+
+def _moved_by(before: Value, out: Encoding) -> list[Piece]:
+    """The same integer in another encoding."""
+    low, high = before.low, before.high
+    steps = Steps(low, high, low - out.offset, high - out.offset, EMPTY, EMPTY)
+    return [scaled(before, out, Affine(1, -out.offset, 0), steps)]
+
+
+def _monotone(
+    operators: tuple[Single, ...],
+    steps: Steps | None,
+    low: int,
+    high: int,
+    held: Encoding | None,
+    out: Encoding,
+) -> list[Piece]:
+    if steps is not None and len(steps.targets) <= FEW:
+        return [_stepped(steps.minus(out.offset), held, out)]
+    found = direct(operators)
+    if found is not None:
+        ends = through(operators, np.array([[low], [high]]))[:, 0] - out.offset
+        affine = replace(found, b=found.b - (out.offset << found.shift))
+        line = Steps(low, high, int(ends[0]), int(ends[1]), EMPTY, EMPTY)
+        pieces: list[Piece] = []
+        if affine.even and held is not None:
+            held, pieces = _aligned(held, 2 << affine.shift, low, high)
+        return [*pieces, _scaled(line, affine, held, out)]
+    if steps is not None:
+        form = shortest_scale(steps.minus(out.offset), None if held is None else held.offset)
+        if form is not None and not (form[0].even and held is not None):
+            return [_scaled(steps.minus(out.offset), form[0], held, out)]
+    for place, operator in enumerate(operators):
+        if isinstance(operator, Requantise) and operator.rounding == "tflite_double":
+            two = *operators[:place], *_two_roundings(operator), *operators[place + 1 :]
+            return _in_two(two, place + 1, low, high, held, out)
+    if len(operators) > 1:
+        return _in_two(operators, 1, low, high, held, out)
+    if steps is not None and len(steps.targets) <= SEARCHED:
+        return [_searched(steps.minus(out.offset), held, out)]
+    raise InputError(
+        f"({operators[0].kind}) has {high - low} values with more than {SEARCHED} uneven steps; "
+        "clamp what it gives"
+    )
+
+
+def _two_roundings(operator: Requantise) -> tuple[Requantise, Requantise]:
+    """tflite_double by its parts.
+
+    The doubling high multiply divides p = v m, moved by 2^30 or 1 - 2^30, by 2^31 towards 0, which
+    is (p + 2^30) >> 31 for either sign; then comes a shift that rounds ties away from 0.
+    """
+    first = Requantise(
+        np.array([31]), "half_up", multiplier=operator.multiplier, left=operator.left
+    )
+    return first, Requantise(operator.shift, "half_away")
+
+
+def _in_two(
+    operators: tuple[Single, ...],
+    cut: int,
+    low: int,
+    high: int,
+    held: Encoding | None,
+    out: Encoding,
+) -> list[Piece]:
+    first, second = operators[:cut], operators[cut:]
+    ends = through(first, np.array([[low], [high]]))[:, 0]
+    middle = Encoding.unsigned(int(ends[0]), int(ends[1]))
+    pieces: list[Piece] = []
+    for part, start, stop, before, after in (
+        (first, low, high, held, middle),
+        (second, int(ends[0]), int(ends[1]), middle, out),
+    ):
+        (steps,) = steps_of(part, np.array([start]), np.array([stop]))
+        pieces += _monotone(part, steps, start, stop, before, after)
+    return pieces
+
+
+def direct(operators: Sequence[Single]) -> Affine | None:
+    """The formula that operators are by their own definition, clamps left out; None for others.
+
+    >>> direct((Requantise(np.array([3]), "half_up", np.array([5])), Offset(np.array([2]))))
+    Affine(m=5, b=20, shift=3, b_negative=0, even=False)
+    """
+    form = Affine(1, 0, 0)
+    for operator in operators:
+        if isinstance(operator, Offset):
+            form = replace(form, b=form.b + (int(operator.amount[0]) << form.shift))
+        elif isinstance(operator, Requantise):
+            shift, rounding = int(operator.shift[0]), operator.rounding
+            m = 1 if operator.multiplier is None else int(operator.multiplier[0])
+            m <<= 0 if operator.left is None else int(operator.left[0])
+            rounded = power_of_two(shift, "floor" if rounding == "tflite_double" else rounding)
+            signed = bool(rounded.b_negative) or rounded.even
+            known = (form.m, form.shift) == (1, 0) and not (signed and form.b)
+            if not known or rounding == "tflite_double" or m == 0 or (rounded.even and m > 1):
+                return None
+            form = replace(rounded, m=m, b=rounded.b + m * form.b)
+        elif not isinstance(operator, Clamp | Relu):
+            return None
+    return form
+
+
+def _stepped(steps: Steps, held: Encoding | None, out: Encoding) -> Piece:
+    """A function of known steps, in the cheapest form; targets are raw contents of the result."""
+    low, high = steps.low, steps.high
+    if not len(steps.targets):
+        encoding = held or Encoding.unsigned(low, high)
+        return constant(Value(encoding, low, high), out, steps.first)
+    different = len(np.unique(steps.positions))
+    if different == 1:
+        return _searched(steps, held, out)
+    form = shortest_scale(steps, None if held is None else held.offset)
+    if form is not None and held is not None and form[0].even:
+        form = form if held.offset % (2 << form[0].shift) == 0 else None
+    width = (high - low).bit_length()
+    levels = different.bit_length()
+    search = (levels - 1) * width + (1 << levels) - levels - 1
+    clamps = 2 * width if form is None else _clamps(steps, form[0])
+    if form is None or search < form[1] + clamps:
+        return _searched(steps, held, out)
+    return _scaled(steps, form[0], held, out)
+
+
+def _clamps(steps: Steps, affine: Affine) -> int:
+    """About what the ends of a form cost: a comparison with what lies above the last value."""
+    top = int(affine.apply(np.array([steps.high]))[0])
+    return max(0, top.bit_length() - steps.last.bit_length()) if top > steps.last else 0
+
+
+def _searched(steps: Steps, held: Encoding | None, out: Encoding) -> Piece:
+    """The first comparison is free where the register's top bit can be its answer."""
+    encoding = held
+    if encoding is None:
+        positions = np.unique(steps.positions)
+        middle = (1 << (len(positions).bit_length() - 1)) - 1
+        encoding = Encoding.signed(steps.low, steps.high, int(positions[middle]))
+    return searched(Value(encoding, steps.low, steps.high), out, steps)
+
+
+def _scaled(steps: Steps, affine: Affine, held: Encoding | None, out: Encoding) -> Piece:
+    low, high = steps.low, steps.high
+    encoding = held
+    if encoding is None:
+        two_sided = bool(affine.b_negative) or affine.even
+        if affine.m == 1 and not two_sided:  # the constant joins that of the sum
+            offset = -affine.b
+            encoding = (
+                Encoding.unsigned(offset, high)
+                if low >= offset
+                else Encoding.signed(low, high, offset)
+            )
+        elif two_sided:
+            encoding = Encoding.unsigned(0, high) if low >= 0 else Encoding.signed(low, high)
+        else:
+            encoding = Encoding.unsigned(low, high)
+    return scaled(Value(encoding, low, high), out, affine, steps)
