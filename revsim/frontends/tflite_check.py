@@ -113,7 +113,7 @@ def _reason(graph: Subgraph, operator: FileOperator) -> tuple[str, str] | None:
     if len(operator.inputs) < rule.least:
         return f"has {len(operator.inputs)} inputs, needs {rule.least}", "fetch the file again"
     flowing = [operator.inputs[k] for k in _data(rule, operator)]
-    if any(number < 0 for number in flowing):
+    if min([*operator.inputs[: rule.least], *flowing], default=0) < 0:
         return "an input is left out", "fetch the file again"
     types = [graph.tensors[number].type for number in (*flowing, *operator.outputs)]
     for found in types:
