@@ -72,6 +72,8 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
     for value in graph.input:
         if value.name not in builder.values:
             _take_input(builder, value)
+    if not constants and is_float(proto):
+        raise InputError(FLOAT_MODEL.format(name=name))
     steps = [_step(node, versions, number) for number, node in enumerate(graph.node)]
     builder.uses = Counter([n for s in steps for n in s.inputs] + [o.name for o in graph.output])
     refused: list[tuple[Step, Refusal]] = []
@@ -101,6 +103,21 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
         source=name,
         sha256=digest,
     )
+
+
+QUANTISING = ("Quant", "QLinear", "QGemm", "Integer", "Dequantize", "Threshold", "Trunc")
+FLOAT_MODEL = (
+    "{name}: a float model. Quantise it: onnxruntime.quantization.quantize_static(IN, OUT, reader) "
+    "with calibration data, or let revsim do it on data of yours with `--calibrate DATA`"
+)
+
+
+def is_float(proto: Any) -> bool:
+    """Whether a model computes in floats and has no quantised operator at all."""
+    inputs = {value.type.tensor_type.elem_type for value in proto.graph.input}
+    weighed = any(node.op_type in ("Conv", "Gemm", "MatMul") for node in proto.graph.node)
+    quantised = any(word in node.op_type for node in proto.graph.node for word in QUANTISING)
+    return weighed and not quantised and inputs <= {1, 10, 11}  # FLOAT, FLOAT16, DOUBLE
 
 
 def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
