@@ -27,12 +27,12 @@ def size_of(shape: Sequence[int]) -> int:
     return size
 
 
-def check_shape(shape: Sequence[int], where: str) -> tuple[int, ...]:
-    """The shape; an InputError for a dimension below 1 or too many values."""
-    if len(shape) > 8 or any(int(n) < 1 for n in shape) or size_of(shape) > VALUE_LIMIT:
+def check_shape(shape: Sequence[int], where: str, least: int = 1) -> tuple[int, ...]:
+    """The shape; an InputError for a dimension below `least` or too many values."""
+    if len(shape) > 8 or any(int(n) < least for n in shape) or size_of(shape) > VALUE_LIMIT:
         raise InputError(
-            f"{where}: shape {_short(shape)}; dimensions must be at least 1, at most 8 of them, "
-            f"of at most {VALUE_LIMIT:,} values"
+            f"{where}: shape {_short(shape)}; at most 8 dimensions of at least {least} and "
+            f"{VALUE_LIMIT:,} values are read"
         )
     return tuple(int(n) for n in shape)
 

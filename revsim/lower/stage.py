@@ -62,6 +62,10 @@ class Stage:
     @cached_property
     def definition(self) -> Definition:
         """The stage on its own: ports `value` and `fresh`."""
+        return self.build()
+
+    def build(self) -> Definition:
+        """`definition`, made afresh and not remembered."""
         b = Builder(self.name)
         value = b.port("value", self.width)
         fresh = b.port("fresh", self.fresh, zero=True)

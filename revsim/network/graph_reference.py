@@ -24,7 +24,8 @@ def check_given(graph: Graph, given: Mapping[str, npt.NDArray[Any]]) -> Values:
         if name not in given:
             raise InputError(f"{graph.name}: no values were given for input {name!r}")
         rows = np.asarray(given[name])
-        if rows.ndim == 0 or rows.shape[1:] not in (tensor.shape, (tensor.size,)):
+        without_batch = tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
+        if rows.ndim == 0 or rows.shape[1:] not in (tensor.shape, without_batch, (tensor.size,)):
             expected = ", ".join(str(n) for n in ("rows", *tensor.shape))
             raise InputError(
                 f"{graph.name}, input {name!r}: shape {rows.shape}; expected [{expected}]"
@@ -64,12 +65,14 @@ def run_graph(graph: Graph, given: Mapping[str, npt.NDArray[Any]]) -> Values:
 
 def run_node(graph: Graph, node: Node, values: Mapping[str, Integers]) -> tuple[Any, Integers]:
     """(weighted sums or None, output) of one node, checked against the output's range."""
-    x = np.concatenate([values[name] for name in node.inputs], axis=1) if node.inputs else None
+    rows = len(next(iter(values.values()))) if values else 1
+    held = [np.zeros((rows, 0), np.int64), *(values[name] for name in node.inputs)]
+    x = np.concatenate(held, axis=1)
     z = None
     if isinstance(node.operator, Cells):
         y = _run_cells(graph, node, node.operator, x)
     else:
-        y = node.operator.apply(np.zeros((1, 0), np.int64) if x is None else x)
+        y = node.operator.apply(x)
         if node.activations:
             z, channels = y, y.reshape(len(y), -1, node.operator.channels)  # type: ignore[union-attr]
             for activation in node.activations:
