@@ -116,7 +116,7 @@ def circuit_of(options: argparse.Namespace, policy: str | None, input: str | Non
 
 def _native(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
     from revsim.formats.qasm3 import load as load_circuit
-    from revsim.pipeline import load
+    from revsim.pipeline import load_network
     from revsim.schedule.policy import compile_network
 
     if str(options.model).endswith(".qasm"):
@@ -126,4 +126,6 @@ def _native(options: argparse.Namespace, policy: str | None, input: str | None) 
                     f"{option} is for networks: {options.model} says itself what it erases"
                 )
         return load_circuit(options.model)
-    return compile_network(load(options.model), policy or "activation_reset", input or "destroy")
+    return compile_network(
+        load_network(options.model), policy or "activation_reset", input or "destroy"
+    )

@@ -55,6 +55,11 @@ def add_verbs(verbs: Any) -> None:
         help="take the rows for a sample and add estimates and intervals for its population: "
         "plug_in, miller_madow (default), chao_shen, grassberger, nsb",
     )
+    verify.add_argument(
+        "--device",
+        choices=("dedicated", "shared"),
+        help="of a graph: every position its own hardware (default), or one piece a channel",
+    )
     verify.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     verify.add_argument("--neurons", metavar="FILE", help="also write the neurons table (.csv)")
     verify.add_argument("--erasures", metavar="FILE", help="also write the erasures table (.csv)")
@@ -125,6 +130,7 @@ def report_of(options: argparse.Namespace) -> Any:
         scope=options.scope,
         tuned_to=make_prior(network, options.tuned_to, options.seed),
         population=options.population,
+        device=options.device,
         provenance={"argv": options.argv},
     )
 
@@ -132,9 +138,9 @@ def report_of(options: argparse.Namespace) -> Any:
 def _explain(options: argparse.Namespace) -> int:
     from revsim.explanation import explain, render
     from revsim.inputs import make_ensemble
-    from revsim.pipeline import load
+    from revsim.pipeline import load_network
 
-    network = load(options.model)
+    network = load_network(options.model)
     ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
     with progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
         found = explain(

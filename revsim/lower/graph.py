@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from revsim.circuit.registers import Encoding
-from revsim.errors import InputError
+from revsim.lower.cells import lower_cells
 from revsim.lower.channels import lower_linear
 from revsim.lower.tiles import LoweredNode
 from revsim.network.graph import Graph, Linear, Node, Wiring
@@ -26,4 +26,4 @@ def _lower_node(graph: Graph, node: Node) -> LoweredNode:
         tensors = [graph.tensors[name] for name in (*node.inputs, node.output)]
         encodings = tuple(Encoding.unsigned(t.low, t.high) for t in tensors)
         return LoweredNode(node, encodings[:-1], encodings[-1], ())
-    raise InputError(f"{node.name}: {node.operator.kind} cannot be lowered yet")
+    return lower_cells(graph, node)

@@ -14,10 +14,11 @@ half to even add the parity of the quotient.
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
-from revsim.blocks.columns import columns_of, heights_toffolis, weighted_bits
+from revsim.blocks.columns import heights_toffolis
 from revsim.blocks.requantise import Affine
 from revsim.lower.steps import Steps
 from revsim.network.sums import Integers
@@ -222,12 +223,15 @@ def _agrees(affine: Affine, steps: Steps) -> bool:
 
 def _toffolis(affine: Affine, width: int, offset: int, steps: Steps) -> int:
     """Forward Toffolis of the columns of m v + b."""
-    bits = np.int64(1) << np.arange(width, dtype=np.int64)
-    terms = weighted_bits(
-        np.arange(width, dtype=np.int32), affine.m * bits, affine.m * offset + affine.b
-    )
-    ends = affine.apply(np.array([steps.low, steps.high]))
-    out = max(int(v if v >= 0 else ~v).bit_length() for v in ends) + affine.shift + 1
-    heights = [len(w) for w, _ in columns_of(terms, out)]
     extra = 0 if affine.b_negative == 0 else 2
-    return heights_toffolis(heights, terms.constant % (1 << out)) + extra
+    ends = affine.apply(np.array([steps.low, steps.high]))
+    top = max(int(v if v >= 0 else ~v).bit_length() for v in ends) + affine.shift + 1
+    m, triple = affine.m, 3 * affine.m
+    change = [0] * (top + 1)
+    for k in range((m ^ triple).bit_length() - 1):
+        if (m ^ triple) >> (k + 1) & 1:  # a digit: the whole register stands from column k on
+            change[min(k, top)] += 1
+            change[min(k + width, top)] -= 1
+    minus = (m & ~triple) >> 1
+    total = m * offset + affine.b - minus * ((1 << width) - 1)
+    return heights_toffolis(list(accumulate(change[:top])), total % (1 << top)) + extra

@@ -98,6 +98,44 @@ class Elementwise:
 
 
 @dataclass(frozen=True)
+class Composed:
+    """Programs in turn, each given what the one before it makes.
+
+    >>> both = Composed((Sum(), Elementwise((Divide(np.array([2])),))))
+    >>> run_cells(both, [(-8, 7), (-8, 7)], np.array([[3, 4]])).tolist()
+    [[4]]
+    """
+
+    programs: tuple[Program, ...]
+
+    def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
+        """The words of the last program."""
+        made = words
+        for program in self.programs:
+            made = tuple(program(ops, *made))
+        return made
+
+
+@dataclass(frozen=True)
+class ScaledSum:
+    """The sum of all arguments times `weights`, plus `constant`, then operators in turn.
+
+    >>> scaled = ScaledSum((2, 3), -1, (Relu(),))
+    >>> run_cells(scaled, [(-8, 7), (-8, 7)], np.array([[-3, 1]])).tolist()
+    [[0]]
+    """
+
+    weights: tuple[int, ...]
+    constant: int
+    operators: tuple[Single, ...]
+
+    def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
+        """One word."""
+        total = ops.sum(list(zip(self.weights, words, strict=True)), self.constant)
+        return Elementwise(self.operators)(ops, total)
+
+
+@dataclass(frozen=True)
 class Clip:
     """min(max(x, low), high); with three arguments the ends are words: x, low, high."""
 
