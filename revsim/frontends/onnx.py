@@ -7,6 +7,7 @@ DequantizeLinear - operator - QuantizeLinear (onnx_quantised.py), QONNX (qonnx.p
 integers (onnx_operators.py). All nodes that cannot be read are named in one error.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from revsim.errors import InputError, missing
-from revsim.frontends import onnx_quantised as _quantised
+from revsim.frontends import onnx_chains, onnx_quantised, onnx_sums, qonnx
 from revsim.frontends.onnx_builder import (
+    FLOAT_MAKERS,
     MAKERS,
     SIZE_LIMIT,
     Array,
@@ -26,9 +28,16 @@ from revsim.frontends.onnx_builder import (
     Refusal,
     Step,
     checked_size,
+    ends_of,
 )
+from revsim.frontends.onnx_evaluator import evaluated
+from revsim.frontends.onnx_reals import Real, outside
 from revsim.network.graph import Graph
 
+READERS = (onnx_sums, onnx_chains, onnx_quantised, qonnx)
+"""Modules that register makers of nodes when they are imported."""
+MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+"""What a maker may stumble over in a node that contradicts itself."""
 FILE_LIMIT = 1 << 30
 NODE_LIMIT = 20_000
 STANDARD = ("", "ai.onnx")
@@ -63,12 +72,18 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
         if value.name not in builder.values:
             _take_input(builder, value)
     steps = [_step(node, versions, number) for number, node in enumerate(graph.node)]
+    builder.uses = Counter([n for s in steps for n in s.inputs] + [o.name for o in graph.output])
     refused: list[tuple[Step, Refusal]] = []
     for step in ordered(steps, set(builder.values), name):
         try:
             take(builder, step)
         except Refusal as refusal:
             refused.append((step, refusal))
+        except InputError as error:
+            refused.append((step, Refusal(str(error))))
+        except MALFORMED as error:
+            what = f"{type(error).__name__}: {str(error)[:80]}"
+            refused.append((step, Refusal(f"its inputs or attributes do not fit ({what})")))
         if any(out and out not in builder.values for out in step.outputs):
             builder.values.update(dict.fromkeys(step.outputs))  # of a refused node
     if refused:
@@ -78,7 +93,7 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
         name=name,
         tensors=builder.tensors,
         nodes=tuple(builder.nodes),
-        inputs=tuple(builder.inputs),
+        inputs=tuple(value.name for value in graph.input if value.name in builder.inputs),
         outputs=tuple(outputs),
         source=name,
         sha256=digest,
@@ -90,11 +105,13 @@ def take(builder: Builder, step: Step) -> None:
     inputs = [builder.values.get(name) for name in step.inputs if name]
     if any(name and builder.values[name] is None for name in step.inputs):
         return  # behind a node that was refused
-    maker = MAKERS.get((step.domain, step.operator))
+    floats = any(isinstance(value, Real) for value in inputs)
+    maker = (FLOAT_MAKERS if floats else MAKERS).get((step.domain, step.operator))
     known = all(isinstance(value, Constant) for value in inputs)
     if known and step.domain == "" and step.operator not in KEPT:
-        for out, array in zip(step.outputs, folded(builder, step), strict=False):
-            builder.values[out] = Constant(np.asarray(array))
+        given = {name: builder.values[name].array for name in step.inputs if name}
+        for out, array in zip(step.outputs, evaluated(step, given), strict=False):
+            builder.values[out] = Constant(array)
         return
     if maker is None:
         where = f" of domain {step.domain!r}" if step.domain else ""
@@ -104,47 +121,6 @@ def take(builder: Builder, step: Step) -> None:
 
 KEPT = ("DequantizeLinear",)
 """Operators whose makers know more about a constant than its floats."""
-LARGE = ("ConstantOfShape", "Expand", "Tile", "Range", "Resize", "Pad", "Upsample", "OneHot")
-"""Operators whose output can be far larger than their inputs."""
-
-
-def folded(builder: Builder, step: Step) -> Sequence[Array]:
-    """Outputs of a node of constants, by ONNX's reference evaluator."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    given = {name: builder.values[name].array for name in step.inputs if name}
-    if step.operator in ("If", "Loop", "Scan"):
-        raise Refusal("control flow is not read", "export the model with its loops unrolled")
-    if step.operator in LARGE:
-        _check_large(step, given)
-    nodes = onnx.GraphProto(node=[step.proto])
-    nodes.name = "folded"
-    for name, array in given.items():
-        element = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-        nodes.input.append(onnx.helper.make_tensor_value_info(name, element, array.shape))
-    for out in step.outputs:
-        nodes.output.append(onnx.ValueInfoProto(name=out))
-    model = onnx.helper.make_model(
-        nodes, opset_imports=[onnx.helper.make_opsetid(step.domain, step.version)]
-    )
-    try:
-        with np.errstate(all="ignore"):
-            return [np.asarray(out) for out in ReferenceEvaluator(model).run(None, given)]
-    except Exception as error:
-        line = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        raise Refusal(f"its constants cannot be computed ({line})") from error
-
-
-def _check_large(step: Step, given: Mapping[str, Array]) -> None:
-    arrays = [given[name] for name in step.inputs if name]
-    if step.operator == "Range":
-        start, limit, delta = (float(a.ravel()[0]) for a in arrays)
-        checked_size([0 if delta == 0 else max(0, int(min((limit - start) / delta, 1e18)))])
-        return
-    for array in arrays:
-        if array.dtype == np.int64 and array.size <= 64:
-            checked_size([max(1, abs(int(v))) for v in array.ravel()])
 
 
 def ordered(steps: Sequence[Step], known: set[str], name: str) -> list[Step]:
@@ -288,13 +264,13 @@ def _take_input(builder: Builder, value: Any) -> None:
         dtype = np.dtype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
     except Exception:
         raise InputError(f"{builder.name}, input {value.name!r}: unknown element type") from None
-    if dtype.kind == "b":
-        ends = (0, 1)
-    elif dtype.kind in "iu":
-        ends = (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
-    else:
-        builder.values[value.name] = _quantised.outside(value.name, shape)
+    if dtype.kind == "f":
+        builder.values[value.name] = outside(value.name, shape)
         return
+    try:
+        ends = ends_of(dtype)
+    except Refusal as refusal:
+        raise InputError(f"{builder.name}, input {value.name!r}: {refusal.reason}") from None
     held = builder.tensor(value.name, shape, dtype, *ends)
     builder.values[value.name] = held
     builder.inputs.append(held.name)
@@ -307,5 +283,11 @@ def _give_output(builder: Builder, name: str) -> str:
     if isinstance(value, Constant):
         value = builder.materialised(value, name)
     if not isinstance(value, Held):
-        value = _quantised.output(builder, value, name)
+        try:
+            value = onnx_quantised.output(builder, value, name)
+        except Refusal as refusal:
+            raise InputError(
+                f"{builder.name}, output {name!r}: {refusal.reason}"
+                + (f"; {refusal.remedy}" if refusal.remedy else "")
+            ) from None
     return value.name
