@@ -8,7 +8,6 @@ import pytest
 
 from revsim.circuit.registers import Encoding
 from revsim.lower.cells import Cell
-from revsim.network import cells
 from revsim.network.cells import run_cells
 from revsim.simulator.apply import apply
 

@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 
 from revsim.errors import InputError, missing
-from revsim.frontends import onnx_chains, onnx_quantised, onnx_sums, qonnx
+from revsim.frontends import (
+    onnx_chains,
+    onnx_operators,
+    onnx_order,
+    onnx_quantised,
+    onnx_sums,
+    qonnx,
+)
 from revsim.frontends.onnx_builder import (
     FLOAT_MAKERS,
     MAKERS,
@@ -34,7 +41,7 @@ from revsim.frontends.onnx_evaluator import evaluated
 from revsim.frontends.onnx_reals import Real, outside
 from revsim.network.graph import Graph
 
-READERS = (onnx_sums, onnx_chains, onnx_quantised, qonnx)
+READERS = (onnx_operators, onnx_order, onnx_sums, onnx_chains, onnx_quantised, qonnx)
 """Modules that register makers of nodes when they are imported."""
 MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 """What a maker may stumble over in a node that contradicts itself."""

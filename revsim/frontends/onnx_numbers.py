@@ -15,8 +15,9 @@ import numpy as np
 from revsim.errors import InputError
 from revsim.frontends import onnx_floats as onnx_floats
 from revsim.frontends import onnx_order as onnx_order
-from revsim.frontends.onnx import _step, folded, numbers, ordered, refusals
+from revsim.frontends.onnx import _step, numbers, ordered, refusals
 from revsim.frontends.onnx_builder import MAKERS, Array, Builder, Constant, Held, Refusal, Step
+from revsim.frontends.onnx_evaluator import evaluated
 from revsim.frontends.onnx_operators import WORDS
 from revsim.frontends.onnx_words import (
     Pair,
@@ -219,8 +220,9 @@ def _take(builder: Builder, step: Step) -> None:
     if any(name and builder.values.get(name) is None for name in step.inputs):
         return  # behind a node that was refused
     if all(isinstance(value, Constant) for value in values) and step.domain == "":
-        for out, array in zip(step.outputs, folded(builder, step), strict=False):
-            builder.values[out] = Constant(np.asarray(array))
+        given = {name: builder.values[name].array for name in step.inputs if name}
+        for out, array in zip(step.outputs, evaluated(step, given), strict=False):
+            builder.values[out] = Constant(array)
         return
     maker = WORDS.get(step.operator) if step.domain == "" else None
     maker = maker or MAKERS.get((step.domain, step.operator))
@@ -231,15 +233,17 @@ def _take(builder: Builder, step: Step) -> None:
 
 def _unsafe(builder: Builder, step: Step) -> list[tuple[Step, Held | Array, Held | Array]]:
     """A node whose values have to be looked at before its result can be trusted."""
-    operands = [builder.values.get(name) for name in step.inputs[:2]]
-    if step.operator not in UNSAFE or not any(isinstance(one, Held) for one in operands):
+    if step.operator not in UNSAFE:
         return []
-    if step.operator == "QuantizeLinear" and isinstance(operands[1], Constant):
+    first, second = (builder.values[name] for name in step.inputs[:2])
+    if isinstance(first, Constant) and isinstance(second, Constant):
         return []
-    if step.operator in ("Add", "Sub", "Mul") and not is_float(operands[0].dtype):
+    if step.operator == "QuantizeLinear" and isinstance(second, Constant):
         return []
-    first, second = (one.array if isinstance(one, Constant) else one for one in operands)
-    return [(step, first, second)]
+    if step.operator in ("Add", "Sub", "Mul") and not is_float(first.dtype):
+        return []
+    operands = [one.array if isinstance(one, Constant) else one for one in (first, second)]
+    return [(step, operands[0], operands[1])]
 
 
 def _output(builder: Builder, name: str) -> Held | Array:
