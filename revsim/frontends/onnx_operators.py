@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from revsim.frontends.onnx_builder import Builder, Constant, Held, Maker, Refusal, Step
-from revsim.frontends.onnx_moves import MOVES, known_shape, placements, scattered
+from revsim.frontends.onnx_builder import MAKERS, Builder, Constant, Held, Maker, Refusal, Step
+from revsim.frontends.onnx_moves import MOVES, known_shape, placements, rounds
 from revsim.frontends.onnx_words import (
     Kind,
     alike,
@@ -62,12 +62,17 @@ from revsim.network.words import Program
 WORDS: dict[str, Maker] = {}
 
 
-def on_words(*operators: str) -> Callable[[Maker], Maker]:
-    """Registers a function as the reader of these operators on whole numbers."""
+def on_words(*operators: str, codes: bool = False) -> Callable[[Maker], Maker]:
+    """Registers a function as the reader of these operators on whole numbers.
+
+    `codes`: on float codes alone, which `from_onnx` never makes.
+    """
 
     def register(function: Maker) -> Maker:
         for operator in operators:
             WORDS[operator] = function
+            if not codes:
+                MAKERS["", operator] = function
         return function
 
     return register
@@ -133,7 +138,7 @@ def _scatter_reduced(builder: Builder, step: Step) -> None:
         "add": FloatSum(form) if form else Sum((), 0, overflow_of(kind)),
         "mul": FloatProduct(form) if form else Product(overflow_of(kind)),
     }
-    for number, sources in enumerate(scattered(builder, step)[1]):
+    for number, sources in enumerate(rounds(builder, step)):
         name = f"{step.outputs[0]}.{number}"
         met = np.flatnonzero(sources >= 0)
         new = computed(
