@@ -20,7 +20,7 @@ from revsim.circuit.validate import linear_layers
 from revsim.errors import InputError
 from revsim.ledger.gates import CircuitLoss, circuit_loss
 from revsim.ledger.identities import tuned_elsewhere
-from revsim.ledger.ledgers import Ledgers, of_erasure, of_inner
+from revsim.ledger.ledgers import Ledgers, of_bank, of_erasure, of_inner, of_positions
 from revsim.ledger.mismatch import mismatch
 from revsim.ledger.reference import Neurons
 from revsim.network.arrays import integers as whole_rows
@@ -111,7 +111,7 @@ def _linear_checks(circuit: Circuit) -> tuple[Check, Check]:
     )
 
 
-def erasures_of(circuit: Circuit | TensorCircuit, tally: Tally) -> list[tuple[Any, ...]]:
+def erasures_of(circuit: Circuit, tally: Tally) -> list[tuple[Any, ...]]:
     """Rows of the erasures table for one run; the resets inside a netlist make one row each."""
     where = (circuit.policy, circuit.input_choice)
     out: list[tuple[Any, ...]] = []
@@ -121,6 +121,21 @@ def erasures_of(circuit: Circuit | TensorCircuit, tally: Tally) -> list[tuple[An
     for e in tally.erasures:
         figures = _figures(of_erasure(e, tally.total))
         out.append((*where, e.layer, e.cause, e.register, e.value_of, *figures))
+    return out
+
+
+def bank_erasures(circuit: TensorCircuit, tally: Tally, device: str) -> list[tuple[Any, ...]]:
+    """The same for a circuit of tensors: one row per ERASE of a bank, one per layer of netlists."""
+    where = (circuit.policy, circuit.input_choice)
+    out: list[tuple[Any, ...]] = []
+    for inner in tally.positions:
+        figures = _figures(of_positions(inner, tally.total, device))
+        out.append(
+            (*where, inner.layer, inner.cause, inner.layer, inner.layer, *figures, inner.erased)
+        )
+    for e in tally.banks:
+        figures = _figures(of_bank(e, tally.total, device))
+        out.append((*where, e.layer, e.cause, e.bank, e.value_of, *figures, len(e.ones)))
     return out
 
 

@@ -18,9 +18,9 @@ from revsim.circuit.survey import counts_by_layer, facts_of, recipes_of, tensor_
 from revsim.errors import InputError
 from revsim.evidence import (
     INVERSE_STATES,
+    bank_erasures,
     circuit_check,
     data_digest,
-    erasures_of,
     neuron_table,
     shares_right,
     versions,
@@ -106,7 +106,7 @@ def verify_graph(
         conditions=conditions(known.neurons),
         efficiency=efficiency,
         neurons=neuron_table(known.neurons),
-        erasures=erasure_table(erased),
+        erasures=erasure_table(erased, banks=True),
         provenance={
             "versions": versions(),
             "argv": [],
@@ -172,7 +172,7 @@ def graph_run_report(
         gate_evaluations=run.tally.gate_evaluations,
         pointwise=pointwise_spread(run.tally, known.ensemble.weights),
     )
-    return report, erasures_of(circuit, run.tally)
+    return report, bank_erasures(circuit, run.tally, device)
 
 
 def _held_to(

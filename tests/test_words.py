@@ -9,6 +9,20 @@ import pytest
 from revsim.circuit.registers import Encoding
 from revsim.lower.cells import Cell
 from revsim.network.cells import run_cells
+from revsim.network.operators import (
+    ROUNDINGS,
+    Clamp,
+    Divide,
+    Offset,
+    Relu,
+    Requantise,
+    Rescale,
+    Sign,
+    Staircase,
+    Table,
+    Threshold,
+    Wrap,
+)
 from revsim.simulator.apply import apply
 
 Ranges = Sequence[tuple[int, int]]
@@ -124,3 +138,64 @@ RANGES = [
 )
 def test_operations(function: Callable, ranges: Ranges) -> None:
     same(Written(function), ranges)
+
+
+# --- operators on one value ----------------------------------------------------------------------
+
+ONE = np.array
+
+
+def _requantise(shift: int, rounding: str, multiplier: int | None = None, left: int = 0):
+    return Requantise(
+        ONE([shift]),
+        rounding,
+        None if multiplier is None else ONE([multiplier]),
+        ONE([left]) if left else None,
+    )
+
+
+SINGLES = [
+    (Relu(), (-100, 80)),
+    (Relu(), (4, 9)),
+    (Clamp(-3, 17), (-128, 127)),
+    (Clamp(40, 50), (-8, 7)),
+    (Clamp(0, 255), (-3000, 3000)),
+    *((_requantise(3, rounding), (-200, 333)) for rounding in ROUNDINGS[:4]),
+    *((_requantise(7, rounding, 93), (-1000, 3000)) for rounding in ROUNDINGS[:4]),
+    *((_requantise(9, rounding, 93, 2), (-1000, 3000)) for rounding in ROUNDINGS[:4]),
+    (_requantise(6, "tflite_double", 1504729001), (-20000, 30000)),
+    (_requantise(0, "tflite_double", 1504729001, 3), (-200, 300)),
+    (_requantise(2, "tflite_double", 1504729001, 20), (-255, 255)),
+    (Threshold(ONE([5])), (-9, 9)),
+    (Threshold(ONE([-50])), (-9, 9)),
+    (Sign(), (-9, 9)),
+    (Wrap(4), (-100, 100)),
+    (Offset(ONE([-17])), (-9, 9)),
+    *((Divide(ONE([d])), (-400, 401)) for d in (1, 2, 3, 6, 49, 64)),
+    (Divide(ONE([6])), (-30000, 30000)),
+    *((Rescale(ONE([m], np.float32)), (-3000, 2000)) for m in (0.5, 0.013, 1.5, 0.75, 3.0, 0.1)),
+    (Rescale(ONE([1.5], np.float32)), (-100, 100)),
+    (Staircase(ONE([[-5, 0, 0, 3, 40]])), (-60, 60)),
+    (Staircase(np.sort(np.random.default_rng(1).integers(-100, 100, (1, 40)))), (-128, 127)),
+    (Table(-3, ONE([9, -4, 0, 7, 7, 100, -1])), (-3, 3)),
+    (Table(-128, np.random.default_rng(2).integers(-9999, 9999, 256)), (-128, 127)),
+]
+
+
+@pytest.mark.parametrize(("operator", "ends"), SINGLES, ids=lambda v: getattr(v, "kind", str(v)))
+def test_single(operator, ends: tuple[int, int]) -> None:
+    """An operator alone, and after a sum whose bits are not made yet."""
+    low, high = ends
+    values = np.arange(low, high + 1)[:, None]
+    expected = operator.apply(values)
+    assert (run_cells(cells.Elementwise((operator,)), [ends], values) == expected).all()
+    same(cells.Elementwise((operator,)), [ends])
+
+    def after_sum(ops, a, b):
+        return ops.single(operator, ops.narrowed(ops.subtract(a, b), low, high))
+
+    half = (low + high) // 2
+    rows = np.stack([values[:, 0] + half, np.full(len(values), half)], axis=1)
+    ranges = [(low + half, high + half), (min(half, 0), max(half, 0))]
+    found, _ = on_wires(Written(after_sum), ranges, rows)
+    assert (found == expected).all()

@@ -4,6 +4,7 @@ The `copy` recipe runs the program forward on fresh wires, XORs the results onto
 registers and runs everything backward; the netlist is made of the forward half.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -16,16 +17,13 @@ from revsim.circuit.definition import Definition, Port
 from revsim.circuit.registers import Encoding
 from revsim.circuit.registers import Wires as WireArray
 from revsim.errors import InputError
-from revsim.lower.forms import Form
 from revsim.lower.forward_netlist import netlist_recipe
-from revsim.lower.literals import Literals, write
 from revsim.lower.tiles import LoweredNode, Tile
-from revsim.lower.units import Pending, stored
 from revsim.lower.words import Shared, Wires
 from revsim.network.cells import program_bytes
 from revsim.network.graph import Cells, Graph, Node
 from revsim.network.sums import Integers
-from revsim.network.words import Program, Word
+from revsim.network.words import Program
 
 VERSION: Final = "1"
 """Of the construction: part of every key, raised when its gates change."""
@@ -61,11 +59,26 @@ class Cell:
         parts = repr((VERSION, self.inputs, self.ends, self.arguments, self.encoding, self.limits))
         return sha256(parts.encode() + program_bytes(self.program)).hexdigest()
 
-    def run(self, b: Builder, x: WireArray) -> tuple[Wires, tuple[Word[Form], ...]]:
-        """The results, computed forward from registers laid one behind the other.
+    def forward(self, b: Builder, x: WireArray, y: WireArray) -> None:
+        """y ^= program(x), nothing undone."""
+        for result, target in zip(self._results(b, x), self._split(y), strict=True):
+            result(target)
 
-        Results that were programs of their own (`Ops.call`) are not computed yet.
-        """
+    def copy(self) -> Definition:
+        """x, y -> x, y ^ program(x), everything else undone."""
+        b = Builder(f"{self.name} copy")
+        x, y = (b.port(p.name, p.width, p.zero_in) for p in self.ports)
+        start = b.mark()
+        results = self._results(b, x)
+        stop = b.mark()
+        for result, target in zip(results, self._split(y), strict=True):
+            result(target)
+        b.undo(start, stop)
+        return b.build()
+
+    def _results(self, b: Builder, x: WireArray) -> list[Callable[[WireArray], None]]:
+        """Run the program on registers laid one behind the other, up to the last step of each
+        result: what XORs it onto its register."""
         ops = Wires(b, self.shared)
         cuts = np.cumsum([e.width for e in self.inputs])[:-1]
         registers = np.split(x, cuts) if self.inputs else []
@@ -74,33 +87,10 @@ class Cell:
             for wires, encoding, ends in zip(registers, self.inputs, self.ends, strict=True)
         ]
         made = self.program(ops, *(words[k] for k in self.arguments))
-        return ops, tuple(ops.narrowed(word, *self.limits) for word in made)
+        return [ops.writer(ops.narrowed(w, *self.limits), self.encoding) for w in made]
 
-    def forward(self, b: Builder, x: WireArray, y: WireArray) -> None:
-        """y ^= program(x), nothing undone."""
-        ops, words = self.run(b, x)
-        write(b, np.concatenate([stored(ops, word, self.encoding) for word in words]), y)
-
-    def copy(self) -> Definition:
-        """x, y -> x, y ^ program(x), everything else undone."""
-        b = Builder(f"{self.name} copy")
-        x, y = (b.port(p.name, p.width, p.zero_in) for p in self.ports)
-        start = b.mark()
-        ops, words = self.run(b, x)
-        held = [None if _unread(word) else stored(ops, word, self.encoding) for word in words]
-        stop = b.mark()
-        for word, literals, target in zip(words, held, np.split(y, self.results), strict=True):
-            self._write(ops, word, literals, target)
-        b.undo(start, stop)
-        return b.build()
-
-    def _write(
-        self, ops: Wires, word: Word[Form], literals: Literals | None, target: WireArray
-    ) -> None:
-        if literals is not None:
-            write(ops.b, literals, target)
-        elif isinstance(word.value, Pending):
-            word.value.unit.write(word.value.index, word, self.encoding, target)
+    def _split(self, y: WireArray) -> list[WireArray]:
+        return np.split(y, self.results)
 
     def recipes(self) -> tuple[Recipe, Recipe]:
         """Copy and netlist."""
@@ -109,11 +99,6 @@ class Cell:
             Recipe(f"{self.name} copy", self.ports, self.copy, f"copy {key}"),
             netlist_recipe(f"{self.name} netlist", self.ports, self.forward, f"netlist {key}"),
         )
-
-
-def _unread(word: Word[Form]) -> bool:
-    """Whether a unit's result has no reader but the output."""
-    return isinstance(word.value, Pending) and not word.value.unit.is_written
 
 
 def lower_cells(graph: Graph, node: Node) -> LoweredNode:

@@ -5,15 +5,17 @@ factors and offsets of forms cost no gate: they only join lists. `register` make
 columns of full adders (blocks/columns.py), and every constant meets in one number on the way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from revsim.blocks.columns import Terms, sum_columns
 from revsim.circuit.builder import Builder
+from revsim.circuit.registers import Encoding, Wires
 from revsim.lower.literals import Literals, positive
 from revsim.lower.netlist import FALSE, TRUE
+from revsim.network.words import Word
 
 Int64s = npt.NDArray[np.int64]
 
@@ -41,8 +43,12 @@ class Form:
         return cls(places, literals[places], constant)
 
     def resolve(self) -> "Form":
-        """The form itself; what is still to be computed (lower/words.py) computes it here."""
+        """The form itself; one that waits is computed here."""
         return self
+
+    def writer(self, word: Word["Form"], encoding: Encoding) -> Callable[[Wires], None] | None:
+        """For results that are cheaper to write to their place than to compute and copy."""
+        return None
 
     @property
     def is_plain(self) -> bool:
@@ -53,6 +59,29 @@ class Form:
         """Take these bits for the sum that they hold."""
         other = Form.of_bits(literals, offset)
         self.columns, self.literals, self.constant = other.columns, other.literals, other.constant
+
+
+class Waiting(Form):
+    """A result that is computed when it is first read."""
+
+    def __init__(self) -> None:
+        super().__init__(_NONE.astype(np.int64), _NONE, 0)
+        self._computed: Form | None = None
+
+    @property
+    def computed(self) -> bool:
+        """Whether it has been read."""
+        return self._computed is not None
+
+    def resolve(self) -> Form:
+        """The result."""
+        if self._computed is None:
+            self._computed = self.compute()
+        return self._computed
+
+    def compute(self) -> Form:
+        """The gates."""
+        raise NotImplementedError
 
 
 def joined(parts: Sequence[tuple[int, Form]], constant: int) -> Form:

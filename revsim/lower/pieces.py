@@ -75,13 +75,15 @@ def runs_of(operators: Sequence[Single], low: Integers, high: Integers) -> tuple
     return tuple(runs)
 
 
-def pieces_of(runs: Sequence[Run], channel: int, after: Encoding) -> tuple[Piece, ...]:
+def pieces_of(
+    runs: Sequence[Run], channel: int, after: Encoding, held: Encoding | None = None
+) -> tuple[Piece, ...]:
     """The pieces of one channel; the last ends in the encoding `after`.
 
-    The first says how it wants its value held (`before`), the others take what comes.
+    The first says how it wants its value held (`before`; in the encoding `held` where it is given),
+    the others take what comes.
     """
     pieces: list[Piece] = []
-    held: Encoding | None = None
     for place, run in enumerate(runs):
         operators = tuple(_own(o, channel) for o in run.operators)
         low, high = int(run.low[channel]), int(run.high[channel])

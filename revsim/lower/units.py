@@ -6,9 +6,9 @@ back: each gate runs once forward and once backward. Where a result is an output
 program, one clean call (forward, copy, backward) writes it to its place, and nothing is left over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Port
 from revsim.circuit.registers import Encoding
 from revsim.circuit.registers import Wires as WireArray
-from revsim.lower.forms import Form, joined
-from revsim.lower.literals import Literals, write
+from revsim.lower.forms import Form, Waiting
 from revsim.network.cells import program_bytes
 from revsim.network.words import Program, Word
 
@@ -43,16 +42,22 @@ class Made:
     results: tuple[tuple[Form, int, int], ...]
 
 
-class Pending(Form):
-    """A result that is computed when it is read."""
+class Result(Waiting):
+    """Result `index` of a unit."""
 
     def __init__(self, unit: "Unit", index: int) -> None:
-        super().__init__(*_nothing())
+        super().__init__()
         self.unit, self.index = unit, index
 
-    def resolve(self) -> Form:
+    def compute(self) -> Form:
         """The result on scratch wires."""
         return self.unit.forms()[self.index]
+
+    def writer(self, word: Word[Form], encoding: Encoding) -> Callable[[WireArray], None] | None:
+        """One clean call, where the unit has not been called yet."""
+        if self.unit.is_called:
+            return None
+        return lambda target: self.unit.write(self.index, word, encoding, target)
 
 
 class Unit:
@@ -68,7 +73,7 @@ class Unit:
     def results(self) -> tuple[Word[Form], ...]:
         """Words of known ranges; no gate yet."""
         return tuple(
-            Word(Pending(self, k), low, high)
+            Word(Result(self, k), low, high)
             for k, (_, low, high) in enumerate(self._made().results)
         )
 
@@ -93,7 +98,7 @@ class Unit:
         self.ops.b.call(self.ops.shared[key], self.wires, target)
 
     @property
-    def is_written(self) -> bool:
+    def is_called(self) -> bool:
         """Whether its results are there already."""
         return self._forms is not None
 
@@ -130,9 +135,9 @@ class Unit:
         x, y = b.port("x", len(self.wires)), b.port("y", encoding.width)
         start = b.mark()
         ops, words = self._run(b, x)
-        literals = stored(ops, ops.narrowed(words[index], outer.low, outer.high), encoding)
+        result = ops.writer(ops.narrowed(words[index], outer.low, outer.high), encoding)
         stop = b.mark()
-        write(b, literals, y)
+        result(y)
         b.undo(start, stop)
         return b.build()
 
@@ -153,15 +158,5 @@ def unit_of(ops: "Wires", program: Program, words: Sequence[Word[Form]]) -> Unit
     return Unit(ops, program, tuple(arguments), np.array(list(number), dtype=np.int32))
 
 
-def stored(ops: "Wires", word: Word[Form], encoding: Encoding) -> Literals:
-    """The bits of a word in a tensor's encoding (unsigned with offset)."""
-    return ops.register(word, encoding.offset, encoding.width)
-
-
 def _name(program: Program) -> str:
     return type(program).__name__.lower()
-
-
-def _nothing() -> tuple[Any, Any, int]:
-    empty = joined([], 0)
-    return empty.columns, empty.literals, 0

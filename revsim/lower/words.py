@@ -5,18 +5,16 @@ forward on fresh locals, one Toffoli per carry, choice or product of bits, none 
 offsets; the caller copies the result and undoes the whole with `Builder.undo`.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
-from revsim.blocks.block import define
-from revsim.blocks.lookup import lookup
 from revsim.circuit.builder import Builder
-from revsim.circuit.definition import Port
 from revsim.circuit.registers import Encoding
 from revsim.circuit.registers import Wires as WireArray
 from revsim.errors import InputError
+from revsim.lower.chain import Chain
 from revsim.lower.forms import Form, bits, joined, total
 from revsim.lower.literals import (
     Literals,
@@ -27,11 +25,11 @@ from revsim.lower.literals import (
     either,
     known,
     positive,
+    write,
 )
 from revsim.lower.netlist import FALSE, TRUE
-from revsim.lower.singles import single
 from revsim.lower.units import Unit, unit_of
-from revsim.network.operators import Single, Table
+from revsim.network.operators import Offset, Single
 from revsim.network.words import Ops, Program, Word
 
 Shared = dict[Hashable, Any]
@@ -92,6 +90,14 @@ class Wires(Ops[Form]):
             offset = own
         return offset, self.register(word, offset, width)
 
+    def writer(self, word: Word[Form], encoding: Encoding) -> Callable[[WireArray], None]:
+        """Compute what is needed; the function that is given then XORs the word onto wires."""
+        own = word.value.writer(word, encoding)
+        if own is not None:
+            return own
+        literals = self.register(word, encoding.offset, encoding.width)
+        return lambda target: write(self.b, literals, target)
+
     def _around(self, word: Word[Form], middle: int) -> tuple[int, Literals]:
         """(literal of word < middle, bits of word - middle in two's complement but the sign)."""
         width = max(_length(word.low - middle), _length(word.high - middle))
@@ -125,7 +131,7 @@ class Wires(Ops[Form]):
     ) -> Form:
         parts = []
         for weight, word in zip(weights, words, strict=True):
-            if weight & (weight - 1 if weight > 0 else -weight - 1) and not self._plain(word):
+            if weight & (weight - 1 if weight > 0 else -weight - 1) and not self.is_plain(word):
                 self.settled(word)  # one row of bits per digit of the weight
             parts.append((weight, self._form(word)))
         return joined(parts, constant)
@@ -140,7 +146,8 @@ class Wires(Ops[Form]):
         offset, literals = _trimmed(form, word.low, word.high)
         return Form.of_bits(literals, offset)
 
-    def _plain(self, word: Word[Form]) -> bool:
+    def is_plain(self, word: Word[Form]) -> bool:
+        """Whether its bits are there already, or it is constant."""
         return word.is_constant or word.value.resolve().is_plain
 
     def _multiply(self, a: Word[Form], b: Word[Form], low: int, high: int) -> Form:
@@ -217,34 +224,14 @@ class Wires(Ops[Form]):
         return Form.of_bits(bits(self.b, self._form(a), 0, bits_kept), 0)
 
     def _single(self, operator: Single, a: Word[Form], low: int, high: int) -> Form:
-        if isinstance(operator, Table):
-            return self._table(operator, a, low, high)
-        return single(self, operator, a).value
-
-    def _table(self, operator: Table, a: Word[Form], low: int, high: int) -> Form:
-        """Read-only lookup, a definition of its own: address bits may be any literals."""
-        offset, held = self.settled(a)
-        wires, place = np.unique(held[held >= 0] >> 1, return_inverse=True)
-        width, size = (high - low).bit_length(), 1 << len(wires)
-        addresses = np.arange(size, dtype=np.int64)
-        literal = np.full((len(held), size), -1, dtype=np.int64)
-        literal[held >= 0] = (addresses >> place[:, None] & 1) ^ (held[held >= 0, None] & 1)
-        literal[held < 0] = held[held < 0, None] & 1
-        numbers = offset + (literal << np.arange(len(held))[:, None]).sum(axis=0)
-        inside = (numbers >= a.low) & (numbers <= a.high)
-        entries = np.zeros(size, dtype=np.int64)
-        entries[inside] = operator.apply(numbers[inside, None])[:, 0] - low
-        key = "lookup", len(wires), width, entries.tobytes()
-        if key not in self.shared:
-            self.shared[key] = define(
-                f"table of {size} entries",
-                lambda b, x, y: lookup(b, x, y, entries),
-                Port("address", len(wires)),
-                Port("entry", width, zero_in=True),
-            )
-        target = self.b.local("entry", width)
-        self.b.call(self.shared[key], wires.astype(np.int32), target)
-        return Form.of_bits(positive(target), low)
+        if low == high:
+            return joined([], low)
+        chain = a.value
+        if isinstance(chain, Chain) and not chain.computed and chain.ends == (a.low, a.high):
+            return chain.then(operator, low, high)
+        if isinstance(operator, Offset):
+            return joined([(1, self._form(a))], int(operator.amount[0]))
+        return Chain(self, a, (operator,), low, high)
 
     # --- programs as units ----------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from revsim.simulator import fast, kernels
 from revsim.simulator.code import Rows, encode
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words, planes_of
+from revsim.simulator.layout import SPARE
 from revsim.simulator.statistics import spectrum_of_wires
 from revsim.simulator.tally import Spectrum
 
@@ -182,12 +183,12 @@ def _bench(subject: Subject, lists: tuple[Controls, ...], words: int) -> _Bench:
     block = fast.block_words(wires, words)
     return _Bench(
         subject,
-        np.concatenate([np.zeros((PAD, 4), np.int32), encode(subject.table)]),
+        np.concatenate([np.zeros(PAD, np.uint64), encode(subject.table, wires)]),
         *control_lists(lists),
         np.ascontiguousarray(subject.start[:, :words]),
         np.ascontiguousarray(planes_of(None, subject.rows, all_words)[:, :words]),
         block,
-        fast.aligned((wires + 3) * block),
+        fast.aligned((wires + SPARE) * block),
         np.flatnonzero(subject.table[:, OP] == ERASE),
         np.flatnonzero(subject.table[:, OP] == TALLY),
         words == all_words,
@@ -201,7 +202,8 @@ def _judge(bench: _Bench, mutants: Sequence[Mutant]) -> list[str]:
         what = "releases a wire that is not 0" if original.broken & 1 else "breaks a role"
         raise CheckError(f"{bench.subject.name}: the circuit without any mutation {what}")
     rows = [row for mutant in mutants for row in mutant.rows]
-    encoded = encode(np.array(rows, dtype=np.int32).reshape(-1, 6))
+    table = np.array(rows, dtype=np.int32).reshape(-1, 6)
+    encoded = encode(table, len(bench.state))
     work, state, scratch = bench.code.copy(), bench.state.copy(), np.empty_like(bench.state)
     signs: list[str] = []
     position = used = 0

@@ -27,13 +27,16 @@ from revsim.circuit.gates import (
     A,
     B,
     C,
+    Role,
+    X,
 )
 from revsim.circuit.measures import counts
 from revsim.circuit.program import Program, gates_below, program_of
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
+from revsim.simulator.layout import KIND, SLOT, SLOTS, SPARE
 
-Rows = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.uint64]
 
 NO_PORTS: Wires = np.zeros(0, dtype=np.int32)
 
@@ -45,17 +48,17 @@ CACHE_MEGABYTES = "REVSIM_PROGRAM_CACHE_MB"
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """What `kernels.run_lanes` runs: `rows` int32 [rows, 4] on `slots` wires, ports first.
+    """What `kernels.run_lanes` runs: `rows` uint64 [rows] on `slots` wires, ports first.
 
-    `written` int32: the ports that some gate writes: those `restored` are changed back in the end,
-    those `kept` are not. Control lists as in `Program`. `cause_of`
+    `writes` int64 [ports]: how many gates write each port; those `restored` int32 are changed back
+    in the end, those `kept` are not. Control lists as in `Program`. `cause_of`
     int64 [erased]: the cause of each ERASE among `causes`; `is_and` bool [tallies]: whether the
     gate that a TALLY announces is an AND (else an XOR). `gates`: gates of one call.
     """
 
     name: str
     rows: Rows
-    written: Wires
+    writes: npt.NDArray[np.int64]
     restored: Wires
     starts: npt.NDArray[np.int64]
     control_wires: Wires
@@ -72,10 +75,10 @@ class Code:
         arrays = (self.rows, self.starts, self.control_wires, self.cause_of, self.is_and)
         return sum(a.nbytes for a in arrays)
 
-    @property
+    @cached_property
     def kept(self) -> Wires:
         """Ports that are changed for good."""
-        return np.setdiff1d(self.written, self.restored).astype(np.int32)
+        return np.setdiff1d(np.flatnonzero(self.writes), self.restored).astype(np.int32)
 
     @property
     def erased(self) -> int:
@@ -88,18 +91,36 @@ class Code:
         return len(self.is_and)
 
 
-def encode(table: Table) -> Rows:
-    """A gate table in the kernels' form: int32 [rows, 4] (see `kernels.run_lanes`)."""
-    rows = np.zeros((len(table), 4), dtype=np.int32)
-    rows[:, 0] = 4 * table[:, OP] + np.maximum(table[:, ROLE], 0)
-    rows[:, 1:] = np.maximum(table[:, A : C + 1], 0)
-    erase = table[:, OP] == ERASE
-    rows[erase, 1] = np.arange(int(erase.sum()))
-    listed = table[:, OP] == MCX
-    rows[listed, 1] = table[listed, EXTRA]
-    tally = table[:, OP] == TALLY
-    rows[tally, 3] = table[tally, EXTRA]
-    return rows
+def encode(table: Table, slots: int) -> Rows:
+    """A gate table on `slots` slots in the kernels' form: uint64 [rows] (see `kernels.run_lanes`).
+
+    A NOT is written as a Toffoli whose controls hold 1, a CNOT as one of whose controls one does.
+    """
+    if slots + SPARE > SLOTS:
+        raise InputError(
+            f"a program on {slots:,} wires at once; the fast executor takes {SLOTS - SPARE:,}: "
+            'use smaller definitions, or executor="numpy"'
+        )
+    opcodes = table[:, OP]
+    a, b, c = (np.maximum(table[:, column], 0) for column in (A, B, C))
+    one = slots + 3
+    a[opcodes == X] = one
+    b[(opcodes == X) | (opcodes == CX)] = one
+    a[opcodes == ERASE] = np.arange(int((opcodes == ERASE).sum()))
+    a[opcodes == MCX] = table[opcodes == MCX, EXTRA]
+    c[opcodes == TALLY] = table[opcodes == TALLY, EXTRA]
+    fields = np.stack([4 * opcodes + np.maximum(table[:, ROLE], 0), a, b, c]).astype(np.uint64)
+    shifts = np.array([0, KIND, KIND + SLOT, KIND + 2 * SLOT], dtype=np.uint64)
+    return np.asarray(np.bitwise_or.reduce(fields << shifts[:, None], axis=0))
+
+
+def _without_double_checks(table: Table) -> Table:
+    """Without each FREE of a wire that the gate before it uncomputed, where it is checked."""
+    free = table[:, OP] == FREE
+    gate = np.maximum.accumulate(np.where(free, 0, np.arange(len(table))))
+    before = table[gate]
+    double = free & (before[:, ROLE] == Role.UNCOMPUTE) & (before[:, C] == table[:, C])
+    return np.asarray(table[~double])
 
 
 def code_of(program: Program) -> Code:
@@ -109,8 +130,8 @@ def code_of(program: Program) -> Code:
     definition = program.definition
     return Code(
         definition.name,
-        encode(table),
-        _written(table, definition.port_wires),
+        encode(_without_double_checks(table), program.slots),
+        _writes(table, definition.port_wires),
         NO_PORTS,
         program.starts,
         program.control_wires,
@@ -123,17 +144,13 @@ def code_of(program: Program) -> Code:
     )
 
 
-def _written(table: Table, ports: int) -> Wires:
-    """Ports that are the target of a gate (both wires of a swap are)."""
+def _writes(table: Table, ports: int) -> npt.NDArray[np.int64]:
+    """How many gates write each port (both wires of a swap are written)."""
     opcodes = table[:, OP]
-    found = np.zeros(ports, dtype=np.bool_)
-    for rows, column in (
-        ((opcodes != FREE) & (opcodes != TALLY), C),
-        ((opcodes == SWAP) | (opcodes == CSWAP), B),
-    ):
-        targets = table[rows, column]
-        found[targets[targets < ports]] = True
-    return np.flatnonzero(found).astype(np.int32)
+    targets = table[(opcodes != FREE) & (opcodes != TALLY), C]
+    pairs = table[(opcodes == SWAP) | (opcodes == CSWAP), B]
+    both = np.concatenate([targets, pairs])
+    return np.bincount(both[both < ports], minlength=ports)
 
 
 def tallied_gates(opcodes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
@@ -170,11 +187,7 @@ def find_restored(code: Code, definition: Definition) -> Code:
 
     ports = definition.port_wires
     zero = np.repeat([p.zero_in for p in definition.ports], [p.width for p in definition.ports])
-    opcodes = code.rows[:, 0] >> 2
-    targets = code.rows[(opcodes != FREE) & (opcodes != TALLY), 3]
-    pairs = code.rows[(opcodes == SWAP) | (opcodes == CSWAP), 2]
-    times = np.bincount(np.concatenate([targets, pairs]), minlength=code.slots)[:ports]
-    even = (times > 0) & (times % 2 == 0) & ~zero
+    even = (code.writes > 0) & (code.writes % 2 == 0) & ~zero
     if not even.any():
         return code
     state = np.random.default_rng(0).integers(0, 1 << 64, (ports, TRIALS), dtype=np.uint64)
@@ -193,7 +206,7 @@ def find_restored(code: Code, definition: Definition) -> Code:
         0,
         TRIALS,
         TRIALS,
-        np.empty((code.slots + 3) * TRIALS, dtype=np.uint64),
+        np.empty((code.slots + SPARE) * TRIALS, dtype=np.uint64),
         np.zeros((1, TRIALS), dtype=np.uint64),
         np.zeros((code.erased, 1), dtype=np.int64),
         np.zeros((code.tallies, 1, 3), dtype=np.int64),

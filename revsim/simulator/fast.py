@@ -21,6 +21,8 @@ from revsim.simulator.code import NO_PORTS, Code, code_of, compile_code
 from revsim.simulator.counters import Counters
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words
+from revsim.simulator.layout import SPARE
+from revsim.simulator.vectors import VECTOR
 
 CACHE_BYTES = 1 << 20
 """Size of a frame that still lives in the level-2 cache."""
@@ -34,10 +36,12 @@ def _code(definition: Definition, inverse: bool) -> Code:
 @lru_cache(maxsize=1024)
 def block_words(slots: int, words: int) -> int:
     """Words per block, one of `kernels.BLOCKS`: the least that holds `words`, as long as the frame
-    fits the cache."""
+    fits the cache; a vector at least where there is more than one word."""
+    if words <= 1:
+        return 1
     fitting = CACHE_BYTES // (8 * max(slots, 1))
     enough = next((b for b in kernels.BLOCKS if b >= words), kernels.BLOCKS[-1])
-    return max(b for b in kernels.BLOCKS if b <= max(min(enough, fitting), kernels.BLOCKS[0]))
+    return max(b for b in kernels.BLOCKS if b <= max(min(enough, fitting), VECTOR))
 
 
 def run(
@@ -109,7 +113,7 @@ def _leaf(
             )
         ones = np.zeros((code.erased, 1), dtype=np.int64)
         joint = np.zeros((code.tallies, 1, 3), dtype=np.int64)
-        frame = aligned((code.slots + 3) * block)
+        frame = aligned((code.slots + SPARE) * block)
         kernels.run_lanes(
             code.rows,
             code.starts,
@@ -117,7 +121,7 @@ def _leaf(
             code.control_polarity,
             state,
             wires[None],
-            code.written,
+            code.kept,
             NO_PORTS,
             code.slots,
             first,

@@ -9,53 +9,57 @@ from typing import Any
 import numpy as np
 
 from revsim.circuit.kernels import jit
+from revsim.simulator.layout import KIND, SLOT, SLOTS, SPARE
 from revsim.simulator.vectors import VECTOR, gates, popcount
 
 BLOCKS = (1, 8, 16, 32, 64)
 """Words per block for which a gate loop is compiled; a single word needs no vectors."""
 
 
+_KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
+_A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
+
+
 def _gate_loop(block: int) -> Any:
     """The loop over vector gates for one block width.
 
     A width known at compile time makes each gate straight vector code, without a loop of its own:
-    1.4 (64 words) to 1.8 times (8 words) as fast.
+    1.4 (64 words) to 1.8 times (8 words) as fast. NOT, CNOT and Toffoli are one branch, since a
+    branch that the processor guesses wrong takes as long as several gates: c ^= a & b, where a NOT
+    and a CNOT read wires that hold 1.
     """
-    gate_x, gate_cx, gate_ccx, gate_swap, gate_cswap, or_into = gates(min(block, VECTOR))
+    width = min(block, VECTOR)
+    gate_ccx, gate_checked, gate_swap, gate_cswap, or_into = gates(width)
 
     @jit
     def gate_loop(code: Any, first: int, frame: Any, dirty: int, broken: int) -> int:
         """Run gates from row `first` up to one that is no vector gate; returns its row."""
         for g in range(first, code.shape[0]):
-            kind = code[g, 0]
-            a = np.int64(code[g, 1]) * block
-            b = np.int64(code[g, 2]) * block
-            c = np.int64(code[g, 3]) * block
-            if kind == 8:  # a Toffoli in place, first because it is frequent
-                for k in range(0, block, 8):
-                    gate_ccx(frame, a + k, b + k, c + k)
-                continue
-            if kind == 4:  # a CNOT in place
-                for k in range(0, block, 8):
-                    gate_cx(frame, a + k, a + k, c + k)
+            row = code[g]
+            kind = np.int64(row & _KIND)
+            a = np.int64((row >> _A) & _SLOT) * block
+            b = np.int64((row >> _B) & _SLOT) * block
+            c = np.int64((row >> _C) & _SLOT) * block
+            if kind < 12:  # NOT, CNOT, Toffoli
+                if block == 1:
+                    gate_checked(frame, a, b, c, broken, -(kind & 1), -((kind >> 1) & 1))
+                elif kind & 3:
+                    for k in range(0, block, 8):
+                        gate_checked(
+                            frame, a + k, b + k, c + k, broken + k, -(kind & 1), -((kind >> 1) & 1)
+                        )
+                else:
+                    for k in range(0, block, 8):
+                        gate_ccx(frame, a + k, b + k, c + k)
                 continue
             role = kind & 3
             opcode = kind >> 2
             if role == 1:
                 for k in range(0, block, 8):
                     or_into(frame, c + k, c + k, broken + k)
-            if opcode == 2:
-                for k in range(0, block, 8):
-                    gate_ccx(frame, a + k, b + k, c + k)
-            elif opcode == 1:
-                for k in range(0, block, 8):
-                    gate_cx(frame, a + k, a + k, c + k)
-            elif opcode == 7:  # FREE
+            if opcode == 7:  # FREE
                 for k in range(0, block, 8):
                     or_into(frame, c + k, c + k, dirty + k)
-            elif opcode == 0:
-                for k in range(0, block, 8):
-                    gate_x(frame, c + k, c + k, c + k)
             elif opcode == 4:
                 for k in range(0, block, 8):
                     gate_cswap(frame, a + k, b + k, c + k)
@@ -102,9 +106,9 @@ def run_lanes(
     uint64 [device wires, words] and `wires` int32 [positions, ports] the device wires of the ports
     at each position. `kept`: the ports that the program changes for good, which alone are stored;
     `restored`: those it changes and changes back.
-    code: int32 [rows, 4] with 4 * opcode + role, then wires a, b, c (ERASE: a is the counter,
-    MCX: a is the control list, TALLY: c is the counter). frame: uint64 [(slots + 3) * block]; the
-    last three rows collect broken FREEs, broken roles and a scratch word. planes: uint64 [planes,
+    code: uint64 [rows] of kind and slots a, b, c (ERASE: a is the counter, MCX: a is the control
+    list, TALLY: c is the counter). frame: uint64 [(slots + SPARE) * block]; the last rows collect
+    broken FREEs and broken roles, are scratch, and hold ones and zeros. planes: uint64 [planes,
     words]. Counts of the positions from that of lane `first` on: ones int64 [erased, positions],
     joint int64 [tallies, positions, 3]. suspect: uint8 [lanes], set where an ancilla (bit 0), a
     role (bit 1) or a restored port (bit 2) was not as promised on a row that counts. left_over:
@@ -132,7 +136,8 @@ def run_lanes(
                 for i in range(run):
                     frame[p * block + k + i] = state[wire, at[k] + i]
             k += run
-        frame[ports * block : (slots + 3) * block] = np.uint64(0)
+        frame[ports * block : (slots + SPARE) * block] = np.uint64(0)
+        frame[(slots + 3) * block : (slots + 4) * block] = ~np.uint64(0)
         g = 0
         while g < code.shape[0]:
             if block == 64:
@@ -147,13 +152,16 @@ def run_lanes(
                 g = _gates_1(code, g, frame, dirty, broken)
             if g == code.shape[0]:
                 break
-            role = code[g, 0] & 3  # role 1 has been checked by the loop
-            opcode = code[g, 0] >> 2
-            a = np.int64(code[g, 1]) * block
-            b = np.int64(code[g, 2]) * block
-            c = np.int64(code[g, 3]) * block
+            row = code[g]
+            role = np.int64(row & _KIND) & 3  # role 1 has been checked by the loop
+            opcode = np.int64(row & _KIND) >> 2
+            first_slot = np.int64((row >> _A) & _SLOT)
+            last_slot = np.int64((row >> _C) & _SLOT)
+            a = first_slot * block
+            b = np.int64((row >> _B) & _SLOT) * block
+            c = last_slot * block
             if opcode == 6:  # ERASE
-                counter = code[g, 1]
+                counter = first_slot
                 for p in range(weights):
                     for k in range(size):
                         ones[counter, place[k] - base] += (
@@ -165,7 +173,7 @@ def run_lanes(
                     for k in range(size):
                         frame[c + k] = left_over[counter, at[k]]
             elif opcode == 8:  # TALLY
-                counter = code[g, 3]
+                counter = last_slot
                 for p in range(weights):
                     for k in range(size):
                         mask = planes[p, at[k]]
@@ -174,7 +182,7 @@ def run_lanes(
                         joint[counter, here, 1] += popcount(frame[a + k] & mask) << p
                         joint[counter, here, 2] += popcount(frame[b + k] & mask) << p
             else:  # MCX
-                listed = code[g, 1]
+                listed = first_slot
                 for k in range(size):
                     frame[scratch + k] = ~np.uint64(0)
                 for i in range(starts[listed], starts[listed + 1]):
@@ -235,12 +243,14 @@ def count_toggles(
             for k in range(size):
                 frame[p * block + k] = state[wires[p], start + k]
         for g in range(code.shape[0]):
-            opcode = code[g, 0] >> 2
+            row = code[g]
+            opcode = np.int64(row & _KIND) >> 2
             if opcode >= 7:  # FREE, TALLY
                 continue
-            a = np.int64(code[g, 1]) * block
-            b = np.int64(code[g, 2]) * block
-            c = np.int64(code[g, 3]) * block
+            first_slot = np.int64((row >> _A) & _SLOT)
+            a = first_slot * block
+            b = np.int64((row >> _B) & _SLOT) * block
+            c = np.int64((row >> _C) & _SLOT) * block
             pair = opcode == 3 or opcode == 4
             for k in range(size):
                 change = ~np.uint64(0)
@@ -255,7 +265,7 @@ def count_toggles(
                 elif opcode == 6:  # ERASE
                     change = frame[c + k]
                 elif opcode == 5:  # MCX
-                    for i in range(starts[code[g, 1]], starts[code[g, 1] + 1]):
+                    for i in range(starts[first_slot], starts[first_slot + 1]):
                         control = frame[np.int64(control_wires[i]) * block + k]
                         change &= control if control_polarity[i] == 1 else ~control
                 frame[scratch + k] = change

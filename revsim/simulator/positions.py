@@ -20,6 +20,7 @@ from revsim.simulator.fast import aligned, block_words, pool
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.fold import CallFold
 from revsim.simulator.lanes import Words
+from revsim.simulator.layout import SPARE
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -97,7 +98,7 @@ def _run(one: Ready, first: int, last: int, state: Words, planes: Words) -> None
         first,
         last,
         block,
-        aligned((code.slots + 3) * block),
+        aligned((code.slots + SPARE) * block),
         planes,
         ones,
         joint,

@@ -387,8 +387,7 @@ _OWN: WeakSet[Calls] = WeakSet()
 
 
 def _check_own(calls: Calls, table: Wires, code: Code) -> None:
-    """Raise InputError where two positions share a wire that one of them changes, or where one
-    position has one wire at two ports and changes it, if only for a time; once a call."""
+    """Raise InputError where two positions share a wire that one of them changes; once a call."""
     if calls in _OWN:
         return
     writes = table[:, code.kept].ravel()
@@ -397,16 +396,6 @@ def _check_own(calls: Calls, table: Wires, code: Code) -> None:
         raise InputError(
             f"definition {code.name!r}: two positions share a wire that one of them changes"
         )
-    ordered = np.sort(table, axis=1)
-    twice = ordered[:, 1:] == ordered[:, :-1]
-    for position in np.flatnonzero(twice.any(axis=1)).tolist():
-        wires = ordered[position, 1:][twice[position]]
-        shared = np.intersect1d(wires, table[position, code.restored])
-        if len(shared):
-            raise InputError(
-                f"definition {code.name!r}, position {position}: wire {shared[0]} stands at two "
-                "ports and is changed for a time: give each port a register of its own"
-            )
     _OWN.add(calls)
 
 
