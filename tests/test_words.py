@@ -8,6 +8,7 @@ import pytest
 
 from revsim.circuit.registers import Encoding
 from revsim.lower.cells import Cell
+from revsim.network import cells
 from revsim.network.cells import run_cells
 from revsim.network.operators import (
     ROUNDINGS,
@@ -97,13 +98,7 @@ class Written:
 
 
 BYTE = (-128, 127)
-RANGES = [
-    (BYTE, BYTE),
-    ((0, 255), (-5, 9)),
-    ((3, 20), (-9, -2)),
-    ((-7, 100), (5, 5)),
-    ((0, 1), (-3, 4)),
-]
+RANGES = [(BYTE, BYTE), ((0, 255), (-5, 9)), ((3, 20), (-9, -2)), ((-7, 100), (5, 5)), ((0, 1), (-3, 4))]
 
 
 @pytest.mark.parametrize("ranges", RANGES, ids=str)
