@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 
 from revsim.errors import InputError, missing
-from revsim.frontends import onnx_chains, onnx_order, onnx_quantised, onnx_sums, qonnx
+from revsim.frontends import (
+    onnx_chains,
+    onnx_operators,
+    onnx_order,
+    onnx_quantised,
+    onnx_sums,
+    qonnx,
+)
 from revsim.frontends.onnx_builder import (
     FLOAT_MAKERS,
     MAKERS,
@@ -31,11 +38,10 @@ from revsim.frontends.onnx_builder import (
     ends_of,
 )
 from revsim.frontends.onnx_evaluator import evaluated
-from revsim.frontends.onnx_operators import WORDS
 from revsim.frontends.onnx_reals import Real, outside
 from revsim.network.graph import Graph, Node
 
-READERS = (onnx_sums, onnx_chains, onnx_quantised, qonnx, onnx_order)
+READERS = (onnx_operators, onnx_order, onnx_sums, onnx_chains, onnx_quantised, qonnx)
 """Modules that register makers of nodes when they are imported."""
 MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 """What a maker may stumble over in a node that contradicts itself."""
@@ -137,8 +143,6 @@ def take(builder: Builder, step: Step) -> None:
         return  # behind a node that was refused
     floats = any(isinstance(value, Real) for value in inputs)
     maker = (FLOAT_MAKERS if floats else MAKERS).get((step.domain, step.operator))
-    if maker is None and not floats and step.domain == "":
-        maker = WORDS.get(step.operator)
     if maker is None and not floats:
         from revsim.frontends.packages import onnx_maker
 
