@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
+import revsim as rs
 from revsim.errors import InputError
 from revsim.frontends.calibrate import calibrate
 from revsim.frontends.floats import run_floats
@@ -154,6 +155,13 @@ def test_quantised_modules_are_kept_integer_for_integer(seed):
     end = graph.tensors[graph.outputs[0]]
     out = torch.tensor(made[graph.outputs[0]] - end.zero) * end.scale
     assert torch.allclose(out.float(), module(rows))
+
+
+def test_gates_give_the_integers_of_torch():
+    module = quantised(4)
+    rows = torch.randn(6, 3, 8, 8) * 0.8
+    report = rs.verify(from_torch(module, rows), rows.numpy(), policy="uncompute")
+    assert report.holds
 
 
 def test_dynamic_quantisation_and_floats_between_are_refused():
