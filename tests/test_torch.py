@@ -172,6 +172,30 @@ def test_dynamic_quantisation_and_floats_between_are_refused():
         from_torch(dynamic, np.ones((2, 3)))
 
 
+def test_brevitas_modules_are_read_through_their_own_export():
+    layers = pytest.importorskip(
+        "brevitas.nn", reason="brevitas is not installed with all it needs"
+    )
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        layers.QuantIdentity(bit_width=4, return_quant_tensor=True),
+        layers.QuantLinear(6, 8, bias=True, weight_bit_width=3),
+        layers.QuantReLU(bit_width=4, return_quant_tensor=True),
+        layers.QuantLinear(8, 3, bias=False, weight_bit_width=3),
+    )
+    for _ in range(20):
+        module(torch.randn(32, 6))
+    rows = torch.randn(40, 6)
+    graph = from_torch(module.eval(), rows)
+    entry, last = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    whole = np.clip(np.rint(rows.numpy() / np.float32(entry.scale)), entry.low, entry.high)
+    made = run_graph(graph, {graph.inputs[0]: whole.astype(int)})[last.name]
+    wanted = module(rows)
+    wanted = getattr(wanted, "value", wanted).detach().numpy()
+    ratio = wanted[made != 0] / made[made != 0]
+    assert np.allclose(ratio, ratio[0], rtol=1e-4) and np.allclose(wanted[made == 0], 0, atol=1e-6)
+
+
 class Branches(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x
