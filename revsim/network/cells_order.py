@@ -1,6 +1,6 @@
 """Programs that order words: least and greatest, their index, the k greatest in order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from revsim.errors import InputError
@@ -13,7 +13,7 @@ class Greatest:
 
     def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
         """One word."""
-        return (greatest(ops, words),)
+        return (_tournament(ops.greatest, words),)
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,18 @@ class Least:
 
     def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
         """One word."""
-        found = words[0]
-        for word in words[1:]:
-            found = ops.least(found, word)
-        return (found,)
+        return (_tournament(ops.least, words),)
 
 
-def greatest(ops: Ops[V], words: Sequence[Word[V]]) -> Word[V]:
-    """The greatest of at least one word."""
-    found = words[0]
-    for word in words[1:]:
-        found = ops.greatest(found, word)
-    return found
+def _tournament(
+    better: Callable[[Word[V], Word[V]], Word[V]], words: Sequence[Word[V]]
+) -> Word[V]:
+    """The best of at least one word, in rounds."""
+    left = list(words)
+    while len(left) > 1:
+        pairs = [better(a, b) for a, b in zip(left[::2], left[1::2], strict=False)]
+        left = pairs + left[len(left) - len(left) % 2 :]
+    return left[0]
 
 
 @dataclass(frozen=True)
