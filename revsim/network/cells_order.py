@@ -25,9 +25,7 @@ class Least:
         return (_tournament(ops.least, words),)
 
 
-def _tournament(
-    better: Callable[[Word[V], Word[V]], Word[V]], words: Sequence[Word[V]]
-) -> Word[V]:
+def _tournament(better: Callable[[Word[V], Word[V]], Word[V]], words: Sequence[Word[V]]) -> Word[V]:
     """The best of at least one word, in rounds."""
     left = list(words)
     while len(left) > 1:
@@ -107,14 +105,21 @@ def _best(
         raise InputError(f"the best {k} of {len(words)} values: choose 1 to {len(words)}")
     held: list[tuple[Word[V], Word[V]]] = []
     for number, word in enumerate(words):
-        moving = word, ops.constant(number)
-        for place, (value, index) in enumerate(held):
-            # What moves came later than what it meets, so that an equal value stays behind it.
-            wins = _beats(ops, moving[0], value, least, False)
-            kept = ops.select(wins, moving[0], value), ops.select(wins, moving[1], index)
-            if place + 1 < k:
-                moving = ops.select(wins, value, moving[0]), ops.select(wins, index, moving[1])
-            held[place] = kept
-        if len(held) < k:
-            held.append(moving)
+        new = word, ops.constant(number)
+        # A new value beats a place and all behind it, which move back by one; an equal value, which
+        # came earlier, stays before it.
+        wins = [_beats(ops, word, value, least, False) for value, _ in held]
+        after = []
+        for place, ahead in enumerate([*held, new][:k]):
+            moved = new
+            if place:
+                moved = _either(ops, wins[place - 1], held[place - 1], new)
+            after.append(_either(ops, wins[place], moved, ahead) if place < len(held) else moved)
+        held = after
     return held
+
+
+def _either(
+    ops: Ops[V], condition: Word[V], a: tuple[Word[V], Word[V]], b: tuple[Word[V], Word[V]]
+) -> tuple[Word[V], Word[V]]:
+    return ops.select(condition, a[0], b[0]), ops.select(condition, a[1], b[1])
