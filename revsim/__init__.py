@@ -1,7 +1,7 @@
 """revsim: what a neural network's inference must cost in heat, gate by gate.
 
     import revsim as rs
-    net = rs.load("digits")                                  # a bundled network, or an .npz file
+    net = rs.load("digits")                                  # bundled, or .npz, .tflite, .onnx
     circuit = rs.compile(net, policy="activation_reset", input="destroy")
     run = rs.simulate(circuit, rs.data_set(rows))            # outputs and a tally
     report = rs.verify(net, temperature_k=300.0)             # checks, identities, the paper
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from revsim.errors import InputError as InputError
     from revsim.errors import RevsimError as RevsimError
     from revsim.explanation import explain as explain
+    from revsim.frontends.calibrate import calibrate as calibrate
+    from revsim.frontends.torch import from_torch as from_torch
     from revsim.network.arrays import from_arrays as from_arrays
     from revsim.network.files import save as save
     from revsim.network.network import Network as Network
@@ -29,11 +31,11 @@ if TYPE_CHECKING:
     from revsim.network.reference import run_reference as run_reference
     from revsim.network.reference import run_sequence as run_sequence
     from revsim.physics.landauer import energy_j as energy_j
+    from revsim.pipeline import compile_model as compile  # noqa: F401
     from revsim.pipeline import load as load
     from revsim.pipeline import verify as verify
     from revsim.report.report import Report as Report
     from revsim.reproduction import reproduce as reproduce
-    from revsim.schedule.policy import compile_network as compile  # noqa: F401
     from revsim.simulator.apply import apply as apply
     from revsim.simulator.ensemble import data_set as data_set
     from revsim.simulator.ensemble import product as product
@@ -49,6 +51,8 @@ _PUBLIC = {
     "InputError": "revsim.errors",
     "RevsimError": "revsim.errors",
     "explain": "revsim.explanation",
+    "calibrate": "revsim.frontends.calibrate",
+    "from_torch": "revsim.frontends.torch",
     "from_arrays": "revsim.network.arrays",
     "save": "revsim.network.files",
     "Network": "revsim.network.network",
@@ -59,7 +63,7 @@ _PUBLIC = {
     "verify": "revsim.pipeline",
     "Report": "revsim.report.report",
     "reproduce": "revsim.reproduction",
-    "compile": "revsim.schedule.policy:compile_network",
+    "compile": "revsim.pipeline:compile_model",
     "apply": "revsim.simulator.apply",
     "data_set": "revsim.simulator.ensemble",
     "product": "revsim.simulator.ensemble",

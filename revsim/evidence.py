@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import revsim
+from revsim.circuit.banks import TensorCircuit
 from revsim.circuit.definition import Circuit
 from revsim.circuit.logic import logic_of
 from revsim.circuit.measures import circuit_counts
@@ -19,7 +20,7 @@ from revsim.circuit.validate import linear_layers
 from revsim.errors import InputError
 from revsim.ledger.gates import CircuitLoss, circuit_loss
 from revsim.ledger.identities import tuned_elsewhere
-from revsim.ledger.ledgers import Ledgers, of_erasure, of_inner
+from revsim.ledger.ledgers import Ledgers, of_bank, of_erasure, of_inner, of_positions
 from revsim.ledger.mismatch import mismatch
 from revsim.ledger.reference import Neurons
 from revsim.network.arrays import integers as whole_rows
@@ -50,10 +51,10 @@ def circuit_checks(
     roles = [str(v) for v in broken if v.check == "roles"]
     rows = f"{len(run.ensemble.rows):,} rows, {len(extra.ensemble.rows)} directed inputs"
     return (
-        _check("outputs", wrong, f"readable tensors equal the reference on {rows}"),
-        _check("ancillas", dirty, f"all wires released at 0 on {rows}"),
+        circuit_check("outputs", wrong, f"readable tensors equal the reference on {rows}"),
+        circuit_check("ancillas", dirty, f"all wires released at 0 on {rows}"),
         *_linear_checks(circuit),
-        _check("roles", roles, f"computes and uncomputes as promised on {rows}"),
+        circuit_check("roles", roles, f"computes and uncomputes as promised on {rows}"),
     )
 
 
@@ -89,7 +90,8 @@ def tuned_report(
     return replace(report, mismatched=found, identities=others)
 
 
-def _check(name: str, failures: Sequence[str], otherwise: str) -> Check:
+def circuit_check(name: str, failures: Sequence[str], otherwise: str) -> Check:
+    """A check that holds where nothing failed; else its detail is the first failure."""
     return Check(name, not failures, failures[0] if failures else otherwise)
 
 
@@ -104,8 +106,8 @@ def _linear_checks(circuit: Circuit) -> tuple[Check, Check]:
     ]
     count = f"{len(definitions)} definitions"
     return (
-        _check("linear_layers", erasing, f"no ERASE in {count}"),
-        _check("inverse", one_way, f"{count} undone on {INVERSE_STATES} random states"),
+        circuit_check("linear_layers", erasing, f"no ERASE in {count}"),
+        circuit_check("inverse", one_way, f"{count} undone on {INVERSE_STATES} random states"),
     )
 
 
@@ -119,6 +121,21 @@ def erasures_of(circuit: Circuit, tally: Tally) -> list[tuple[Any, ...]]:
     for e in tally.erasures:
         figures = _figures(of_erasure(e, tally.total))
         out.append((*where, e.layer, e.cause, e.register, e.value_of, *figures))
+    return out
+
+
+def bank_erasures(circuit: TensorCircuit, tally: Tally, device: str) -> list[tuple[Any, ...]]:
+    """The same for a circuit of tensors: one row per ERASE of a bank, one per layer of netlists."""
+    where = (circuit.policy, circuit.input_choice)
+    out: list[tuple[Any, ...]] = []
+    for inner in tally.positions:
+        figures = _figures(of_positions(inner, tally.total, device))
+        out.append(
+            (*where, inner.layer, inner.cause, inner.layer, inner.layer, *figures, inner.erased)
+        )
+    for e in tally.banks:
+        figures = _figures(of_bank(e, tally.total, device))
+        out.append((*where, e.layer, e.cause, e.bank, e.value_of, *figures, len(e.ones)))
     return out
 
 
@@ -172,9 +189,21 @@ def accuracy_of(
         return None
     given = whole_rows(labels, "labels", 1)
     predicted = reference[-1].y[:, 0]
+    return shares_right(predicted, given, int(network.layers[-1].output_high[0]) + 1, test)
+
+
+def shares_right(
+    predicted: npt.NDArray[Any],
+    given: npt.NDArray[Any],
+    classes: int,
+    test: npt.NDArray[Any] | None = None,
+) -> dict[str, Any]:
+    """Share of rows whose predicted class is the given label, and of the `test` rows among them.
+
+    Raises InputError for labels of another shape or outside 0..classes-1.
+    """
     if given.shape != predicted.shape:
         raise InputError(f"labels: shape {given.shape}; expected [{len(predicted)}]")
-    classes = int(network.layers[-1].output_high[0]) + 1
     bad = np.flatnonzero((given < 0) | (given >= classes))
     if len(bad):
         raise InputError(
@@ -216,15 +245,19 @@ def data_digest(ensemble: Ensemble) -> str:
     return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
 
 
+def versions() -> dict[str, str]:
+    """Of revsim and of what it computes with."""
+    return {
+        "revsim": revsim.__version__,
+        "python": platform.python_version(),
+        **{name: _version(name) for name in ("numpy", "numba")},
+    }
+
+
 def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
     """Versions, seed and digests, to which the command line is added."""
-    packages = ("numpy", "numba")
     return {
-        "versions": {
-            "revsim": revsim.__version__,
-            "python": platform.python_version(),
-            **{name: _version(name) for name in packages},
-        },
+        "versions": versions(),
         "argv": [],
         "seed": ensemble.seed,
         "sha256": {"model": model_digest(network), "data": data_digest(ensemble)},

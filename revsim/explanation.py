@@ -19,7 +19,7 @@ from revsim.draw.neuron import draw_neuron, values_of
 from revsim.errors import InputError
 from revsim.network.network import Network
 from revsim.physics.landauer import CROSSING, energy_j
-from revsim.pipeline import load, verify
+from revsim.pipeline import load_network, verify
 from revsim.report.report import Report
 from revsim.report.tables import WIDTH, number, plain_table
 from revsim.simulator.ensemble import Ensemble
@@ -96,7 +96,7 @@ def explain(
     >>> found.activity, round(found.state_entropy, 4), [r.register for r in found.resets]
     (0.25, 0.8113, ['layer1.activation[1]', 'layer2.layer_input[1]'])
     """
-    network = load(network) if isinstance(network, str | Path) else network
+    network = load_network(network) if isinstance(network, str | Path) else network
     if not isinstance(network, Network):
         raise InputError(f"explain takes a Network, a file or a name, not {type(network).__name__}")
     number_of_layer = _find(network, layer, neuron)

@@ -8,8 +8,10 @@ import numpy.typing as npt
 
 from revsim.circuit.definition import Circuit
 from revsim.errors import InputError
+from revsim.graph_rows import ends_of, flat_rows, read_samples
 from revsim.network.bundled import bundled_data, is_bundled
 from revsim.network.files import read_npy, read_npz
+from revsim.network.graph import Graph
 from revsim.network.network import Network
 from revsim.network.reference import check_rows
 from revsim.simulator.ensemble import (
@@ -37,8 +39,10 @@ def read_data(path: str | Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | No
     return read_npy(path), None
 
 
-def ranges_of(subject: Network | Circuit) -> tuple[Integers, Integers]:
-    """Least and greatest value of each input of a network or a circuit."""
+def ranges_of(subject: Network | Graph | Circuit) -> tuple[Integers, Integers]:
+    """Least and greatest value of each input of a network, a graph or a circuit."""
+    if isinstance(subject, Graph):
+        return ends_of(subject)
     if isinstance(subject, Network):
         return subject.input_low, subject.input_high
     encodings = [register.encoding for register in subject.inputs]
@@ -46,7 +50,10 @@ def ranges_of(subject: Network | Circuit) -> tuple[Integers, Integers]:
 
 
 def make_ensemble(
-    subject: Network | Circuit, spec: str | None, data: str | Path | None, seed: int = 0
+    subject: Network | Graph | Circuit,
+    spec: str | None,
+    data: str | Path | None,
+    seed: int = 0,
 ) -> tuple[Ensemble | None, npt.NDArray[Any] | None]:
     """The ensemble that a user named, with labels where the data has them.
 
@@ -77,7 +84,7 @@ def make_ensemble(
     return data_set(rows), labels
 
 
-def make_prior(network: Network, spec: str | None, seed: int = 0) -> Ensemble | None:
+def make_prior(network: Network | Graph, spec: str | None, seed: int = 0) -> Ensemble | None:
     """The ensemble to which a device is tuned: a data file, or the name of an ensemble."""
     if spec is None:
         return None
@@ -91,8 +98,11 @@ def make_prior(network: Network, spec: str | None, seed: int = 0) -> Ensemble | 
 
 
 def _rows(
-    subject: Network | Circuit, data: str | Path | None
+    subject: Network | Graph | Circuit, data: str | Path | None
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    if data is not None and isinstance(subject, Graph):
+        samples, labels = read_samples(subject, data)
+        return flat_rows(subject, samples), labels
     if data is not None:
         rows, labels = read_data(data)
         return (
@@ -109,7 +119,7 @@ def _rows(
     )
 
 
-def _has_data(subject: Network | Circuit) -> bool:
+def _has_data(subject: Network | Graph | Circuit) -> bool:
     if not isinstance(subject, Network) or not is_bundled(subject):
         return False
     return bundled_data(subject.name) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from revsim.circuit.banks import TensorCircuit
 from revsim.circuit.definition import Circuit
 from revsim.errors import InputError
 from revsim.evidence import (
@@ -21,18 +22,21 @@ from revsim.evidence import (
     provenance_of,
     tuned_report,
 )
+from revsim.graph_verification import verify_graph
 from revsim.ledger.ledgers import check_scope
 from revsim.ledger.streams import stream_identity
 from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out, is_bundled, names_for
 from revsim.network.files import load_npz, write_npy, write_npz
+from revsim.network.graph import Graph
 from revsim.network.network import Network
 from revsim.network.reference import check_rows
 from revsim.physics.cooling import check_refrigerator
 from revsim.report.report import Report, erasure_table
 from revsim.sampling import Sample
-from revsim.schedule.policy import compile_network
+from revsim.schedule.graphs import compile_graph
+from revsim.schedule.policy import Policy, compile_network
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
 from revsim.simulator.run import simulate
 from revsim.streaming import check_stream, stream_report
@@ -45,8 +49,8 @@ DEFAULT_RUNS = (*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett
 """What `verify` runs without a policy."""
 
 
-def load(model: str | Path) -> Network:
-    """A network from an .npz file or the name of a bundled one.
+def load(model: str | Path) -> Network | Graph:
+    """A network from an .npz file or the name of a bundled one; a graph from .tflite or .onnx.
 
     >>> load("xor").inputs
     2
@@ -56,9 +60,42 @@ def load(model: str | Path) -> Network:
     path = Path(model)
     if path.suffix == ".npz":
         return load_npz(path)
+    if path.suffix == ".tflite":
+        from revsim.frontends.tflite import from_tflite
+
+        return from_tflite(path)
+    if path.suffix == ".onnx":
+        from revsim.frontends.onnx import from_onnx
+
+        return from_onnx(path)
     if os.path.exists(path):  # False, not an error, for a name that no file can have
-        raise InputError(f"{model}: only .npz networks are read; see `revsim verify --help`")
+        raise InputError(
+            f"{model}: only .npz, .tflite and .onnx models are read; see `revsim verify --help`"
+        )
     raise InputError(f"{model}: neither a file nor a bundled network ({names_for(str(model))})")
+
+
+def load_network(model: str | Path) -> Network:
+    """`load` where only a chain of layers will do."""
+    found = load(model)
+    if not isinstance(found, Network):
+        raise InputError(f"{model}: a graph of tensors; this works on chain networks so far")
+    return found
+
+
+def compile_model(
+    model: Network | Graph, policy: str | Policy = "activation_reset", input: str = "destroy"
+) -> Circuit | TensorCircuit:
+    """Compile a network (`compile_network`) or a graph of tensors (`compile_graph`) to a circuit.
+
+    >>> compile_model(load("xor"), "bennett").policy
+    'bennett'
+    """
+    if isinstance(model, Graph):
+        if not isinstance(policy, str):
+            raise InputError(f"{model.name}: a graph is compiled under a policy's name")
+        return compile_graph(model, policy, input)
+    return compile_network(model, policy, input)
 
 
 def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] | None]:
@@ -75,8 +112,8 @@ def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] 
 
 
 def verify(
-    network: Network | str | Path,
-    ensemble: Ensemble | npt.ArrayLike | None = None,
+    network: Network | Graph | str | Path,
+    ensemble: Ensemble | npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
     *,
     labels: npt.ArrayLike | None = None,
     policy: str | None = None,
@@ -90,6 +127,7 @@ def verify(
     tuned_to: Ensemble | npt.ArrayLike | None = None,
     pseudocount: float = 0.0,
     population: str | None = None,
+    device: str | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Report:
     """Compile a network, run every gate on every row, and hold it to checks, identities, the paper.
@@ -103,7 +141,9 @@ def verify(
     kept; the ledger that follows heads the energy table (ledger/ledgers.py: SCOPES). tuned_to: also
     what a device pays whose resets and gates are tuned to this other ensemble, `pseudocount` rows
     added to each value. population: the name of an estimator (ledger/estimators.py); the rows are
-    then a sample, and the report adds estimates and intervals for its population.
+    then a sample, and the report adds estimates and intervals for its population. device: of a
+    graph, dedicated (default: every position its own hardware) or shared. A graph's ensemble is
+    samples in the model's own shape, or arrays by name of its inputs; see graph_verification.py.
     Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
@@ -116,12 +156,36 @@ def verify(
     if provenance is None and not in_memory and isinstance(ensemble, Ensemble | None):
         asked = {"policy": policy, "input": input, "temperature": temperature_k}
         asked |= {"efficiency": efficiency, "stream": stream, "switching": switching}
-        asked |= {"scope": scope, "population": population}
+        asked |= {"scope": scope, "population": population, "device": device}
         provenance = {"argv": command_of(network, ensemble, asked)}
     check_scope(scope)
     network = load(network) if isinstance(network, str | Path) else network
+    if isinstance(network, Graph):
+        asked_of_chains = {
+            "stream": stream, "switching": switching, "tuned_to": tuned_to is not None,
+            "population": population is not None,
+        }  # fmt: skip
+        for option, given in asked_of_chains.items():
+            if given:
+                raise InputError(f"{network.name}: {option} is for chain networks so far")
+        return verify_graph(
+            network,
+            ensemble,
+            _runs(policy, input),
+            labels=labels,
+            temperature_k=temperature_k,
+            efficiency=efficiency,
+            threads=threads,
+            scope=scope,
+            device=device or "dedicated",
+            provenance=provenance,
+        )
     if not isinstance(network, Network):
-        raise InputError(f"verify takes a Network, a file or a name, not {type(network).__name__}")
+        raise InputError(
+            f"verify takes a Network, a Graph, a file or a name, not {type(network).__name__}"
+        )
+    if device is not None:
+        raise InputError("device is for graphs: a chain network has each value at one place")
     test = None
     if ensemble is None:
         ensemble, own = default_ensemble(network)

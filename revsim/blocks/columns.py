@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.blocks.block import Block, Costs, Values, define, mask, price
+from revsim.blocks.kernels import KINDS, column_gates
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Port
 from revsim.circuit.registers import Wires
@@ -58,28 +59,16 @@ def signed_digits(values: Int64s) -> tuple[Int64s, Int64s, npt.NDArray[np.bool_]
     magnitude = np.abs(values)
     triple = 3 * magnitude
     plus, minus = (triple & ~magnitude) >> 1, (magnitude & ~triple) >> 1
-    indices, positions, signs = [], [], []
-    top = int(triple.max(initial=0)).bit_length()
-    for k in range(top):
-        for digits, negative in ((plus, False), (minus, True)):
-            found = np.flatnonzero((digits >> k) & 1)
-            indices.append(found)
-            positions.append(np.full(len(found), k))
-            signs.append((values[found] < 0) != negative)
-    if not indices:
-        empty = np.zeros(0, dtype=np.int64)
-        return empty, empty, np.zeros(0, dtype=np.bool_)
-    return (
-        np.concatenate(indices).astype(np.int64),
-        np.concatenate(positions).astype(np.int64),
-        np.concatenate(signs).astype(np.bool_),
-    )
+    places = np.arange(int(triple.max(initial=0)).bit_length(), dtype=np.int64)
+    digits = (np.stack([plus, minus]) >> places[:, None, None]) & 1
+    position, minuses, index = np.nonzero(digits)
+    return index, position, (values[index] < 0) != (minuses == 1)
 
 
 def weighted_bits(wires: Wires, weights: Int64s, constant: int = 0) -> Terms:
     """constant + sum of weights[i] * bit wires[i], in signed digits."""
     index, column, negative = signed_digits(np.asarray(weights, dtype=np.int64))
-    lost = sum(1 << int(k) for k in column[negative])
+    lost = sum(count << k for k, count in enumerate(np.bincount(column[negative]).tolist()))
     return Terms(column, wires[index].astype(np.int32), negative, constant - lost)
 
 
@@ -138,92 +127,20 @@ def sum_columns(b: Builder, terms: Terms, width: int) -> Wires:
     arrive (circuits of Dadda 1965; one Toffoli per full adder with the carry on a fresh wire).
     """
     constant = terms.constant % (1 << width)
-    flipped = np.zeros(int(terms.wire.max(initial=-1)) + 1, dtype=np.bool_)
-    carries = np.zeros(0, dtype=np.int32)
-    result = np.zeros(width, dtype=np.int32)
-    for k, (shared, negative) in enumerate(columns_of(terms, width)):
-        # Complement in place whatever this column needs complemented; a later column flips back.
-        change = flipped[shared] != negative
-        if change.any():
-            b.x(shared[change])
-            flipped[shared] = negative
-        one = (constant >> k) & 1 == 1
-        if k == width - 1:
-            result[k] = _parity(b, shared, carries, one)
-        else:
-            result[k], carries = _column(b, shared, carries, one)
-    left = np.flatnonzero(flipped)
-    if len(left):
-        b.x(left.astype(np.int32))
-    return result
-
-
-def _column(b: Builder, shared: Wires, private: Wires, one: bool) -> tuple[np.int32, Wires]:
-    """Reduce one column to a single private bit; returns it and the carries."""
-    carries: list[Wires] = []
-    while len(shared) + len(private) >= 3:
-        adders = (len(shared) + len(private)) // 3
-        shared, private = _own(b, shared, private, adders)
-        accumulate, rest = private[:adders], private[adders:]
-        pool = np.concatenate([shared, rest])
-        first, second, left = pool[:adders], pool[adders : 2 * adders], pool[2 * adders :]
-        carry = b.local("carry", adders)
-        b.cx(first, second)
-        b.cx(first, accumulate)
-        b.ccx(second, accumulate, carry)
-        b.cx(first, carry)
-        b.cx(first, second)
-        b.cx(second, accumulate)
-        carries.append(carry)
-        used = 2 * adders
-        shared = left[: max(0, len(shared) - used)]
-        private = np.concatenate([left[len(shared) :], accumulate])
-    shared, private = _own(b, shared, private, 1)
-    total = private[-1] if len(private) else None
-    other = np.concatenate([shared, private[:-1]])
-    if total is None:
-        total = b.local("sum")[0]
-        if one:
-            b.x(total)
-    elif len(other):
-        carry = b.local("carry")
-        b.ccx(other, total, carry)
-        if one:  # a + b + 1: the carry is a OR b
-            b.cx(other, carry)
-            b.cx(total, carry)
-        b.cx(other, total)
-        if one:
-            b.x(total)
-        carries.append(carry)
-    elif one:  # a + 1: the carry is a itself
-        carry = b.local("carry")
-        b.cx(total, carry)
-        b.x(total)
-        carries.append(carry)
-    return np.int32(total), np.concatenate(carries) if carries else np.zeros(0, dtype=np.int32)
-
-
-def _own(b: Builder, shared: Wires, private: Wires, needed: int) -> tuple[Wires, Wires]:
-    """Copy shared bits to fresh wires until `needed` bits are private (or none is left)."""
-    missing = min(needed - len(private), len(shared))
-    if missing <= 0:
-        return shared, private
-    copies = b.local("copy", missing)
-    b.cx(shared[:missing], copies)
-    return shared[missing:], np.concatenate([private, copies])
-
-
-def _parity(b: Builder, shared: Wires, private: Wires, one: bool) -> np.int32:
-    """The top column: the sum bit only, since its carry leaves the range."""
-    if len(private):
-        total, others = private[0], np.concatenate([shared, private[1:]])
-    else:
-        total, others = b.local("sum")[0], shared
-    if len(others):
-        b.cx(others, np.full(len(others), total, dtype=np.int32))
-    if one:
-        b.x(total)
-    return np.int32(total)
+    order = np.argsort(terms.column, kind="stable")
+    bounds = np.searchsorted(terms.column[order], np.arange(width + 1))
+    order = order[: bounds[-1]]
+    start = b.wires
+    rows, named, result = column_gates(
+        terms.wire[order],
+        terms.negative[order],
+        bounds,
+        np.array([constant >> k & 1 for k in range(width)], dtype=np.bool_),
+        start,
+        b.fresh(start + 4 * len(order) + 4 * width),
+    )
+    b.gates(rows, [(KINDS[kind], count) for kind, count in named.tolist()])
+    return np.asarray(result)
 
 
 def copied_sum(b: Builder, terms: Terms, target: Wires, drop: int = 0) -> None:

@@ -58,17 +58,27 @@ class Calls:
     """`recipe` at many positions: `wires`, one table int32 [positions, port width] per port.
 
     Positions may read the same wires; what a position writes is its own: two positions never share
-    a wire that one of them changes, so that their order does not matter.
+    a wire that one of them changes, so that their order does not matter. A wire that stands at two
+    ports of one position (padding, mostly) is read by each as if it had a copy of its own, changed
+    and changed back at will, as a CNOT onto a 0 and another one give it. `channels` int64
+    [positions]: which positions a device that shares its hardware serves one after the other with
+    one piece of it (those of one channel); None: all of them.
     """
 
     recipe: Recipe
     wires: tuple[WireTable, ...]
     inverse: bool = False
+    channels: npt.NDArray[np.int64] | None = None
 
     @property
     def positions(self) -> int:
         """How many calls these are."""
         return len(self.wires[0])
+
+    @property
+    def table(self) -> WireTable:
+        """The wires of all ports, one behind the other: int32 [positions, port wires]."""
+        return np.ascontiguousarray(np.concatenate(self.wires, axis=1), dtype=np.int32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,6 +143,27 @@ class Builder:
         self._items.append(rows)
         return rows
 
+    # --- gates made elsewhere -----------------------------------------------------------------
+
+    @property
+    def wires(self) -> int:
+        """Wires so far: the number of the next one."""
+        return self._wires
+
+    def fresh(self, room: int) -> npt.NDArray[np.bool_]:
+        """Which wires are known to hold 0, bool [room], true for those that are yet to come."""
+        out = np.ones(room, dtype=np.bool_)
+        out[: self._wires] = self._fresh[: self._wires]
+        return out
+
+    def gates(self, rows: Table, locals_: Sequence[tuple[str, int]]) -> None:
+        """Append a gate table with its roles; it writes all of the new `locals_` (name, width)."""
+        for name, width in locals_:
+            self.local(name, width)
+        if len(rows):
+            self._fresh[rows[:, C]] = False
+            self._items.append(rows)
+
     # --- hierarchy --------------------------------------------------------------------------
 
     def call(self, definition: Definition, *registers: WireLike, inverse: bool = False) -> None:

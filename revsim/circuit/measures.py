@@ -7,7 +7,6 @@ Toffolis with k - 2 clean ancillas (Barenco et al., Phys. Rev. A 52, 3457, 1995)
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ from revsim.circuit.definition import (
 )
 from revsim.circuit.gates import CCX, CSWAP, CX, ERASE, MCX, OP, SWAP, X
 from revsim.circuit.kernels import advance_depth
+from revsim.circuit.memo import remembered
 from revsim.circuit.program import control_lists, program_of
 
 
@@ -91,7 +91,7 @@ def counts_of_gates(gates: Gates) -> Counts:
     )
 
 
-@lru_cache(maxsize=100_000)
+@remembered
 def counts(definition: Definition) -> Counts:
     """Native gate counts of a definition with everything that it calls; memoised.
 
@@ -127,7 +127,7 @@ def circuit_counts(circuit: Circuit) -> Counts:
     return total
 
 
-@lru_cache(maxsize=100_000)
+@remembered
 def frame_width(definition: Definition) -> int:
     """Wires in use at once inside a definition: by liveness in a leaf, ports + locals + the widest
     callee's locals otherwise."""

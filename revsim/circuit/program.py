@@ -12,6 +12,7 @@ import numpy.typing as npt
 from revsim.circuit.definition import Call, Controls, Definition, Gates, Loop, Table
 from revsim.circuit.gates import ERASE, EXTRA, MCX, OP, TALLY
 from revsim.circuit.kernels import assign_slots
+from revsim.circuit.memo import remembered
 from revsim.circuit.registers import Wires
 
 LEAF_GATES = 1 << 18
@@ -51,7 +52,7 @@ class Program:
     tallies: int
 
 
-@lru_cache(maxsize=100_000)
+@remembered
 def gates_below(definition: Definition) -> int:
     """Rows of all gate tables below a definition."""
     total = 0

@@ -72,6 +72,25 @@ def ensemble_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=None, help="default: all cores")
 
 
+def calibration_options(parser: argparse.ArgumentParser) -> None:
+    """`--calibrate` of float models and how."""
+    parser.add_argument(
+        "--calibrate",
+        metavar="DATA",
+        help="quantise a float .onnx model to int8 on these real rows (.npy, or .npz with labels)",
+    )
+    parser.add_argument(
+        "--power-of-two", action="store_true", help="scales are powers of two: shifts requantise"
+    )
+    parser.add_argument(
+        "--percentile",
+        type=float,
+        default=100.0,
+        metavar="P",
+        help="of a tensor's values that its range must hold, in %% (default: 100)",
+    )
+
+
 def print_json(value: Any) -> None:
     """JSON alone on standard output."""
     print(json.dumps(value, indent=1, allow_nan=False))
@@ -116,7 +135,7 @@ def circuit_of(options: argparse.Namespace, policy: str | None, input: str | Non
 
 def _native(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
     from revsim.formats.qasm3 import load as load_circuit
-    from revsim.pipeline import load
+    from revsim.pipeline import load_network
     from revsim.schedule.policy import compile_network
 
     if str(options.model).endswith(".qasm"):
@@ -126,4 +145,6 @@ def _native(options: argparse.Namespace, policy: str | None, input: str | None) 
                     f"{option} is for networks: {options.model} says itself what it erases"
                 )
         return load_circuit(options.model)
-    return compile_network(load(options.model), policy or "activation_reset", input or "destroy")
+    return compile_network(
+        load_network(options.model), policy or "activation_reset", input or "destroy"
+    )

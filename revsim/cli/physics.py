@@ -142,9 +142,9 @@ def _energy(options: argparse.Namespace) -> int:
 def _erasing(options: argparse.Namespace) -> list[Any]:
     """A network in the paper's picture and with all layers uncomputed, its input destroyed."""
     from revsim.inputs import make_ensemble
-    from revsim.pipeline import load, verify
+    from revsim.pipeline import load_network, verify
 
-    network = load(options.model)
+    network = load_network(options.model)
     ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
     with progress(f"running every gate of {network.name}"):
         return [

@@ -6,6 +6,7 @@ from typing import Any
 
 from revsim.cli.options import (
     add_verb,
+    calibration_options,
     check_writable,
     ensemble_options,
     policy_options,
@@ -21,6 +22,7 @@ def add_verbs(verbs: Any) -> None:
     verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
     policy_options(verify, "the first four, input destroyed, and bennett with it kept")
     ensemble_options(verify)
+    calibration_options(verify)
     verify.add_argument(
         "--stream",
         action="store_true",
@@ -54,6 +56,11 @@ def add_verbs(verbs: Any) -> None:
         metavar="ESTIMATOR",
         help="take the rows for a sample and add estimates and intervals for its population: "
         "plug_in, miller_madow (default), chao_shen, grassberger, nsb",
+    )
+    verify.add_argument(
+        "--device",
+        choices=("dedicated", "shared"),
+        help="of a graph: every position its own hardware (default), or one piece a channel",
     )
     verify.add_argument("--plot", metavar="FILE", help="also write a figure (.png, .svg, .pdf)")
     verify.add_argument("--neurons", metavar="FILE", help="also write the neurons table (.csv)")
@@ -100,16 +107,21 @@ def _verify(options: argparse.Namespace) -> int:
     else:
         from revsim.report.tables import render_text
 
+        if "calibration" in report.provenance:
+            from revsim.calibration import summary
+
+            print(f"{options.model}: {summary(report.provenance)}")
         print(render_text(report, options.units, color=sys.stdout.isatty()), end="")
     return 0 if report.holds else 1
 
 
 def report_of(options: argparse.Namespace) -> Any:
     """The `Report` of a parsed `verify` command line; writes nothing."""
+    from revsim.calibration import load_as_asked
     from revsim.inputs import make_ensemble, make_prior
-    from revsim.pipeline import load, verify
+    from revsim.pipeline import verify
 
-    network = load(options.model)
+    network, calibration = load_as_asked(options)
     ensemble, labels = make_ensemble(network, options.ensemble, options.data, options.seed)
     return verify(
         network,
@@ -125,16 +137,17 @@ def report_of(options: argparse.Namespace) -> Any:
         scope=options.scope,
         tuned_to=make_prior(network, options.tuned_to, options.seed),
         population=options.population,
-        provenance={"argv": options.argv},
+        device=options.device,
+        provenance={"argv": options.argv, **calibration},
     )
 
 
 def _explain(options: argparse.Namespace) -> int:
     from revsim.explanation import explain, render
     from revsim.inputs import make_ensemble
-    from revsim.pipeline import load
+    from revsim.pipeline import load_network
 
-    network = load(options.model)
+    network = load_network(options.model)
     ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
     with progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
         found = explain(

@@ -13,7 +13,7 @@ from revsim.physics.double_well import DoubleWell
 from revsim.physics.ramp import Erasure, erase_to
 from revsim.physics.transport import least_work, of_well
 from revsim.physics.two_level import LN2, partial_erasure
-from revsim.pipeline import load
+from revsim.pipeline import load_network
 from revsim.report.report import Table
 from revsim.schedule.policy import compile_network
 from revsim.simulator.ensemble import data_set
@@ -38,7 +38,7 @@ SEED = 19
 
 
 def _run() -> Outcome:
-    network = load(NETWORK)
+    network = load_network(NETWORK)
     data = bundled_data(NETWORK)
     assert data is not None
     rows, labels = data

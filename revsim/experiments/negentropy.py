@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from revsim.experiments.experiment import Experiment, Outcome
-from revsim.pipeline import load, verify
+from revsim.pipeline import load_network, verify
 from revsim.report.plots import LEDGER_STYLE
 from revsim.report.report import Table
 
@@ -16,7 +16,7 @@ LEDGERS = ("per_bit", "per_register", "given_kept")
 
 def run() -> Outcome:
     """The same network on the same data at three temperatures, by three ledgers."""
-    network = load(NETWORK)
+    network = load_network(NETWORK)
     energies: dict[float, Any] = {}
     total: dict[str, float] = {}
     for kelvin in TEMPERATURES_K:

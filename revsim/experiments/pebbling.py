@@ -15,7 +15,7 @@ from revsim.network.arrays import from_arrays
 from revsim.network.network import Network
 from revsim.network.operators import Integers
 from revsim.network.reference import run_reference
-from revsim.pipeline import default_ensemble, load
+from revsim.pipeline import default_ensemble, load_network
 from revsim.report.report import Table
 from revsim.schedule.pebbling import (
     Move,
@@ -148,7 +148,7 @@ def _bundled() -> list[Built]:
     """The networks that come with revsim; bennett runs each layer twice and copies the output."""
     out = []
     for name in BUNDLED:
-        network = load(name)
+        network = load_network(name)
         rows = default_ensemble(network)[0]
         layers = len(network.layers)
         for way, runs, held in (

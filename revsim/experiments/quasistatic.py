@@ -14,7 +14,7 @@ from revsim.physics.ramp import erase
 from revsim.physics.smoluchowski import averages
 from revsim.physics.training import training_bound_j
 from revsim.physics.two_level import LN2
-from revsim.pipeline import default_ensemble, load, verify
+from revsim.pipeline import default_ensemble, load_network, verify
 from revsim.report.report import Table
 
 NETWORK = "xor"
@@ -50,7 +50,7 @@ def energy_model(network: Network) -> EnergyModel:
 
 
 def _run() -> Outcome:
-    network = load(NETWORK)
+    network = load_network(NETWORK)
     rows = default_ensemble(network)[0].rows.astype(np.float64)
     model = energy_model(network)
     report = verify(network, policy="activation_reset")

@@ -12,7 +12,7 @@ from revsim.physics.adiabatic import leakage_power
 from revsim.physics.cooling import WALL_K, wall_energy
 from revsim.physics.families import Cell, OperationEnergy, operation_energy, stage_cells
 from revsim.physics.landauer import energy_j
-from revsim.pipeline import load, verify
+from revsim.pipeline import load_network, verify
 from revsim.report.report import Table
 from revsim.schedule.policy import compile_network
 
@@ -37,7 +37,7 @@ def operation(
 
 def run() -> Outcome:
     """Bits that the network erases, then the same network as a leaking pipeline, over T_c."""
-    network = load(NETWORK)
+    network = load_network(NETWORK)
     bits = verify(network, policy=POLICY).runs[0].total.per_bit
     circuit = compile_network(network, POLICY, "destroy")
     depth = circuit_depth(circuit)

@@ -10,47 +10,50 @@ import numpy.typing as npt
 
 from revsim.errors import InputError
 from revsim.frontends.tflite_file import FileTensor
+from revsim.network.cells_tflite import fixed_multiplier
 from revsim.network.operators import Clamp, Offset, Requantise, Single
-from revsim.network.sums import Integers
 
 ROUNDINGS: Final = ("double", "single")
 FUSED: Final = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
 """Fused activation functions by their number in the schema."""
+CLAMPS: Final = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+"""Those that are clamps."""
 
 
-def fixed_point(factors: npt.ArrayLike) -> tuple[Integers, Integers]:
-    """(m, e) with factor = m / 2^31 * 2^e, m of 31 bits, rounded half away from 0.
-
-    >>> [a.tolist() for a in fixed_point([0.75, 1.0])]
-    [[1610612736, 1073741824], [0, 1]]
-    """
-    fraction, exponent = np.frexp(np.asarray(factors, dtype=np.float64))
-    whole = np.floor(fraction * 2.0**31 + 0.5).astype(np.int64)
-    full = whole == 1 << 31
-    whole = np.where(full, 1 << 30, whole)
-    exponent = exponent.astype(np.int64) + full
-    vanishing = exponent < -31
-    return np.where(vanishing, 0, whole), np.where(vanishing, 0, exponent)
-
-
-def requantise(factors: npt.ArrayLike, rounding: str, where: str, sum_bits: int = 32) -> Requantise:
-    """round(factor * z) as the kernels do it, one factor for all or one per channel.
+def requantise(
+    factors: npt.ArrayLike, rounding: str, where: str, sum_bits: int = 32, extra: int = 0
+) -> Requantise:
+    """round(factor * z * 2^extra) as the kernels do it, one factor for all or one per channel.
 
     rounding "double": two roundings, the reference kernels; "single": one, as XNNPACK rounds.
     sum_bits 64: the rule of 64-bit sums (16-bit activations), with 16-bit multipliers.
+
+    >>> requantise([0.5], "double", "example").apply(np.array([[7, -7]])).tolist()
+    [[4, -3]]
     """
-    whole, exponent = fixed_point(factors)
+    pairs = [fixed_multiplier(float(f)) for f in np.atleast_1d(factors)]
+    # A factor below 2^-32 is 0, as in QuantizeMultiplier.
+    whole, exponent = np.array(
+        [pair if pair[1] >= -31 else (0, 0) for pair in pairs], dtype=np.int64
+    ).T
     if int(exponent.max()) > (14 if sum_bits == 64 else 30):
         raise InputError(f"{where}: its scales differ by a factor of 2^{int(exponent.max())}")
     if sum_bits == 64:
         short = np.where(whole < 0x7FFF0000, (whole + (1 << 15)) >> 16, 0x7FFF)
         return Requantise(15 - exponent, "half_up", short)
+    return fixed(whole, exponent, rounding, extra)
+
+
+def fixed(
+    multiplier: npt.ArrayLike, exponent: npt.ArrayLike, rounding: str, extra: int = 0
+) -> Requantise:
+    """round(multiplier * 2^(exponent - 31) * z * 2^extra): MultiplyByQuantizedMultiplier."""
+    whole, power = np.atleast_1d(multiplier).astype(np.int64), np.atleast_1d(exponent)
     if rounding == "single":
-        return Requantise(31 - exponent, "half_up", whole)
-    left = np.maximum(exponent, 0)
-    return Requantise(
-        np.maximum(-exponent, 0), "tflite_double", whole, left if left.any() else None
-    )
+        left = np.full(power.shape, extra, dtype=np.int64)
+        return Requantise(31 - power, "half_up", whole, left if extra else None)
+    left = np.maximum(power, 0) + extra
+    return Requantise(np.maximum(-power, 0), "tflite_double", whole, left if left.any() else None)
 
 
 def clamp_ends(
@@ -62,7 +65,7 @@ def clamp_ends(
     """
     low, high = ends
     name = FUSED.get(fused, f"number {fused}")
-    if name not in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
+    if name not in CLAMPS:
         raise InputError(f"{where}: fused activation function {name} is no clamp")
     if name == "NONE":
         return ends

@@ -7,7 +7,8 @@ DequantizeLinear - operator - QuantizeLinear (onnx_quantised.py), QONNX (qonnx.p
 integers (onnx_operators.py). All nodes that cannot be read are named in one error.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,16 @@ from typing import Any
 import numpy as np
 
 from revsim.errors import InputError, missing
-from revsim.frontends import onnx_quantised as _quantised
+from revsim.frontends import (
+    onnx_chains,
+    onnx_operators,
+    onnx_order,
+    onnx_quantised,
+    onnx_sums,
+    qonnx,
+)
 from revsim.frontends.onnx_builder import (
+    FLOAT_MAKERS,
     MAKERS,
     SIZE_LIMIT,
     Array,
@@ -26,9 +35,16 @@ from revsim.frontends.onnx_builder import (
     Refusal,
     Step,
     checked_size,
+    ends_of,
 )
-from revsim.network.graph import Graph
+from revsim.frontends.onnx_evaluator import evaluated
+from revsim.frontends.onnx_reals import Real, outside
+from revsim.network.graph import Graph, Node
 
+READERS = (onnx_operators, onnx_order, onnx_sums, onnx_chains, onnx_quantised, qonnx)
+"""Modules that register makers of nodes when they are imported."""
+MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+"""What a maker may stumble over in a node that contradicts itself."""
 FILE_LIMIT = 1 << 30
 NODE_LIMIT = 20_000
 STANDARD = ("", "ai.onnx")
@@ -62,27 +78,62 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
     for value in graph.input:
         if value.name not in builder.values:
             _take_input(builder, value)
+    if not constants and is_float(proto):
+        raise InputError(FLOAT_MODEL.format(name=name))
     steps = [_step(node, versions, number) for number, node in enumerate(graph.node)]
+    builder.uses = Counter([n for s in steps for n in s.inputs] + [o.name for o in graph.output])
     refused: list[tuple[Step, Refusal]] = []
     for step in ordered(steps, set(builder.values), name):
         try:
             take(builder, step)
         except Refusal as refusal:
             refused.append((step, refusal))
+        except InputError as error:
+            refused.append((step, Refusal(str(error))))
+        except MALFORMED as error:
+            what = f"{type(error).__name__}: {str(error)[:80]}"
+            refused.append((step, Refusal(f"its inputs or attributes do not fit ({what})")))
         if any(out and out not in builder.values for out in step.outputs):
             builder.values.update(dict.fromkeys(step.outputs))  # of a refused node
     if refused:
         raise InputError(refusals(name, refused))
     outputs = [_give_output(builder, value.name) for value in graph.output]
+    nodes = needed(builder.nodes, outputs)
+    kept = {*outputs, *builder.inputs, *(node.output for node in nodes)}
     return Graph(
         name=name,
-        tensors=builder.tensors,
-        nodes=tuple(builder.nodes),
-        inputs=tuple(builder.inputs),
+        tensors={name: t for name, t in builder.tensors.items() if name in kept},
+        nodes=tuple(nodes),
+        inputs=tuple(value.name for value in graph.input if value.name in builder.inputs),
         outputs=tuple(outputs),
         source=name,
         sha256=digest,
     )
+
+
+QUANTISING = ("Quant", "QLinear", "QGemm", "Integer", "Dequantize", "Threshold", "Trunc")
+FLOAT_MODEL = (
+    "{name}: a float model. Quantise it: onnxruntime.quantization.quantize_static(IN, OUT, reader) "
+    "with calibration data, or let revsim do it on data of yours with `--calibrate DATA`"
+)
+
+
+def is_float(proto: Any) -> bool:
+    """Whether a model computes in floats and has no quantised operator at all."""
+    inputs = {value.type.tensor_type.elem_type for value in proto.graph.input}
+    weighed = any(node.op_type in ("Conv", "Gemm", "MatMul") for node in proto.graph.node)
+    quantised = any(word in node.op_type for node in proto.graph.node for word in QUANTISING)
+    return weighed and not quantised and inputs <= {1, 10, 11}  # FLOAT, FLOAT16, DOUBLE
+
+
+def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+    """The nodes on which the outputs depend, in order."""
+    wanted, out = set(outputs), []
+    for node in reversed(nodes):
+        if node.output in wanted:
+            wanted |= set(node.inputs)
+            out.append(node)
+    return out[::-1]
 
 
 def take(builder: Builder, step: Step) -> None:
@@ -90,11 +141,12 @@ def take(builder: Builder, step: Step) -> None:
     inputs = [builder.values.get(name) for name in step.inputs if name]
     if any(name and builder.values[name] is None for name in step.inputs):
         return  # behind a node that was refused
-    maker = MAKERS.get((step.domain, step.operator))
+    floats = any(isinstance(value, Real) for value in inputs)
+    maker = (FLOAT_MAKERS if floats else MAKERS).get((step.domain, step.operator))
     known = all(isinstance(value, Constant) for value in inputs)
     if known and step.domain == "" and step.operator not in KEPT:
         for out, array in zip(step.outputs, folded(builder, step), strict=False):
-            builder.values[out] = Constant(np.asarray(array))
+            builder.values[out] = Constant(array)
         return
     if maker is None:
         where = f" of domain {step.domain!r}" if step.domain else ""
@@ -102,49 +154,14 @@ def take(builder: Builder, step: Step) -> None:
     maker(builder, step)
 
 
+def folded(builder: Builder, step: Step) -> list[Array]:
+    """The outputs of a node whose inputs are all constants."""
+    given = {name: builder.values[name].array for name in step.inputs if name}
+    return evaluated(step, given)
+
+
 KEPT = ("DequantizeLinear",)
 """Operators whose makers know more about a constant than its floats."""
-LARGE = ("ConstantOfShape", "Expand", "Tile", "Range", "Resize", "Pad", "Upsample", "OneHot")
-"""Operators whose output can be far larger than their inputs."""
-
-
-def folded(builder: Builder, step: Step) -> Sequence[Array]:
-    """Outputs of a node of constants, by ONNX's reference evaluator."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    given = {name: builder.values[name].array for name in step.inputs if name}
-    if step.operator in ("If", "Loop", "Scan"):
-        raise Refusal("control flow is not read", "export the model with its loops unrolled")
-    if step.operator in LARGE:
-        _check_large(step, given)
-    nodes = onnx.GraphProto(node=[step.proto])
-    nodes.name = "folded"
-    for name, array in given.items():
-        element = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-        nodes.input.append(onnx.helper.make_tensor_value_info(name, element, array.shape))
-    for out in step.outputs:
-        nodes.output.append(onnx.ValueInfoProto(name=out))
-    model = onnx.helper.make_model(
-        nodes, opset_imports=[onnx.helper.make_opsetid(step.domain, step.version)]
-    )
-    try:
-        with np.errstate(all="ignore"):
-            return [np.asarray(out) for out in ReferenceEvaluator(model).run(None, given)]
-    except Exception as error:
-        line = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        raise Refusal(f"its constants cannot be computed ({line})") from error
-
-
-def _check_large(step: Step, given: Mapping[str, Array]) -> None:
-    arrays = [given[name] for name in step.inputs if name]
-    if step.operator == "Range":
-        start, limit, delta = (float(a.ravel()[0]) for a in arrays)
-        checked_size([0 if delta == 0 else max(0, int(min((limit - start) / delta, 1e18)))])
-        return
-    for array in arrays:
-        if array.dtype == np.int64 and array.size <= 64:
-            checked_size([max(1, abs(int(v))) for v in array.ravel()])
 
 
 def ordered(steps: Sequence[Step], known: set[str], name: str) -> list[Step]:
@@ -241,9 +258,20 @@ def _opened(model: Any) -> tuple[Any, bytes, str]:
         ) from None
     if not proto.graph.node or not proto.opset_import:
         raise InputError(f"{name}: not an ONNX model: it has no nodes or names no operator set")
+    if not all(isinstance(word, str) for word in _words(proto.graph)):
+        raise InputError(f"{name}: damaged: a name in it is no text")
     if len(proto.graph.node) > NODE_LIMIT:
         raise InputError(f"{name}: {len(proto.graph.node)} nodes; at most {NODE_LIMIT} are read")
     return proto, data, name
+
+
+def _words(graph: Any) -> Iterator[Any]:
+    """All names that nodes and values have; protobuf gives bytes where one is no UTF-8."""
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        yield value.name
 
 
 def _step(node: Any, versions: Mapping[str, int], number: int) -> Step:
@@ -288,13 +316,13 @@ def _take_input(builder: Builder, value: Any) -> None:
         dtype = np.dtype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
     except Exception:
         raise InputError(f"{builder.name}, input {value.name!r}: unknown element type") from None
-    if dtype.kind == "b":
-        ends = (0, 1)
-    elif dtype.kind in "iu":
-        ends = (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
-    else:
-        builder.values[value.name] = _quantised.outside(value.name, shape)
+    if dtype.kind == "f":
+        builder.values[value.name] = outside(value.name, shape)
         return
+    try:
+        ends = ends_of(dtype)
+    except Refusal as refusal:
+        raise InputError(f"{builder.name}, input {value.name!r}: {refusal.reason}") from None
     held = builder.tensor(value.name, shape, dtype, *ends)
     builder.values[value.name] = held
     builder.inputs.append(held.name)
@@ -307,5 +335,11 @@ def _give_output(builder: Builder, name: str) -> str:
     if isinstance(value, Constant):
         value = builder.materialised(value, name)
     if not isinstance(value, Held):
-        value = _quantised.output(builder, value, name)
+        try:
+            value = onnx_quantised.output(builder, value, name)
+        except Refusal as refusal:
+            raise InputError(
+                f"{builder.name}, output {name!r}: {refusal.reason}"
+                + (f"; {refusal.remedy}" if refusal.remedy else "")
+            ) from None
     return value.name

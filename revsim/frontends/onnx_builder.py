@@ -9,6 +9,7 @@ or one of the values that stand for floats (onnx_reals.py). A maker that cannot 
 `Refusal(reason, remedy)`; the reader collects all of them before it gives up.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -17,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.network.graph import Cells, Linear, Node, Program, Tensor, Wiring
+from revsim.network.graph import Cells, Linear, Node, Tensor, Wiring
 from revsim.network.operators import Single
 from revsim.network.sums import Integers
+from revsim.network.words import Program
 
 Array = npt.NDArray[Any]
 SIZE_LIMIT = 1 << 26
@@ -223,19 +225,32 @@ class Builder:
         return held
 
 
+def ends_of(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Least and greatest number of an integer type, those of 2 and 4 bits included."""
+    if dtype.kind == "b":
+        return 0, 1
+    found = re.fullmatch(r"(u?)int(\d+)", dtype.name)
+    if not found:
+        raise Refusal(f"numbers of type {dtype.name} are not integers")
+    bits = int(found[2])
+    return (0, (1 << bits) - 1) if found[1] else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+
+
 Maker = Callable[[Builder, Step], None]
 """Reads the inputs of a node from the builder and sets `builder.values` of its outputs."""
 MAKERS: dict[tuple[str, str], Maker] = {}
-"""(domain, operator) -> how it is read. The domain of ONNX itself is ''."""
+"""(domain, operator) -> how it is read on integers. The domain of ONNX itself is ''."""
+FLOAT_MAKERS: dict[tuple[str, str], Maker] = {}
+"""The same where an input is a float that varies (onnx_reals.py)."""
 M = TypeVar("M", bound=Maker)
 
 
-def maker(*operators: str, domain: str = "") -> Callable[[M], M]:
+def maker(*operators: str, domain: str = "", floats: bool = False) -> Callable[[M], M]:
     """Registers a function as the reader of these operators."""
 
     def register(function: M) -> M:
         for operator in operators:
-            MAKERS[domain, operator] = function
+            (FLOAT_MAKERS if floats else MAKERS)[domain, operator] = function
         return function
 
     return register

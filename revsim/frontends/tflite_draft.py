@@ -1,16 +1,16 @@
 """A graph in the making: what the node makers of TensorFlow Lite's operators work with."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
 from revsim.errors import InputError
 from revsim.frontends.shapes import check_reads, check_shape
-from revsim.frontends.tflite_file import RANGES, FileOperator, FileTensor, ModelFile
+from revsim.frontends.tflite_file import RANGES, FileOperator, FileTensor, ModelFile, Subgraph
 from revsim.network.graph import Cells, Linear, Node, State, Tensor, Wiring
-from revsim.network.operators import Single
+from revsim.network.operators import Requantise, Single
 from revsim.network.sums import Integers
 from revsim.network.words import Program
 
@@ -22,23 +22,26 @@ TOTAL_READS: Final = 1 << 28
 class Draft:
     """Tensors and nodes made so far. Numbers are those of the file's tensors.
 
-    `rounding` is "double" or "single" (multipliers.py). `values` says which tensor holds each
-    variable now; `started` which values the variables have before the first step.
+    `rounding` is "double" or "single" (multipliers.py). Of variables: `handles` names them by the
+    tensor of their handle, `values` is the tensor that holds each now, `started` the constant that
+    each is before the first step.
     """
 
     file: ModelFile
+    graph: Subgraph
     rounding: str
     tensors: dict[str, Tensor] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     state: dict[str, State] = field(default_factory=dict)
-    values: dict[str, str] = field(default_factory=dict)
+    handles: dict[int, str] = field(default_factory=dict)
+    values: dict[str, int] = field(default_factory=dict)
     started: dict[str, FileTensor] = field(default_factory=dict)
     reads: int = 0
 
     def __post_init__(self) -> None:
         taken: set[str] = set()
         self.names = []
-        for tensor in self.file.subgraphs[0].tensors:
+        for tensor in self.graph.tensors:
             name = tensor.name or f"tensor {tensor.number}"
             while name in taken:
                 name += f" #{tensor.number}"
@@ -47,7 +50,7 @@ class Draft:
 
     def tensor(self, number: int) -> FileTensor:
         """The file's tensor of this number."""
-        return self.file.subgraphs[0].tensors[number]
+        return self.graph.tensors[number]
 
     def declare(self, number: int, low: int | None = None, high: int | None = None) -> str:
         """Declare a tensor of the graph in low..high (the range of its type where not given)."""
@@ -55,6 +58,8 @@ class Draft:
         ends = RANGES[tensor.type]
         shape = check_shape(tensor.shape, tensor.where)
         name = self.names[number]
+        if name in self.tensors:
+            raise InputError(f"{tensor.where}: is made twice")
         self.tensors[name] = Tensor(
             name,
             shape,
@@ -65,6 +70,11 @@ class Draft:
             number,
         )
         return name
+
+    def widen(self, name: str, low: int, high: int) -> None:
+        """Widen the range of a tensor that has been declared."""
+        tensor = self.tensors[name]
+        self.tensors[name] = replace(tensor, low=min(low, tensor.low), high=max(high, tensor.high))
 
     def given(self, number: int) -> str:
         """The graph's tensor of this number; a constant of the file becomes a wiring of itself."""
@@ -147,6 +157,95 @@ class Draft:
         self._count(sums.reads.size, operator)
         output = self.declare(operator.outputs[0], *ends)
         self.nodes.append(Node(operator.name, sums, (source,), output, activations, neurons))
+
+    def pooled(
+        self,
+        operator: FileOperator,
+        program: Callable[[int], Program],
+        reads: Integers,
+        ends: tuple[int, int],
+        neurons: bool,
+    ) -> None:
+        """Cells that read what lies under windows, without padding (reads of -1).
+
+        Windows with equally many values under them share `program(how many)`; where there are
+        several such groups, each has a node and a wiring puts their outputs in order.
+        """
+        counts = (reads >= 0).sum(axis=1)
+        kinds = [int(c) for c in np.unique(counts)]
+        if kinds[0] == 0:
+            raise self.fail(operator, "a window lies in the padding altogether")
+        inside = np.take_along_axis(reads, np.argsort(reads < 0, axis=1, kind="stable"), axis=1)
+        if len(kinds) == 1:
+            reads = inside[:, : kinds[0]]
+            self.cells(operator, program(kinds[0]), reads, operator.inputs, ends, neurons)
+            return
+        self._count(reads.size, operator)
+        source, name, parts = self.given(operator.inputs[0]), self.names[operator.outputs[0]], []
+        for count in kinds:
+            own = inside[counts == count, :count]
+            part = f"{name}, windows of {count}"
+            self.tensors[part] = Tensor(part, (len(own),), *ends)
+            cells = Cells(operator.kind.lower(), program(count), own)
+            self.nodes.append(
+                Node(f"{operator.name}_{count}", cells, (source,), part, neurons=neurons)
+            )
+            parts.append(part)
+        back = np.argsort(np.argsort(counts, kind="stable"), kind="stable")
+        output = self.declare(operator.outputs[0], *ends)
+        self.nodes.append(Node(operator.name, Wiring("order", back), tuple(parts), output))
+
+    def check_sum(
+        self, operator: FileOperator, low: int, high: int, once: Requantise, bits: int = 32
+    ) -> None:
+        """An InputError where a sum in low..high, moved left by `once`, may leave its register.
+
+        There the reference kernels overflow, and no result of theirs is to be reproduced.
+        """
+        left = 0 if once.left is None else int(once.left.max())
+        if max(-low, high + 1) << left > 1 << (bits - 1):
+            raise self.fail(
+                operator,
+                f"its sums may leave {bits} bits, where the kernels overflow; use smaller scales",
+            )
+
+    def same_scale(self, operator: FileOperator, part: int, whole: int) -> None:
+        """An InputError unless two tensors have one type, scale and zero point."""
+        a, b = self.tensor(part), self.tensor(whole)
+        if a.type != b.type or not (
+            np.array_equal(a.scales, b.scales) and np.array_equal(a.zeros, b.zeros)
+        ):
+            raise self.fail(
+                operator,
+                f"tensors {part} and {whole} differ in type, scale or zero point, which these "
+                "kernels do not rescale; requantise one of them in the model",
+            )
+
+    def listed(self, operator: FileOperator, place: int) -> list[int]:
+        """A constant input as a list of integers."""
+        tensor = self.input(operator, place)
+        if tensor.size > 64 or tensor.type not in ("int32", "int64"):
+            raise InputError(f"{tensor.where}: must be a short list of integers")
+        return [int(v) for v in tensor.constant.reshape(-1)]
+
+    def number(self, operator: FileOperator, place: int) -> int:
+        """A constant input that is one integer."""
+        tensor = self.input(operator, place)
+        if tensor.size != 1:
+            raise InputError(f"{tensor.where}: must be one number")
+        return int(tensor.constant.reshape(-1)[0])
+
+    def input(self, operator: FileOperator, place: int) -> FileTensor:
+        """The input at a place, which must be there."""
+        if place >= len(operator.inputs) or operator.inputs[place] < 0:
+            raise self.fail(operator, f"input {place} is missing")
+        return self.tensor(operator.inputs[place])
+
+    def axis(self, operator: FileOperator, axis: int, rank: int) -> int:
+        """An axis, counted from the back where negative."""
+        if not -rank <= axis < rank:
+            raise self.fail(operator, f"axis {axis} of {rank} axes")
+        return axis % rank
 
     def where(self, operator: FileOperator) -> str:
         """How messages call an operator."""

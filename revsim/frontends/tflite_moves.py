@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from revsim.errors import InputError
 from revsim.frontends.shapes import places, size_of, split_points
 from revsim.frontends.tflite_draft import Draft
-from revsim.frontends.tflite_file import FileOperator, FileTensor
+from revsim.frontends.tflite_file import FileOperator
 from revsim.network.sums import Integers
 
 
@@ -24,7 +23,7 @@ def reshape(draft: Draft, operator: FileOperator) -> None:
 def transpose(draft: Draft, operator: FileOperator) -> None:
     """TRANSPOSE: axes in the order that the second input names."""
     x = draft.tensor(operator.inputs[0])
-    order = _list(draft, operator, 1)
+    order = draft.listed(operator, 1)
     if sorted(order) != list(range(len(x.shape))):
         raise draft.fail(operator, f"order {order} is no permutation of {len(x.shape)} axes")
     _move(draft, operator, places(x.shape).transpose(order), [operator.inputs[0]])
@@ -40,7 +39,7 @@ def pad(draft: Draft, operator: FileOperator) -> None:
     _expect(draft, operator, padded)
     value = x.zero if len(x.scales) else 0
     if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
-        value = _number(draft, operator, 2)
+        value = draft.number(operator, 2)
     moved = np.pad(places(x.shape), amounts.tolist(), constant_values=-1)
     _move(draft, operator, moved, [operator.inputs[0]], constants=(value,))
 
@@ -52,8 +51,8 @@ def concatenation(draft: Draft, operator: FileOperator) -> None:
     if operator.options["FusedActivationFunction"] != 0:
         raise draft.fail(operator, "a fused activation function is not supported here")
     for part in parts:
-        _same_scale(draft, operator, part.number, out.number)
-    axis = _axis(draft, operator, operator.options["Axis"], len(parts[0].shape))
+        draft.same_scale(operator, part.number, out.number)
+    axis = draft.axis(operator, operator.options["Axis"], len(parts[0].shape))
     starts = np.cumsum([0, *(part.size for part in parts)]).tolist()
     try:
         moved = np.concatenate(
@@ -68,8 +67,8 @@ def pack(draft: Draft, operator: FileOperator) -> None:
     """PACK: inputs of one shape along a new axis."""
     parts = [draft.tensor(number) for number in operator.inputs]
     for part in parts:
-        _same_scale(draft, operator, part.number, operator.outputs[0])
-    axis = _axis(draft, operator, operator.options["Axis"], len(parts[0].shape) + 1)
+        draft.same_scale(operator, part.number, operator.outputs[0])
+    axis = draft.axis(operator, operator.options["Axis"], len(parts[0].shape) + 1)
     starts = np.cumsum([0, *(part.size for part in parts)]).tolist()
     try:
         moved = np.stack(
@@ -83,7 +82,7 @@ def pack(draft: Draft, operator: FileOperator) -> None:
 def unpack(draft: Draft, operator: FileOperator) -> None:
     """UNPACK: one output per place along an axis."""
     x = draft.tensor(operator.inputs[0])
-    axis = _axis(draft, operator, operator.options["Axis"], len(x.shape))
+    axis = draft.axis(operator, operator.options["Axis"], len(x.shape))
     if len(operator.outputs) != x.shape[axis]:
         raise draft.fail(operator, f"{len(operator.outputs)} outputs for {x.shape[axis]} places")
     for k in range(len(operator.outputs)):
@@ -93,7 +92,7 @@ def unpack(draft: Draft, operator: FileOperator) -> None:
 def split(draft: Draft, operator: FileOperator) -> None:
     """SPLIT: equal parts along the axis that the first input names."""
     x = draft.tensor(operator.inputs[1])
-    axis = _axis(draft, operator, _number(draft, operator, 0), len(x.shape))
+    axis = draft.axis(operator, draft.number(operator, 0), len(x.shape))
     count = len(operator.outputs)
     if count == 0 or x.shape[axis] % count:
         raise draft.fail(operator, f"axis {axis} of {x.shape} has no {count} equal parts")
@@ -103,8 +102,8 @@ def split(draft: Draft, operator: FileOperator) -> None:
 def split_v(draft: Draft, operator: FileOperator) -> None:
     """SPLIT_V: parts of the sizes that the second input names, one of which may be -1."""
     x = draft.tensor(operator.inputs[0])
-    axis = _axis(draft, operator, _number(draft, operator, 2), len(x.shape))
-    sizes = _list(draft, operator, 1)
+    axis = draft.axis(operator, draft.number(operator, 2), len(x.shape))
+    sizes = draft.listed(operator, 1)
     if sizes.count(-1) == 1:
         sizes[sizes.index(-1)] = x.shape[axis] - sum(sizes) - 1
     if min(sizes) < 1 or sum(sizes) != x.shape[axis] or len(sizes) != len(operator.outputs):
@@ -122,7 +121,7 @@ def _split(draft: Draft, operator: FileOperator, number: int, axis: int, sizes: 
 def slice_(draft: Draft, operator: FileOperator) -> None:
     """SLICE: `size` values from `begin` along every axis; a size of -1 takes the rest."""
     x = draft.tensor(operator.inputs[0])
-    begin, size = _list(draft, operator, 1), _list(draft, operator, 2)
+    begin, size = draft.listed(operator, 1), draft.listed(operator, 2)
     if not len(begin) == len(size) == len(x.shape):
         raise draft.fail(operator, f"begin {begin} and size {size} for {len(x.shape)} axes")
     spans = []
@@ -137,7 +136,7 @@ def slice_(draft: Draft, operator: FileOperator) -> None:
 def strided_slice(draft: Draft, operator: FileOperator) -> None:
     """STRIDED_SLICE: Python's slices, with masks for open ends, single places and new axes."""
     x = draft.tensor(operator.inputs[0])
-    begin, end, strides = (_list(draft, operator, k) for k in (1, 2, 3))
+    begin, end, strides = (draft.listed(operator, k) for k in (1, 2, 3))
     if not len(begin) == len(end) == len(strides) or len(begin) > 16:
         raise draft.fail(operator, "begin, end and strides have unequal lengths")
     if 0 in strides:
@@ -183,7 +182,7 @@ def gather(draft: Draft, operator: FileOperator) -> None:
     x, indices = draft.tensor(operator.inputs[0]), draft.tensor(operator.inputs[1])
     if operator.options["BatchDims"] != 0:
         raise draft.fail(operator, "batch dimensions are not supported")
-    axis = _axis(draft, operator, operator.options["Axis"], len(x.shape))
+    axis = draft.axis(operator, operator.options["Axis"], len(x.shape))
     at = indices.constant
     if bool(((at < 0) | (at >= x.shape[axis])).any()):
         raise draft.fail(operator, f"indices leave axis {axis} of {x.shape}")
@@ -216,44 +215,3 @@ def _expect(draft: Draft, operator: FileOperator, shape: tuple[int, ...]) -> Non
     given = draft.tensor(operator.outputs[0]).shape
     if size_of(shape) != size_of(given):
         raise draft.fail(operator, f"makes a shape {shape} for an output of {given}")
-
-
-def _same_scale(draft: Draft, operator: FileOperator, part: int, whole: int) -> None:
-    a, b = draft.tensor(part), draft.tensor(whole)
-    if a.type != b.type or not (
-        np.array_equal(a.scales, b.scales) and np.array_equal(a.zeros, b.zeros)
-    ):
-        raise draft.fail(
-            operator,
-            f"input {a.name!r} has another type, scale or zero point than its output; requantise "
-            "it in the model first",
-        )
-
-
-def _list(draft: Draft, operator: FileOperator, place: int) -> list[int]:
-    """A constant input as a list of integers."""
-    tensor = _input(draft, operator, place)
-    if tensor.size > 64 or tensor.type not in ("int32", "int64"):
-        raise InputError(f"{tensor.where}: must be a short list of integers")
-    return [int(v) for v in tensor.constant.reshape(-1)]
-
-
-def _number(draft: Draft, operator: FileOperator, place: int) -> int:
-    """A constant input that is one integer."""
-    tensor = _input(draft, operator, place)
-    if tensor.size != 1:
-        raise InputError(f"{tensor.where}: must be one number")
-    return int(tensor.constant.reshape(-1)[0])
-
-
-def _input(draft: Draft, operator: FileOperator, place: int) -> FileTensor:
-    if place >= len(operator.inputs) or operator.inputs[place] < 0:
-        raise draft.fail(operator, f"input {place} is missing")
-    return draft.tensor(operator.inputs[place])
-
-
-def _axis(draft: Draft, operator: FileOperator, axis: int, rank: int) -> int:
-    """An axis, counted from the back where negative."""
-    if not -rank <= axis < rank:
-        raise draft.fail(operator, f"axis {axis} of {rank} axes")
-    return axis % rank

@@ -21,7 +21,17 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.simulator.tally import ErasureTally, GateTally, GroupTally, InnerTally, Tally
+from revsim.simulator.tally import (
+    BankTally,
+    ErasureTally,
+    GateTally,
+    GroupTally,
+    InnerTally,
+    PositionsGates,
+    PositionsTally,
+    Spectrum,
+    Tally,
+)
 
 LEDGERS = (
     ("reset_count", "A0"),
@@ -128,6 +138,60 @@ def of_inner(tally: InnerTally, total: int) -> Ledgers:
     )
 
 
+def of_bank(tally: BankTally, total: int, device: str = "dedicated") -> Ledgers:
+    """One ERASE of all registers of a bank. On shared hardware a register is tuned to what it finds
+    at all its positions together, and pays that at each of them."""
+    per_bit = float(bit_entropies(tally.ones.ravel(), total).sum())
+    per_register = tally.joint.entropy_within(total)
+    if device == "shared":
+        per_bit = per_register = 0.0
+        for pool in tally.shared:
+            within = total * pool.positions
+            bits = bit_entropies(pool.ones.ravel(), within)
+            per_bit += pool.positions * float(bits.sum())
+            per_register += pool.positions * pool.joint.entropy_within(within)
+    return Ledgers(
+        reset_count=float(tally.ones.size),
+        per_bit=per_bit,
+        per_register=per_register,
+        ones_flipped=float(tally.ones.sum()) / total,
+    )
+
+
+def of_positions(tally: PositionsTally, total: int, device: str = "dedicated") -> Ledgers:
+    """Single-bit ERASEs of netlists at many positions, as `of_inner`."""
+    if device == "shared":
+        entropy = sum(
+            places * _bits_within(found, total * places) for places, found in tally.shared
+        )
+    else:
+        entropy = _bits_within(tally.ones, total)
+    return Ledgers(
+        reset_count=float(tally.erased),
+        per_bit=entropy,
+        per_register=entropy,
+        per_group=entropy,
+        ones_flipped=float((tally.ones.weight * tally.ones.times).sum()) / total,
+    )
+
+
+def _bits_within(ones: Spectrum, total: int) -> float:
+    """Sum of h2(ones / total) over bits whose weights of ones are given as a spectrum."""
+    return float((ones.times * bit_entropies(ones.weight, total)).sum())
+
+
+def of_position_gates(tally: PositionsGates, total: int, device: str = "dedicated") -> Ledgers:
+    """gate_local of two-input gates of netlists at many positions, as `of_gates`."""
+    if device == "shared":
+        lost = 0.0
+        for places, inputs, output in tally.shared:
+            within = total * places
+            lost += places * (inputs.entropy_within(within) - output.entropy_within(within))
+    else:
+        lost = tally.inputs.entropy_within(total) - tally.output.entropy_within(total)
+    return Ledgers(gate_local=lost)
+
+
 def of_group(tally: GroupTally) -> Ledgers:
     """per_group and given_kept of one group, all readings taken at that group."""
     return Ledgers(
@@ -147,8 +211,18 @@ def of_gates(tally: GateTally, total: int) -> Ledgers:
     return Ledgers(gate_local=float((inputs - outputs).sum()))
 
 
-def ledger_rows(tally: Tally) -> tuple[LedgerRow, ...]:
-    """The ledgers of every (layer, cause), in order of first appearance."""
+DEVICES = ("dedicated", "shared")
+"""Every position of a layer its own hardware, or one piece of hardware for all of a channel."""
+
+
+def ledger_rows(tally: Tally, device: str = "dedicated") -> tuple[LedgerRow, ...]:
+    """The ledgers of every (layer, cause), in order of first appearance.
+
+    device: "dedicated" or "shared" (see `DEVICES`), which differ in per_bit, per_register and
+    gate_local of circuits of tensors. Their difference is the price of time-shared hardware.
+    """
+    if device not in DEVICES:
+        raise InputError(f"unknown device {device!r}; choose one of {', '.join(DEVICES)}")
     rows: dict[tuple[str, str], Ledgers] = {}
 
     def add(layer: str, cause: str, ledgers: Ledgers) -> None:
@@ -160,11 +234,17 @@ def ledger_rows(tally: Tally) -> tuple[LedgerRow, ...]:
         add(gates.layer, "gate_output", of_gates(gates, tally.total))
     for erasure in tally.erasures:
         add(erasure.layer, erasure.cause, of_erasure(erasure, tally.total))
+    for positions in tally.positions:
+        add(positions.layer, positions.cause, of_positions(positions, tally.total, device))
+    for found in tally.position_gates:
+        add(found.layer, "gate_output", of_position_gates(found, tally.total, device))
+    for bank in tally.banks:
+        add(bank.layer, bank.cause, of_bank(bank, tally.total, device))
     for group in tally.groups:
         add(group.layer, group.cause, of_group(group))
     order = {name: k for k, name in enumerate(dict.fromkeys(layer for layer, _ in rows))}
-    found = sorted(rows.items(), key=lambda item: order[item[0][0]])
-    return tuple(LedgerRow(layer, cause, _tidy(ledgers)) for (layer, cause), ledgers in found)
+    ordered = sorted(rows.items(), key=lambda item: order[item[0][0]])
+    return tuple(LedgerRow(layer, cause, _tidy(ledgers)) for (layer, cause), ledgers in ordered)
 
 
 def _tidy(ledgers: Ledgers) -> Ledgers:

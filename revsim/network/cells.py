@@ -98,6 +98,25 @@ class Elementwise:
 
 
 @dataclass(frozen=True)
+class Composed:
+    """Programs in turn, each given what the one before it makes.
+
+    >>> both = Composed((Sum(), Elementwise((Divide(np.array([2])),))))
+    >>> run_cells(both, [(-8, 7), (-8, 7)], np.array([[3, 4]])).tolist()
+    [[4]]
+    """
+
+    programs: tuple[Program, ...]
+
+    def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
+        """The words of the last program."""
+        made = words
+        for program in self.programs:
+            made = tuple(program(ops, *made))
+        return made
+
+
+@dataclass(frozen=True)
 class Clip:
     """min(max(x, low), high); with three arguments the ends are words: x, low, high."""
 

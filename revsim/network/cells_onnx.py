@@ -1,137 +1,212 @@
-"""Cell programs of ONNX Runtime's quantised elementwise operators, found in exact integers.
+"""Cell programs of quantised ONNX operators with two variable arguments.
 
-QLinearAdd is defined in float32 arithmetic, rounded half to even. For given scales it is a function
-of two bytes, and `affine_pair` finds whole numbers with (m1 a + m2 b + c) >> s equal to it on every
-pair, saturated ends left free; the proof is that all pairs are compared.
+onnxruntime adds and multiplies quantised tensors in float32. On two arguments of 8 bits that is a
+table of 65,536 entries; the programs here are short integer formulas found to equal it everywhere.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import gcd
+from typing import TypeVar
 
 import numpy as np
 
 from revsim.errors import InputError
-from revsim.network.operators import Clamp
+from revsim.network.operators import Clamp, Requantise, Staircase
 from revsim.network.sums import Integers
 from revsim.network.words import Ops, V, Word
 
+Exceptions = tuple[tuple[int, int, int], ...]
+"""(first argument, second argument, amount by which the formula must be corrected there)."""
+EXCEPTION_LIMIT = 24
+SHIFT_LIMIT = 34
+
 
 @dataclass(frozen=True)
-class AffinePair:
-    """out = clamp(((t + constant + parity) >> shift) + zero, low, high), t = first a + second b.
+class ScaledSum:
+    """clamp((first * a + second * b + constant) / 2^shift), ties to even: QLinearAdd and its like.
 
-    `parity` is, where `even`, bit `shift` of t + bias (half to even: `constant` is then `bias` and
-    one less than the half); elsewhere 0.
+    With `thresholds`, `low` plus how many of them the sum reaches (ties that no shift gives).
+
+    >>> from revsim.network.cells import run_cells
+    >>> run_cells(ScaledSum(1, 1, 0, 1, 0, 9), [(0, 9)] * 2, np.array([[2, 3], [4, 3]])).tolist()
+    [[2], [4]]
     """
 
     first: int
     second: int
     constant: int
     shift: int
-    zero: int
     low: int
     high: int
-    even: bool = False
-    bias: int = 0
+    exceptions: Exceptions = ()
+    thresholds: tuple[int, ...] = ()
+
+    def bare(self) -> "ScaledSum":
+        """The sum alone, its weights without a common factor."""
+        common = gcd(self.first, self.second) or 1
+        first, second = self.first // common, self.second // common
+        return replace(self, first=first, second=second, constant=0, shift=0)
 
     def __call__(self, ops: Ops[V], a: Word[V], b: Word[V]) -> tuple[Word[V], ...]:
-        """One word in low..high."""
+        """One word."""
         total = ops.sum([(self.first, a), (self.second, b)], self.constant)
-        if self.even:
-            centred = ops.sum([(self.first, a), (self.second, b)], self.bias)
-            total = ops.add(total, ops.bit(centred, self.shift))
-        quotient = ops.sum([(1, ops.shift_right(total, self.shift))], self.zero)
-        return (ops.single(Clamp(self.low, self.high), quotient),)
-
-
-def linear_sum(
-    scales: tuple[float, float, float], zeros: tuple[int, int, int], low: int, high: int
-) -> AffinePair:
-    """QLinearAdd; `scales` (float32) and `zeros` of first, second, output; all in low..high.
-
-    out = saturate(rint((a - za) * sa / sy + (b - zb) * sb / sy) + zy).
-
-    >>> from revsim.network.cells import run_cells
-    >>> program = linear_sum((0.5, 0.25, 0.5), (128, 128, 128), 0, 255)
-    >>> run_cells(program, [(0, 255)] * 2, np.array([[130, 129], [130, 131]])).ravel().tolist()
-    [130, 132]
-    """
-    first, second, out = (np.float32(s) for s in scales)
-    ratios = first / out, second / out
-    a, b = _grid(low, high)
-    sums = (a - zeros[0]).astype(np.float32) * ratios[0]
-    sums = sums + (b - zeros[1]).astype(np.float32) * ratios[1]
-    wanted = np.clip(np.rint(sums).astype(np.int64) + zeros[2], low, high)
-    return affine_pair(wanted, (float(ratios[0]), float(ratios[1])), zeros, low, high)
-
-
-def affine_pair(
-    wanted: Integers,
-    slopes: tuple[float, float],
-    zeros: tuple[int, int, int],
-    low: int,
-    high: int,
-) -> AffinePair:
-    """The program that equals `wanted` int64 [n, n] on all pairs of low..high, of these slopes.
-
-    Entries equal to low or high count as saturated. Tried first are the shortest multipliers
-    without a tie; then the exact slopes with ties to even. Raises InputError if none is found.
-    """
-    a, b = _grid(low, high)
-    for shift in range(0, 32):
-        centre = [round(slope * 2.0**shift) for slope in slopes]
-        near = [(centre[0] + i, centre[1] + k) for i in (0, -1, 1) for k in (0, -1, 1)]
-        for m in sorted(near, key=lambda m: _digits(m[0]) + _digits(m[1])):
-            total = m[0] * a + m[1] * b
-            least = int(((wanted << shift) - total)[wanted > low].max(initial=-(1 << 62)))
-            most = int((((wanted + 1) << shift) - 1 - total)[wanted < high].min(initial=1 << 62))
-            if least <= most:
-                constant = _roundest(least, most)
-                return AffinePair(m[0], m[1], constant, shift, 0, low, high)
-    for shift in range(1, 40):
-        exact = [slope * 2.0**shift for slope in slopes]
-        if all(e.is_integer() for e in exact):
-            first, second = (int(e) for e in exact)
-            bias = -first * zeros[0] - second * zeros[1]
-            constant = bias + (1 << (shift - 1)) - 1
-            total = first * a + second * b
-            odd = ((total + bias) >> shift) & 1
-            found = ((total + constant + odd) >> shift) + zeros[2]
-            if np.array_equal(np.clip(found, low, high), wanted):
-                return AffinePair(first, second, constant, shift, zeros[2], low, high, True, bias)
-    raise InputError(
-        f"quantised sum: no multiply-and-shift equals the float32 rule for the slopes {slopes}"
-    )
-
-
-def _grid(low: int, high: int) -> tuple[Integers, Integers]:
-    line = np.arange(low, high + 1, dtype=np.int64)
-    return line[:, None], line[None, :]
-
-
-def _digits(number: int) -> int:
-    """Digits of the shortest signed form."""
-    number = abs(number)
-    return ((3 * number) ^ number).bit_count()
-
-
-def _roundest(low: int, high: int) -> int:
-    """The number in low..high with the most trailing zeros."""
-    zeros = 0
-    while zeros < 62 and (high >> (zeros + 1)) << (zeros + 1) >= low:
-        zeros += 1
-    return (high >> zeros) << zeros
+        return (_ended(ops, self, total, a, b),)
 
 
 @dataclass(frozen=True)
-class ClampedSum:
-    """clamp(constant + sum of weights * words, low, high): saturating addition."""
+class ScaledProduct:
+    """clamp((factor * (a + first) * (b + second) + constant) / 2^shift), ties to even: QLinearMul.
 
-    weights: tuple[int, ...]
+    >>> from revsim.network.cells import run_cells
+    >>> run_cells(ScaledProduct(0, 0, 1, 0, 1, 0, 9), [(0, 9)] * 2, np.array([[2, 3]])).tolist()
+    [[3]]
+    """
+
+    first: int
+    second: int
+    factor: int
     constant: int
+    shift: int
     low: int
     high: int
+    exceptions: Exceptions = ()
+    thresholds: tuple[int, ...] = ()
+
+    def bare(self) -> "ScaledProduct":
+        """The product alone."""
+        return replace(self, factor=1, constant=0, shift=0)
+
+    def __call__(self, ops: Ops[V], a: Word[V], b: Word[V]) -> tuple[Word[V], ...]:
+        """One word."""
+        product = ops.multiply(ops.sum([(1, a)], self.first), ops.sum([(1, b)], self.second))
+        total = ops.sum([(self.factor, product)], self.constant)
+        return (_ended(ops, self, total, a, b),)
+
+
+@dataclass(frozen=True)
+class Dot:
+    """Sum over k of (a[k] + first) * (b[k] + second), a the first half of the arguments."""
+
+    first: int = 0
+    second: int = 0
 
     def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
-        """One word in low..high."""
-        total = ops.sum(list(zip(self.weights, words, strict=True)), self.constant)
-        return (ops.single(Clamp(self.low, self.high), total),)
+        """One word."""
+        half = len(words) // 2
+        moved_a = [ops.sum([(1, w)], self.first) for w in words[:half]]
+        moved_b = [ops.sum([(1, w)], self.second) for w in words[half:]]
+        products = [ops.multiply(a, b) for a, b in zip(moved_a, moved_b, strict=True)]
+        return (ops.sum([(1, p) for p in products]),)
+
+
+def _ended(
+    ops: Ops[V], program: ScaledSum | ScaledProduct, total: Word[V], a: Word[V], b: Word[V]
+) -> Word[V]:
+    if program.thresholds:
+        reached = ops.single(Staircase(np.array([program.thresholds])), total)
+        return ops.sum([(1, reached)], program.low)
+    rounded = ops.single(Requantise(np.array([program.shift]), "half_even"), total)
+    clamped = ops.single(Clamp(program.low, program.high), rounded)
+    if not program.exceptions:
+        return clamped
+    terms = [(1, clamped)]
+    for first, second, amount in program.exceptions:
+        here = ops.bitwise(
+            "and", ops.equal(a, ops.constant(first)), ops.equal(b, ops.constant(second))
+        )
+        terms.append((amount, here))
+    return ops.narrowed(ops.sum(terms), program.low, program.high)
+
+
+P = TypeVar("P", ScaledSum, ScaledProduct)
+
+
+def fitted_sum(
+    wanted: Integers, a: Integers, b: Integers, slopes: tuple[float, float], at_zero: float
+) -> ScaledSum:
+    """The shortest ScaledSum that equals a table: wanted[i, j] for arguments a[i] and b[j].
+
+    The table is near slopes[0] * a + slopes[1] * b + at_zero before it is clamped. Raises
+    InputError where no formula comes near enough.
+    """
+    low, high = int(wanted.min()), int(wanted.max())
+
+    def made(shift: int, exceptions: Exceptions = ()) -> ScaledSum:
+        first, second, constant = (_fixed(v, shift) for v in (*slopes, at_zero))
+        return ScaledSum(first, second, constant, shift, low, high, exceptions)
+
+    def value(p: ScaledSum) -> Integers:
+        return np.asarray(p.first * a[:, None] + p.second * b[None, :] + p.constant)
+
+    return _shortest(wanted, a, b, made, value)
+
+
+def fitted_product(
+    wanted: Integers,
+    a: Integers,
+    b: Integers,
+    offsets: tuple[int, int],
+    slope: float,
+    at_zero: float,
+) -> ScaledProduct:
+    """The shortest ScaledProduct that equals a table near slope * product + at_zero."""
+    low, high = int(wanted.min()), int(wanted.max())
+    product = (a[:, None] + offsets[0]) * (b[None, :] + offsets[1])
+
+    def made(shift: int, exceptions: Exceptions = ()) -> ScaledProduct:
+        factor, constant = _fixed(slope, shift), _fixed(at_zero, shift)
+        return ScaledProduct(*offsets, factor, constant, shift, low, high, exceptions)
+
+    def value(p: ScaledProduct) -> Integers:
+        return np.asarray(p.factor * product + p.constant)
+
+    return _shortest(wanted, a, b, made, value)
+
+
+def _fixed(number: float, shift: int) -> int:
+    return round(number * float(1 << shift))
+
+
+def _shortest(
+    wanted: Integers,
+    a: Integers,
+    b: Integers,
+    made: Callable[..., P],
+    value: Callable[[P], Integers],
+) -> P:
+    best, fewest = 0, wanted.size + 1
+    for shift in range(SHIFT_LIMIT + 1):
+        program = made(shift)
+        different = int((_rounded(program, value(program)) != wanted).sum())
+        if different < fewest:
+            best, fewest = shift, different
+        if different == 0:
+            return program
+    program = made(best)
+    if fewest > EXCEPTION_LIMIT:
+        return _stepped(program, wanted, value)
+    amounts = wanted - _rounded(program, value(program))
+    places = np.argwhere(amounts)
+    return made(best, tuple((int(a[i]), int(b[j]), int(amounts[i, j])) for i, j in places))
+
+
+def _stepped(program: P, wanted: Integers, value: Callable[[P], Integers]) -> P:
+    """The same sum or product without scaling, and the thresholds at which the table rises.
+
+    For scales whose ratio puts results in the middle of two at many places.
+    """
+    bare = program.bare()
+    totals, place = np.unique(value(bare), return_inverse=True)
+    least, most = np.full(len(totals), program.high), np.full(len(totals), program.low)
+    np.minimum.at(least, place.ravel(), wanted.ravel())
+    np.maximum.at(most, place.ravel(), wanted.ravel())
+    if (least != most).any() or (np.diff(least) < 0).any():
+        raise InputError("no integer formula was found that equals its float32 arithmetic")
+    levels = np.arange(program.low + 1, program.high + 1)
+    return replace(bare, thresholds=tuple(int(t) for t in totals[np.searchsorted(least, levels)]))
+
+
+def _rounded(program: ScaledSum | ScaledProduct, total: Integers) -> Integers:
+    rounded = Requantise(np.array([program.shift]), "half_even").apply(total)
+    return np.clip(rounded, program.low, program.high)

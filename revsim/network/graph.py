@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from revsim.errors import InputError
 from revsim.network.operators import Single
+from revsim.network.reals import Stage
 from revsim.network.sums import Integers
 from revsim.network.words import Program as Program
 
@@ -32,7 +33,9 @@ class Tensor:
     """Integers of one `shape` (that of one sample, as in the model) in low..high.
 
     `scale` and `zero` say which real number an integer stands for, scale * (q - zero), where the
-    model says so. `number` is the tensor's index in the model file, if it has one.
+    model says so; where its float operations are others, `from_float` leads from the model's floats
+    to the integers of an input and `to_float` back to floats (reals.py). `number` is the tensor's
+    index in the model file, if it has one.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Tensor:
     scale: float | None = None
     zero: int = 0
     number: int | None = None
+    from_float: tuple[Stage, ...] = ()
+    to_float: tuple[Stage, ...] = ()
 
     @property
     def size(self) -> int:

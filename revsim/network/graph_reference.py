@@ -24,7 +24,8 @@ def check_given(graph: Graph, given: Mapping[str, npt.NDArray[Any]]) -> Values:
         if name not in given:
             raise InputError(f"{graph.name}: no values were given for input {name!r}")
         rows = np.asarray(given[name])
-        if rows.ndim == 0 or rows.shape[1:] not in (tensor.shape, (tensor.size,)):
+        without_batch = tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
+        if rows.ndim == 0 or rows.shape[1:] not in (tensor.shape, without_batch, (tensor.size,)):
             expected = ", ".join(str(n) for n in ("rows", *tensor.shape))
             raise InputError(
                 f"{graph.name}, input {name!r}: shape {rows.shape}; expected [{expected}]"

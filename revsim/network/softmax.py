@@ -16,14 +16,12 @@ import numpy as np
 from revsim.errors import InputError
 from revsim.network.cells_order import Greatest
 from revsim.network.cells_tflite import fixed_multiplier
+from revsim.network.fixed_point import ONE, UNIT, exponential
+from revsim.network.fixed_point import high_product as high_product_of
 from revsim.network.operators import Table
 from revsim.network.sums import Integers
 from revsim.network.words import Ops, V, Word
 
-ONE: Final = (1 << 31) - 1
-"""1 in Q0.31, as near as 32 bits come."""
-UNIT: Final = 1 << 29
-"""1 in Q2.29."""
 SUM_BITS: Final = 12
 """Integer bits of the sum."""
 CLASSES_LIMIT: Final = 1 << SUM_BITS
@@ -169,7 +167,7 @@ def softmax(scale: float, beta: float = 1.0, low: int = -128, bits: int = 8) -> 
     return Softmax(
         np.array(
             [
-                _exponential((d << left) * multiplier + (1 << 30) >> 31) if d >= least else 0
+                exponential(high_product_of(d << left, multiplier), 5) if d >= least else 0
                 for d in range(-255, 1)
             ],
             dtype=np.int64,
@@ -177,37 +175,3 @@ def softmax(scale: float, beta: float = 1.0, low: int = -128, bits: int = 8) -> 
         low,
         bits,
     )
-
-
-def _exponential(a: int) -> int:
-    """exp(a / 2^26) in Q0.31 for a <= 0."""
-    if a == 0:
-        return ONE
-    quarter = 1 << 24
-    remainder = (a & (quarter - 1)) - quarter
-    result = _near_zero(remainder << 5)
-    rest = remainder - a
-    factors = 1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242
-    for place, factor in enumerate(factors, start=24):  # exp(-2^(place - 26)) in Q0.31
-        if rest >> place & 1:
-            result = _high(result, factor)
-    return result
-
-
-def _near_zero(a: int) -> int:
-    """exp(a / 2^31) for -1/4 <= a / 2^31 < 0: a Taylor series of four terms around -1/8."""
-    centre, third = 1895147668, 715827883  # exp(-1/8), 1/3
-    x = a + (1 << 28)
-    square = _high(x, x)
-    quarter = _rounded(_high(square, square), 2)
-    tail = _rounded(_high(quarter + _high(square, x), third) + square, 1)
-    return centre + _high(centre, x + tail)
-
-
-def _high(a: int, b: int) -> int:
-    return (a * b + (1 << 30)) >> 31
-
-
-def _rounded(a: int, places: int) -> int:
-    """a / 2^places, nearest, ties away from 0."""
-    return (a + (1 << (places - 1)) - (a < 0)) >> places

@@ -22,21 +22,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from revsim.circuit.definition import Circuit, Controls, Definition, Table
+from revsim.circuit.definition import Circuit, Controls, Definition
 from revsim.circuit.gates import ERASE, OP, TALLY
-from revsim.circuit.program import Program, control_lists
+from revsim.circuit.program import control_lists
 from revsim.circuit.registers import Wires
 from revsim.errors import CheckError
 from revsim.proof.mutants import LONGEST, Mutant, mutant_text, mutants_of
 from revsim.proof.subject import Bits, Subject, subject_of_circuit, subject_of_definition
 from revsim.simulator import fast, kernels
+from revsim.simulator.code import Rows, encode
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words, planes_of
+from revsim.simulator.layout import SPARE
 from revsim.simulator.statistics import spectrum_of_wires
 from revsim.simulator.tally import Spectrum
 
 Integers = npt.NDArray[np.int64]
-Code = npt.NDArray[np.int32]
 
 SAMPLE_WORDS = 8
 """Words of the first pass: one vector, 512 rows."""
@@ -153,7 +154,7 @@ class _Bench:
     """A subject on its first words of rows, ready to run; `tallied`: all rows stand on it."""
 
     subject: Subject
-    code: Code
+    code: Rows
     starts: Integers
     control_wires: Wires
     control_polarity: npt.NDArray[np.uint8]
@@ -182,28 +183,16 @@ def _bench(subject: Subject, lists: tuple[Controls, ...], words: int) -> _Bench:
     block = fast.block_words(wires, words)
     return _Bench(
         subject,
-        np.concatenate([np.zeros((PAD, 4), np.int32), _encode(subject.table)]),
+        np.concatenate([np.zeros(PAD, np.uint64), encode(subject.table, wires)]),
         *control_lists(lists),
         np.ascontiguousarray(subject.start[:, :words]),
         np.ascontiguousarray(planes_of(None, subject.rows, all_words)[:, :words]),
         block,
-        fast.aligned((wires + 3) * block),
+        fast.aligned((wires + SPARE) * block),
         np.flatnonzero(subject.table[:, OP] == ERASE),
         np.flatnonzero(subject.table[:, OP] == TALLY),
         words == all_words,
     )
-
-
-def _encode(table: Table) -> Code:
-    """Rows in the form of the kernel, not memoised: mutants come and go by the thousand."""
-    nothing = np.zeros(0, np.int32)
-    stand_in = Definition("", (), 0, ())
-    program = Program(
-        stand_in, False, table, nothing, nothing.astype(np.int64), nothing,
-        nothing.astype(np.uint8), 0, 0, 0,
-    )  # fmt: skip
-    code: Code = fast.code_of.__wrapped__(program)
-    return code
 
 
 def _judge(bench: _Bench, mutants: Sequence[Mutant]) -> list[str]:
@@ -213,7 +202,8 @@ def _judge(bench: _Bench, mutants: Sequence[Mutant]) -> list[str]:
         what = "releases a wire that is not 0" if original.broken & 1 else "breaks a role"
         raise CheckError(f"{bench.subject.name}: the circuit without any mutation {what}")
     rows = [row for mutant in mutants for row in mutant.rows]
-    encoded = _encode(np.array(rows, dtype=np.int32).reshape(-1, 6))
+    table = np.array(rows, dtype=np.int32).reshape(-1, 6)
+    encoded = encode(table, len(bench.state))
     work, state, scratch = bench.code.copy(), bench.state.copy(), np.empty_like(bench.state)
     signs: list[str] = []
     position = used = 0
@@ -231,7 +221,7 @@ def _judge(bench: _Bench, mutants: Sequence[Mutant]) -> list[str]:
     return signs
 
 
-def _observe(bench: _Bench, work: Code, first: int, after: int, state: Words) -> _Seen:
+def _observe(bench: _Bench, work: Rows, first: int, after: int, state: Words) -> _Seen:
     """Run `work` from row `first`, which stands for the table from its row `after` on."""
     tally = (
         np.zeros(len(bench.erase_rows), dtype=np.int64),
@@ -249,7 +239,7 @@ def _observe(bench: _Bench, work: Code, first: int, after: int, state: Words) ->
 
 
 def _execute(
-    bench: _Bench, code: Code, state: Words, tally: tuple[Integers, Integers] | None = None
+    bench: _Bench, code: Rows, state: Words, tally: tuple[Integers, Integers] | None = None
 ) -> int:
     """Run rows on `state` in place; bits 0 and 1 of the result: a dirty FREE, a broken role."""
     if len(code) == 0:
@@ -260,21 +250,24 @@ def _execute(
         np.zeros((len(bench.tally_rows), 3), dtype=np.int64),
     )
     suspect = np.zeros(words, dtype=np.uint8)
-    kernels.run_blocks(
+    every = np.arange(wires, dtype=np.int32)
+    kernels.run_lanes(
         code,
         bench.starts,
         bench.control_wires,
         bench.control_polarity,
         state,
-        np.arange(wires, dtype=np.int32),
+        every[None],
+        every,
+        every[:0],
         wires,
         0,
         words,
         bench.block,
         bench.frame,
         bench.planes,
-        ones,
-        joint,
+        ones[:, None],
+        joint[:, None],
         suspect,
         NOTHING,
     )

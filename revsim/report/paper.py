@@ -99,7 +99,9 @@ def _widest(report: Report, run: RunReport) -> int:
     named = (dict(zip(columns, row, strict=True)) for row in report.erasures.rows)
     about = run.policy, run.input, "activation"
     return max(
-        int(r["reset_count"]) for r in named if (r["policy"], r["input"], r["cause"]) == about
+        int(r["reset_count"]) // int(r.get("registers", 1))
+        for r in named
+        if (r["policy"], r["input"], r["cause"]) == about
     )
 
 

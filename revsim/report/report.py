@@ -333,8 +333,12 @@ def neuron_columns() -> tuple[str, ...]:
     )
 
 
-def erasure_table(rows: Sequence[tuple[Any, ...]]) -> Table:
-    """The erasures table: one row per ERASE of a register (netlist resets: one per definition)."""
+def erasure_table(rows: Sequence[tuple[Any, ...]], banks: bool = False) -> Table:
+    """The erasures table: one row per ERASE of a register (netlist resets: one per definition).
+
+    banks: one row per ERASE of a bank, with the number of its registers (netlist resets: one per
+    layer, the number of single bits).
+    """
     return Table(
         (
             "policy",
@@ -347,6 +351,7 @@ def erasure_table(rows: Sequence[tuple[Any, ...]]) -> Table:
             "per_bit",
             "per_register",
             "ones_flipped",
+            *(("registers",) if banks else ()),
         ),
         tuple(rows),
     )

@@ -6,9 +6,12 @@ Sums are exact integers, so that they do not depend on how lanes were cut into b
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from revsim.simulator.faults import FaultStream
 from revsim.simulator.lanes import Words, weighted_ones
+
+Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,11 @@ class Violation:
     definition: str
     wire: str
     row: int
+    position: int | None = None
 
     def __str__(self) -> str:
         where = f"layer {self.layer!r}, " if self.layer else ""
+        where += "" if self.position is None else f"position {self.position}, "
         what = (
             "is released but does not hold 0"
             if self.check == "ancillas"
@@ -62,9 +67,13 @@ class Counters:
         if lanes.any():
             word = int(np.flatnonzero(lanes)[0])
             bit = int(lanes[word] & (~lanes[word] + np.uint64(1))).bit_length() - 1
-            found = Violation(check, self.layer, definition, name, 64 * word + bit)
+            found = self.violation(check, definition, name, 64 * word + bit)
             if found not in self.violations and len(self.violations) < 100:
                 self.violations.append(found)
+
+    def violation(self, check: str, definition: str, name: str, lane: int) -> Violation:
+        """What is recorded of a wire that should be 0 and is not on `lane`."""
+        return Violation(check, self.layer, definition, name, lane)
 
     def flipped(self, change: Words, wires: int = 1) -> None:
         """Count the lanes in which a gate flips `wires` wires, where toggles are counted."""
@@ -83,4 +92,40 @@ class Counters:
                 weighted_ones(first, self.planes),
                 weighted_ones(second, self.planes),
             )
+        )
+
+
+@dataclass
+class PositionCounters(Counters):
+    """Counters of one definition at many positions, `words` words of rows each.
+
+    `planes` are those of the rows, repeated for each position. `ones_at` holds, per inner ERASE,
+    int64 [positions], `joint_at`, per TALLY, int64 [positions, 3].
+    """
+
+    words: int = 1
+    causes: list[str] = field(default_factory=list)
+    ones_at: list[Integers] = field(default_factory=list)
+    joint_at: list[Integers] = field(default_factory=list)
+
+    def violation(self, check: str, definition: str, name: str, lane: int) -> Violation:
+        """As above, with the position and the row that a lane stands for."""
+        position, row = divmod(lane, 64 * self.words)
+        return Violation(check, self.layer, definition, name, row, position)
+
+    def _at(self, wire: Words) -> Integers:
+        """Weight of the rows where a wire is 1, at each position."""
+        ones = np.bitwise_count(self.planes & wire).astype(np.int64)
+        each = ones.reshape(len(self.planes), -1, self.words).sum(axis=2)
+        return np.asarray((each << np.arange(len(each))[:, None]).sum(axis=0))
+
+    def erased(self, wire: Words, cause: str) -> None:
+        """Count a wire that an inner ERASE is about to reset."""
+        self.causes.append(cause)
+        self.ones_at.append(self._at(wire))
+
+    def tallied(self, first: Words, second: Words) -> None:
+        """Count the joint values of two wires."""
+        self.joint_at.append(
+            np.stack([self._at(wire) for wire in (first & second, first, second)], axis=1)
         )

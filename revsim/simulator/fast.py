@@ -14,41 +14,34 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.definition import Definition, Gates, Loop
-from revsim.circuit.gates import ERASE, EXTRA, MCX, OP, ROLE, TALLY, A, C
-from revsim.circuit.program import CACHED_PROGRAMS, Program, is_leaf, program_of
+from revsim.circuit.program import CACHED_PROGRAMS, is_leaf, program_of
 from revsim.circuit.registers import Wires
 from revsim.simulator import kernels, plain
+from revsim.simulator.code import NO_PORTS, Code, code_of, compile_code
 from revsim.simulator.counters import Counters
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words
+from revsim.simulator.layout import SPARE
+from revsim.simulator.vectors import VECTOR
 
 CACHE_BYTES = 1 << 20
 """Size of a frame that still lives in the level-2 cache."""
 
 
 @lru_cache(maxsize=CACHED_PROGRAMS)
-def code_of(program: Program) -> npt.NDArray[np.int32]:
-    """The table in the form that the kernel reads: int32 [rows, 4] (see `kernels.run_blocks`)."""
-    table = program.table
-    code = np.zeros((len(table), 4), dtype=np.int32)
-    code[:, 0] = 4 * table[:, OP] + np.maximum(table[:, ROLE], 0)
-    code[:, 1:] = np.maximum(table[:, A : C + 1], 0)
-    erase = table[:, OP] == ERASE
-    code[erase, 1] = np.arange(int(erase.sum()))
-    listed = table[:, OP] == MCX
-    code[listed, 1] = table[listed, EXTRA]
-    tally = table[:, OP] == TALLY
-    code[tally, 3] = table[tally, EXTRA]
-    return code
+def _code(definition: Definition, inverse: bool) -> Code:
+    return code_of(program_of(definition, inverse))
 
 
 @lru_cache(maxsize=1024)
 def block_words(slots: int, words: int) -> int:
     """Words per block, one of `kernels.BLOCKS`: the least that holds `words`, as long as the frame
-    fits the cache."""
+    fits the cache; a vector at least where there is more than one word."""
+    if words <= 1:
+        return 1
     fitting = CACHE_BYTES // (8 * max(slots, 1))
     enough = next((b for b in kernels.BLOCKS if b >= words), kernels.BLOCKS[-1])
-    return max(b for b in kernels.BLOCKS if b <= max(min(enough, fitting), kernels.BLOCKS[0]))
+    return max(b for b in kernels.BLOCKS if b <= max(min(enough, fitting), VECTOR))
 
 
 def run(
@@ -91,45 +84,46 @@ def _leaf(
     threads: int,
     keep: bool,
 ) -> None:
-    program = (program_of if keep else program_of.__wrapped__)(definition, inverse)
-    code = (code_of if keep else code_of.__wrapped__)(program)
+    code = (_code if keep else compile_code)(definition, inverse)
     wires = np.ascontiguousarray(wires)
     words = state.shape[1]
-    block = block_words(program.slots, words // max(1, threads))
+    block = block_words(code.slots, words // max(1, threads))
     cuts = _cuts(words, block, threads)
     suspect = np.zeros(words, dtype=np.uint8)
     left_over = NOTHING
     if counters.faults is not None:
-        left_over = counters.faults.next(program.erased, words)
+        left_over = counters.faults.next(code.erased, words)
 
     def part(first: int, last: int) -> tuple[npt.NDArray[np.int64], ...]:
         toggles = np.zeros(len(counters.planes), dtype=np.int64)
         if counters.toggles is not None:  # before the gates run, which change the state
             kernels.count_toggles(
-                code,
-                program.starts,
-                program.control_wires,
-                program.control_polarity,
+                code.rows,
+                code.starts,
+                code.control_wires,
+                code.control_polarity,
                 state,
                 wires,
                 first,
                 last,
                 block,
-                aligned((program.slots + 1) * block),
+                aligned((code.slots + 1) * block),
                 counters.planes,
                 toggles,
             )
-        ones = np.zeros(program.erased, dtype=np.int64)
-        joint = np.zeros((program.tallies, 3), dtype=np.int64)
-        frame = aligned((program.slots + 3) * block)
-        kernels.run_blocks(
-            code,
-            program.starts,
-            program.control_wires,
-            program.control_polarity,
+        ones = np.zeros((code.erased, 1), dtype=np.int64)
+        joint = np.zeros((code.tallies, 1, 3), dtype=np.int64)
+        frame = aligned((code.slots + SPARE) * block)
+        kernels.run_lanes(
+            code.rows,
+            code.starts,
+            code.control_wires,
+            code.control_polarity,
             state,
-            wires,
-            program.slots,
+            wires[None],
+            code.kept,
+            NO_PORTS,
+            code.slots,
             first,
             last,
             block,
@@ -140,16 +134,15 @@ def _leaf(
             suspect,
             left_over,
         )
-        return ones, joint, toggles
+        return ones[:, 0], joint[:, 0], toggles
 
-    others = [_pool(len(cuts) - 1).submit(part, *cut) for cut in cuts[1:]]
+    others = [pool(len(cuts) - 1).submit(part, *cut) for cut in cuts[1:]]
     parts = [part(*cuts[0]), *(other.result() for other in others)]
-    if program.erased:
+    if code.erased:
         ones = np.sum([p[0] for p in parts], axis=0).tolist()
-        causes = program.table[program.table[:, OP] == ERASE, EXTRA].tolist()
-        names = program.definition.causes
-        counters.ones.extend((names[c], n) for c, n in zip(causes, ones, strict=True))
-    if program.tallies:
+        causes = code.cause_of.tolist()
+        counters.ones.extend((code.causes[c], n) for c, n in zip(causes, ones, strict=True))
+    if code.tallies:
         joint = np.sum([p[1] for p in parts], axis=0).tolist()
         counters.joint.extend((both, left, right) for both, left, right in joint)
     if counters.toggles is not None:
@@ -160,13 +153,13 @@ def _leaf(
 
 
 @lru_cache(maxsize=4)
-def _pool(threads: int) -> ThreadPoolExecutor:
+def pool(threads: int) -> ThreadPoolExecutor:
     """Threads that stay for the next call: starting them takes as long as a million gates."""
     return ThreadPoolExecutor(threads, "revsim")
 
 
 if hasattr(os, "register_at_fork"):  # a forked process has the pool but not its threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=pool.cache_clear)
 
 
 def _cuts(words: int, block: int, threads: int) -> list[tuple[int, int]]:

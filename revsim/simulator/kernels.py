@@ -9,53 +9,58 @@ from typing import Any
 import numpy as np
 
 from revsim.circuit.kernels import jit
-from revsim.simulator.vectors import VECTOR, gates, popcount
+from revsim.simulator.layout import KIND, SLOT, SLOTS, SPARE
+from revsim.simulator.vectors import VECTOR, checked_word, gates, popcount
 
 BLOCKS = (1, 8, 16, 32, 64)
 """Words per block for which a gate loop is compiled; a single word needs no vectors."""
+
+
+_KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
+_A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
 
 
 def _gate_loop(block: int) -> Any:
     """The loop over vector gates for one block width.
 
     A width known at compile time makes each gate straight vector code, without a loop of its own:
-    1.4 (64 words) to 1.8 times (8 words) as fast.
+    1.4 (64 words) to 1.8 times (8 words) as fast. NOT, CNOT and Toffoli are one branch, since a
+    branch that the processor guesses wrong takes as long as several gates: c ^= a & b, where a NOT
+    and a CNOT read wires that hold 1.
     """
-    gate_x, gate_cx, gate_ccx, gate_swap, gate_cswap, or_into = gates(min(block, VECTOR))
+    width = min(block, VECTOR)
+    gate_ccx, gate_checked, gate_swap, gate_cswap, or_into = gates(width)
 
     @jit
     def gate_loop(code: Any, first: int, frame: Any, dirty: int, broken: int) -> int:
         """Run gates from row `first` up to one that is no vector gate; returns its row."""
+        seen = np.uint64(0)
         for g in range(first, code.shape[0]):
-            kind = code[g, 0]
-            a = np.int64(code[g, 1]) * block
-            b = np.int64(code[g, 2]) * block
-            c = np.int64(code[g, 3]) * block
-            if kind == 8:  # a Toffoli in place, first because it is frequent
-                for k in range(0, block, 8):
-                    gate_ccx(frame, a + k, b + k, c + k)
-                continue
-            if kind == 4:  # a CNOT in place
-                for k in range(0, block, 8):
-                    gate_cx(frame, a + k, a + k, c + k)
+            row = code[g]
+            kind = np.int64(row & _KIND)
+            a = np.int64((row >> _A) & _SLOT) * block
+            b = np.int64((row >> _B) & _SLOT) * block
+            c = np.int64((row >> _C) & _SLOT) * block
+            if kind < 12:  # NOT, CNOT, Toffoli
+                if block == 1:
+                    seen |= checked_word(frame, a, b, c, -(kind & 1), -((kind >> 1) & 1))
+                elif kind & 3:
+                    for k in range(0, block, 8):
+                        gate_checked(
+                            frame, a + k, b + k, c + k, broken + k, -(kind & 1), -((kind >> 1) & 1)
+                        )
+                else:
+                    for k in range(0, block, 8):
+                        gate_ccx(frame, a + k, b + k, c + k)
                 continue
             role = kind & 3
             opcode = kind >> 2
             if role == 1:
                 for k in range(0, block, 8):
                     or_into(frame, c + k, c + k, broken + k)
-            if opcode == 2:
-                for k in range(0, block, 8):
-                    gate_ccx(frame, a + k, b + k, c + k)
-            elif opcode == 1:
-                for k in range(0, block, 8):
-                    gate_cx(frame, a + k, a + k, c + k)
-            elif opcode == 7:  # FREE
+            if opcode == 7:  # FREE
                 for k in range(0, block, 8):
                     or_into(frame, c + k, c + k, dirty + k)
-            elif opcode == 0:
-                for k in range(0, block, 8):
-                    gate_x(frame, c + k, c + k, c + k)
             elif opcode == 4:
                 for k in range(0, block, 8):
                     gate_cswap(frame, a + k, b + k, c + k)
@@ -63,10 +68,12 @@ def _gate_loop(block: int) -> Any:
                 for k in range(0, block, 8):
                     gate_swap(frame, b + k, b + k, c + k)
             else:
+                frame[broken] |= seen
                 return g
             if role == 2:
                 for k in range(0, block, 8):
                     or_into(frame, c + k, c + k, broken + k)
+        frame[broken] |= seen
         return int(code.shape[0])
 
     return gate_loop
@@ -76,13 +83,15 @@ _gates_1, _gates_8, _gates_16, _gates_32, _gates_64 = (_gate_loop(block) for blo
 
 
 @jit
-def run_blocks(
+def run_lanes(
     code: Any,
     starts: Any,
     control_wires: Any,
     control_polarity: Any,
     state: Any,
     wires: Any,
+    kept: Any,
+    restored: Any,
     slots: int,
     first: int,
     last: int,
@@ -94,27 +103,44 @@ def run_blocks(
     suspect: Any,
     left_over: Any,
 ) -> None:
-    """Run a program on words first..last of `state`, `block` words (one of BLOCKS) at a time.
+    """Run a program on lanes first..last, `block` (one of BLOCKS) words at a time.
 
-    code: int32 [rows, 4] with 4 * opcode + role, then wires a, b, c (ERASE: a is the counter,
-    MCX: a is the control list, TALLY: c is the counter). state: uint64 [device wires, words];
-    `wires` are the device wires of the ports. frame: uint64 [(slots + 3) * block]; the last three
-    rows collect broken FREEs, broken roles and a scratch word. planes: uint64 [planes, words].
-    ones: int64 [erased], joint: int64 [tallies, 3], suspect: uint8 [words], set to 1 where an
-    ancilla (bit 0) or a role (bit 1) was not clean on a lane that counts. left_over: uint64
-    [erased, words], what each ERASE leaves where erasures fail, or [0, 0] where it leaves 0.
+    A lane here is one word of one position: lane = position * words + word, where `state` is
+    uint64 [device wires, words] and `wires` int32 [positions, ports] the device wires of the ports
+    at each position. `kept`: the ports that the program changes for good, which alone are stored;
+    `restored`: those it changes and changes back.
+    code: uint64 [rows] of kind and slots a, b, c (ERASE: a is the counter, MCX: a is the control
+    list, TALLY: c is the counter). frame: uint64 [(slots + SPARE) * block]; the last rows collect
+    broken FREEs and broken roles, are scratch, and hold ones and zeros. planes: uint64 [planes,
+    words]. Counts of the positions from that of lane `first` on: ones int64 [erased, positions],
+    joint int64 [tallies, positions, 3]. suspect: uint8 [lanes], set where an ancilla (bit 0), a
+    role (bit 1) or a restored port (bit 2) was not as promised on a row that counts. left_over:
+    uint64 [erased, words], what each ERASE leaves where erasures fail, or [0, 0] where it leaves 0.
     """
-    ports = wires.shape[0]
+    ports = wires.shape[1]
+    words = state.shape[1]
     weights = planes.shape[0]
     dirty = slots * block
     broken = dirty + block
     scratch = broken + block
+    base = first // words
+    place = np.zeros(block, np.int64)
+    at = np.zeros(block, np.int64)
     for start in range(first, last, block):
         size = min(block, last - start)
-        for p in range(ports):
-            for k in range(size):
-                frame[p * block + k] = state[wires[p], start + k]
-        frame[ports * block : (slots + 3) * block] = np.uint64(0)
+        for k in range(size):
+            place[k] = (start + k) // words
+            at[k] = (start + k) - place[k] * words
+        k = 0
+        while k < size:  # lanes of one position stand one behind the other
+            run = min(words - at[k], size - k)
+            for p in range(ports):
+                wire = wires[place[k], p]
+                for i in range(run):
+                    frame[p * block + k + i] = state[wire, at[k] + i]
+            k += run
+        frame[ports * block : (slots + SPARE) * block] = np.uint64(0)
+        frame[(slots + 3) * block : (slots + 4) * block] = ~np.uint64(0)
         g = 0
         while g < code.shape[0]:
             if block == 64:
@@ -129,37 +155,37 @@ def run_blocks(
                 g = _gates_1(code, g, frame, dirty, broken)
             if g == code.shape[0]:
                 break
-            role = code[g, 0] & 3  # role 1 has been checked by the loop
-            opcode = code[g, 0] >> 2
-            a = np.int64(code[g, 1]) * block
-            b = np.int64(code[g, 2]) * block
-            c = np.int64(code[g, 3]) * block
+            row = code[g]
+            role = np.int64(row & _KIND) & 3  # role 1 has been checked by the loop
+            opcode = np.int64(row & _KIND) >> 2
+            first_slot = np.int64((row >> _A) & _SLOT)
+            last_slot = np.int64((row >> _C) & _SLOT)
+            a = first_slot * block
+            b = np.int64((row >> _B) & _SLOT) * block
+            c = last_slot * block
             if opcode == 6:  # ERASE
-                counter = code[g, 1]
+                counter = first_slot
                 for p in range(weights):
-                    total = np.int64(0)
                     for k in range(size):
-                        total += popcount(frame[c + k] & planes[p, start + k])
-                    ones[counter] += total << p
+                        ones[counter, place[k] - base] += (
+                            popcount(frame[c + k] & planes[p, at[k]]) << p
+                        )
                 for k in range(size):
                     frame[c + k] = np.uint64(0)
                 if left_over.shape[0]:
                     for k in range(size):
-                        frame[c + k] = left_over[counter, start + k]
+                        frame[c + k] = left_over[counter, at[k]]
             elif opcode == 8:  # TALLY
-                counter = code[g, 3]
+                counter = last_slot
                 for p in range(weights):
-                    both, left, right = np.int64(0), np.int64(0), np.int64(0)
                     for k in range(size):
-                        mask = planes[p, start + k]
-                        both += popcount(frame[a + k] & frame[b + k] & mask)
-                        left += popcount(frame[a + k] & mask)
-                        right += popcount(frame[b + k] & mask)
-                    joint[counter, 0] += both << p
-                    joint[counter, 1] += left << p
-                    joint[counter, 2] += right << p
+                        mask = planes[p, at[k]]
+                        here = place[k] - base
+                        joint[counter, here, 0] += popcount(frame[a + k] & frame[b + k] & mask) << p
+                        joint[counter, here, 1] += popcount(frame[a + k] & mask) << p
+                        joint[counter, here, 2] += popcount(frame[b + k] & mask) << p
             else:  # MCX
-                listed = code[g, 1]
+                listed = first_slot
                 for k in range(size):
                     frame[scratch + k] = ~np.uint64(0)
                 for i in range(starts[listed], starts[listed + 1]):
@@ -176,13 +202,15 @@ def run_blocks(
                 for k in range(size):
                     frame[broken + k] |= frame[c + k]
             g += 1
-        for p in range(ports):
-            for k in range(size):
-                state[wires[p], start + k] = frame[p * block + k]
         for k in range(size):
             counts = np.uint64(0)
             for p in range(weights):
-                counts |= planes[p, start + k]
+                counts |= planes[p, at[k]]
+            for p in restored:
+                if (state[wires[place[k], p], at[k]] ^ frame[p * block + k]) & counts:
+                    suspect[start + k] |= np.uint8(4)
+            for p in kept:
+                state[wires[place[k], p], at[k]] = frame[p * block + k]
             if frame[dirty + k] & counts != np.uint64(0):
                 suspect[start + k] |= np.uint8(1)
             if frame[broken + k] & counts != np.uint64(0):
@@ -218,12 +246,14 @@ def count_toggles(
             for k in range(size):
                 frame[p * block + k] = state[wires[p], start + k]
         for g in range(code.shape[0]):
-            opcode = code[g, 0] >> 2
+            row = code[g]
+            opcode = np.int64(row & _KIND) >> 2
             if opcode >= 7:  # FREE, TALLY
                 continue
-            a = np.int64(code[g, 1]) * block
-            b = np.int64(code[g, 2]) * block
-            c = np.int64(code[g, 3]) * block
+            first_slot = np.int64((row >> _A) & _SLOT)
+            a = first_slot * block
+            b = np.int64((row >> _B) & _SLOT) * block
+            c = np.int64((row >> _C) & _SLOT) * block
             pair = opcode == 3 or opcode == 4
             for k in range(size):
                 change = ~np.uint64(0)
@@ -238,7 +268,7 @@ def count_toggles(
                 elif opcode == 6:  # ERASE
                     change = frame[c + k]
                 elif opcode == 5:  # MCX
-                    for i in range(starts[code[g, 1]], starts[code[g, 1] + 1]):
+                    for i in range(starts[first_slot], starts[first_slot + 1]):
                         control = frame[np.int64(control_wires[i]) * block + k]
                         change &= control if control_polarity[i] == 1 else ~control
                 frame[scratch + k] = change
@@ -284,36 +314,116 @@ def register_values(state: Any, wires: Any, rows: int, out: Any) -> None:
 
 
 @jit
-def hash_rows(
-    state: Any, wires: Any, tables: Any, first: int, last: int, rows: int, out: Any
-) -> None:
-    """XOR hash of a set of wires for each row: out uint64 [rows, 2], words first..last only.
+def wire_key(wire: int, half: int) -> Any:
+    """Half 0 or 1 of the 128-bit key of a device wire: output 2 * wire + half of splitmix64
+    (Steele, Lea, Flood, OOPSLA 2014), from the seed of the hash."""
+    z = np.uint64(20250313) + np.uint64(2 * wire + half + 1) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
-    tables: uint64 [chunks of 64 wires, 8, 256, 2], the XOR of the keys of the ones in each byte.
+
+@jit
+def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
+    """XOR of the keys of the wires that are 1, row by row, into out uint64 [rows, 2].
+
+    64 wires at a time: their keys are combined in a table for each four of them, their words are
+    transposed, and each row looks up 16 entries.
     """
     matrix = np.zeros(64, np.uint64)
-    count = wires.shape[0]
-    byte = np.uint64(255)
-    for word in range(first, last):
-        base = word * 64
-        here = min(64, rows - base)
-        for r in range(here):
-            out[base + r, 0] = np.uint64(0)
-            out[base + r, 1] = np.uint64(0)
-        for chunk in range(tables.shape[0]):
+    table = np.zeros((16, 16, 2), np.uint64)
+    for start in range(0, wires.shape[0], 64):
+        here = min(64, wires.shape[0] - start)
+        table[:] = np.uint64(0)
+        for k in range(here):
+            bit = 1 << (k & 3)
+            low = wire_key(np.int64(wires[start + k]), 0)
+            high = wire_key(np.int64(wires[start + k]), 1)
+            for entry in range(bit):
+                table[k >> 2, bit + entry, 0] = table[k >> 2, entry, 0] ^ low
+                table[k >> 2, bit + entry, 1] = table[k >> 2, entry, 1] ^ high
+        for word in range((rows + 63) // 64):
             matrix[:] = np.uint64(0)
-            for k in range(min(64, count - 64 * chunk)):
-                matrix[k] = state[wires[64 * chunk + k], word]
+            for k in range(here):
+                matrix[k] = state[wires[start + k], word]
             transpose(matrix)
-            for r in range(here):
+            for r in range(min(64, rows - 64 * word)):
                 value = matrix[r]
                 low, high = np.uint64(0), np.uint64(0)
-                for i in range(8):
-                    entry = np.int64((value >> np.uint64(8 * i)) & byte)
-                    low ^= tables[chunk, i, entry, 0]
-                    high ^= tables[chunk, i, entry, 1]
-                out[base + r, 0] ^= low
-                out[base + r, 1] ^= high
+                for i in range(16):
+                    nibble = np.int64(value & np.uint64(15))
+                    low ^= table[i, nibble, 0]
+                    high ^= table[i, nibble, 1]
+                    value >>= np.uint64(4)
+                out[64 * word + r, 0] ^= low
+                out[64 * word + r, 1] ^= high
+
+
+@jit
+def bank_values(state: Any, wires: Any, rows: int, out: Any) -> None:
+    """Registers of one width up to 64 as unsigned integers: wires int32 [registers, width], out
+    uint64 [rows, registers]. As many registers as fit are transposed together."""
+    registers, width = wires.shape
+    if width == 0:
+        out[:] = np.uint64(0)
+        return
+    each = 64 // width
+    matrix = np.zeros(64, np.uint64)
+    mask = ~np.uint64(0) >> np.uint64(64 - width)
+    for start in range(0, registers, each):
+        here = min(each, registers - start)
+        for word in range((rows + 63) // 64):
+            matrix[:] = np.uint64(0)
+            for i in range(here):
+                for k in range(width):
+                    matrix[i * width + k] = state[wires[start + i, k], word]
+            transpose(matrix)
+            for r in range(min(64, rows - 64 * word)):
+                value = matrix[r]
+                for i in range(here):
+                    out[64 * word + r, start + i] = (value >> np.uint64(i * width)) & mask
+
+
+@jit
+def count_values(
+    values: Any, starts: Any, weights: Any, weighted: bool, keys: Any, counts: Any, out: Any
+) -> int:
+    """Weight of each distinct value of each pool; returns how many entries of `out` it took.
+
+    values: uint64 [rows, registers]; pool i is the registers starts[i]..starts[i + 1]. counts:
+    int64 [size] of zeros, keys: uint64 [size], size a power of two above the values of a pool, or
+    above the largest value (no two values then share a slot). out: int64, zeros excepted.
+    """
+    mask = np.uint64(counts.shape[0] - 1)
+    found = 0
+    direct = keys.shape[0] == 0
+    for pool in range(starts.shape[0] - 1):
+        first, last = starts[pool], starts[pool + 1]
+        for count in range(2):  # add all up; then take each sum out once
+            for r in range(values.shape[0]):
+                weight = weights[r] if weighted else np.int64(1)
+                if weight == 0:
+                    continue
+                for k in range(first, last):
+                    value = values[r, k]
+                    place = np.int64(value & mask)
+                    if not direct:
+                        slot = value * np.uint64(0x9E3779B97F4A7C15)
+                        place = np.int64((slot ^ (slot >> np.uint64(32))) & mask)
+                        # A slot taken out holds -1 until the pool is done: it ends no search.
+                        while counts[place] != 0 and keys[place] != value:
+                            place = np.int64((np.uint64(place) + np.uint64(1)) & mask)
+                    if count == 0:
+                        counts[place] += weight
+                        if not direct:
+                            keys[place] = value
+                    elif counts[place] > 0:
+                        out[found] = counts[place]
+                        found += 1
+                        counts[place] = 0 if direct else -1
+        if not direct:
+            counts[:] = 0
+    return found
 
 
 @jit

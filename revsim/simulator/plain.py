@@ -27,7 +27,7 @@ from revsim.circuit.gates import (
 )
 from revsim.circuit.program import Program, is_leaf, program_of
 from revsim.circuit.registers import Wires
-from revsim.simulator.counters import Counters
+from revsim.simulator.counters import Counters, PositionCounters
 from revsim.simulator.lanes import Words
 
 
@@ -55,6 +55,25 @@ def run(
     for wire in range(ports, definition.wires):
         counters.must_be_zero(frame[wire], "ancillas", definition.name, definition.name_of(wire))
     state[wires] = frame[:ports]
+
+
+def run_positions(
+    definition: Definition,
+    state: Words,
+    wires: Wires,
+    counters: PositionCounters,
+    inverse: bool = False,
+) -> None:
+    """Run a definition at every position: `wires` int32 [positions, ports], positions as lanes.
+
+    Only ports that change are stored, so that positions may read the same wires.
+    """
+    positions, ports = wires.shape
+    before = np.ascontiguousarray(np.swapaxes(state[wires], 0, 1)).reshape(ports, -1)
+    after = before.copy()
+    run(definition, after, np.arange(ports, dtype=np.int32), counters, inverse)
+    for port in np.flatnonzero((before != after).any(axis=1)):
+        state[wires[:, port]] = after[port].reshape(positions, -1)
 
 
 def _run_program(program: Program, state: Words, wires: Wires, counters: Counters) -> None:

@@ -8,10 +8,12 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from revsim.circuit.banks import TensorCircuit
 from revsim.circuit.definition import (
     Alloc,
     Call,
@@ -24,7 +26,7 @@ from revsim.circuit.definition import (
     Loop,
     Mark,
 )
-from revsim.circuit.gates import CCX, CX, OP, TALLY
+from revsim.circuit.gates import OP
 from revsim.circuit.kernels import HAVE_NUMBA
 from revsim.circuit.measures import counts_of_item
 from revsim.circuit.program import program_of
@@ -32,6 +34,7 @@ from revsim.circuit.registers import Register, Wires
 from revsim.circuit.validate import validate
 from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
+from revsim.simulator.code import tallied_gates
 from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble
 from revsim.simulator.faults import EraseFaults, FaultStream
@@ -47,8 +50,9 @@ from revsim.simulator.statistics import (
 from revsim.simulator.tally import ErasureTally, GateTally, GroupTally, InnerTally, Spectrum, Tally
 
 Integers = npt.NDArray[np.int64]
-OnMark = Callable[[str, int, Integers], None]
-"""Called with (tensor name, element index, int64 [rows]) wherever a tensor can be read."""
+OnMark = Callable[[str, Any, Integers], None]
+"""Called with (tensor name, element index, int64 [rows]) wherever a tensor can be read; from a
+circuit of tensors with (name, element indices int64 [registers], int64 [rows, registers])."""
 OnErase = Callable[[Erase, npt.NDArray[np.bool_]], None]
 """Called with each ERASE of a register and what it throws away, bool [wires, rows]."""
 
@@ -62,7 +66,7 @@ INTEGER_BITS = 63
 class Run:
     """`outputs` int64 [rows, outputs] and the tally of one simulation."""
 
-    circuit: Circuit
+    circuit: Circuit | TensorCircuit
     ensemble: Ensemble
     outputs: Integers
     tally: Tally
@@ -117,7 +121,7 @@ class _Device:
 
 
 def simulate(
-    circuit: Circuit,
+    circuit: Circuit | TensorCircuit,
     ensemble: Ensemble,
     *,
     executor: str | None = None,
@@ -141,7 +145,6 @@ def simulate(
     no wire is promised to be 0, and the tally says what every ERASE saw). Raises InputError where
     rows do not fit the input registers.
     """
-    validate(circuit)
     if executor is None:
         executor = "numba" if HAVE_NUMBA else "numpy"
     if executor not in ("numba", "numpy"):
@@ -150,6 +153,20 @@ def simulate(
         raise InputError(f"threads must be 1 or more, got {threads}")
     if switching and faults is not None:
         raise InputError("switching is not counted where erasures fail: ask for one of the two")
+    threads = (os.cpu_count() or 1) if threads is None else threads
+    if isinstance(circuit, TensorCircuit):
+        from revsim.simulator.tensors import simulate_tensors
+
+        if on_erase is not None or switching or values or faults is not None:
+            raise InputError(
+                "a circuit of tensors counts its erasures only: no switching, no values of "
+                "registers, no erasures that fail"
+            )
+        outputs, tally = simulate_tensors(
+            circuit, ensemble, executor, threads, on_mark, strict, pointwise
+        )
+        return Run(circuit, ensemble, outputs, tally)
+    validate(circuit)
     started = time.perf_counter()
     rows = len(ensemble.rows)
     words = padded_words(rows)
@@ -162,7 +179,6 @@ def simulate(
     device.toggles = {} if switching else None
     device.values, device.pointwise = values, pointwise
     device.faults = None if faults is None else FaultStream(faults, rows)
-    threads = (os.cpu_count() or 1) if threads is None else threads
     initial = device.spectrum()
     groups = groups_of(circuit)
     evaluations = 0
@@ -305,16 +321,8 @@ def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) 
         device.inner.append(InnerTally(layer, cause, call.definition.name, ones))
     if counters.joint:
         joint = np.array(counters.joint, dtype=np.int64)
-        device.gates.append(GateTally(layer, joint, _tallied_gates(call.definition)))
-
-
-def _tallied_gates(definition: Definition) -> npt.NDArray[np.bool_]:
-    """For each TALLY of a netlist, whether the gate it announces is an AND (else an XOR)."""
-    opcodes = program_of(definition).table[:, OP]
-    tallies = np.flatnonzero(opcodes == TALLY)
-    gates = np.flatnonzero((opcodes == CCX) | (opcodes == CX))
-    following = gates[np.searchsorted(gates, tallies)]
-    return np.asarray(opcodes[following] == CCX)
+        is_and = tallied_gates(program_of(call.definition).table[:, OP])
+        device.gates.append(GateTally(layer, joint, is_and))
 
 
 def _erase(device: _Device, item: Erase) -> None:

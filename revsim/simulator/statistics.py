@@ -53,23 +53,6 @@ def spectrum_of_keys(keys: npt.NDArray[np.uint64], weights: Integers | None) -> 
     return Spectrum.of(counts)
 
 
-def hash_tables(wires: Wires, width: int) -> npt.NDArray[np.uint64]:
-    """XOR of the keys of every byte of a run of wires: uint64 [chunks, 8, 256, 2].
-
-    The key of a device wire depends on the wire alone, never on which wires are hashed with it.
-    """
-    stream = np.random.default_rng(HASH_SEED)
-    keys = stream.integers(0, 1 << 64, size=(width, 2), dtype=np.uint64)
-    chunks = -(-len(wires) // 64)
-    own = np.zeros((chunks * 64, 2), dtype=np.uint64)
-    own[: len(wires)] = keys[wires]
-    tables = np.zeros((chunks, 8, 256, 2), dtype=np.uint64)
-    for bit in range(8):
-        chosen = (np.arange(256) >> bit) & 1 == 1
-        tables[:, :, chosen] ^= own.reshape(chunks, 8, 8, 2)[:, :, bit, None]
-    return tables
-
-
 def spectrum_of_wires(state: Words, wires: Wires, rows: int, weights: Integers | None) -> Spectrum:
     """Spectrum of the joint state of any number of wires, by a 128-bit XOR hash per row.
 
@@ -88,10 +71,8 @@ def _hashes(state: Words, wires: Wires, rows: int) -> npt.NDArray[np.uint64]:
     """The 128-bit hash of each row's state on some wires: uint64 [rows, 2]."""
     from revsim.simulator import kernels
 
-    tables = hash_tables(wires, state.shape[0])
-    keys = np.empty((rows, 2), dtype=np.uint64)
-    chosen = np.ascontiguousarray(wires, dtype=np.int32)
-    kernels.hash_rows(state, chosen, tables, 0, (rows + 63) // 64, rows, keys)
+    keys = np.zeros((rows, 2), dtype=np.uint64)
+    kernels.hash_rows(state, np.ascontiguousarray(wires, dtype=np.int32), rows, keys)
     return keys
 
 

@@ -1,6 +1,6 @@
 """What a simulation leaves behind: exact integer counts, from which every ledger is computed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,28 @@ class Spectrum:
             return cls(weight.astype(np.int64), histogram[weight].astype(np.int64))
         weight, times = np.unique(positive, return_counts=True)
         return cls(weight, times.astype(np.int64))
+
+    @classmethod
+    def sum(cls, spectra: "Sequence[Spectrum]") -> "Spectrum":
+        """Several spectra as one: how often each weight occurs in all of them."""
+        weight, place = np.unique(
+            np.concatenate([np.zeros(0, np.int64), *(s.weight for s in spectra)]),
+            return_inverse=True,
+        )
+        times = np.zeros(len(weight), dtype=np.int64)
+        np.add.at(times, place, np.concatenate([times[:0], *(s.times for s in spectra)]))
+        return cls(weight, times)
+
+    def entropy_within(self, total: int) -> float:
+        """Sum of -p log2 p over all weights, p = weight / total: for the spectra of many things as
+        one, each of weight `total`, the sum of their entropies.
+
+        >>> two_coins = Spectrum.sum([Spectrum.of(np.array([1, 1]))] * 2)
+        >>> two_coins.entropy_within(2)
+        2.0
+        """
+        p = self.weight / total
+        return float(-(self.times * p * np.log2(p)).sum()) + 0.0
 
     @property
     def entropy(self) -> float:
@@ -114,11 +136,69 @@ class GateTally:
 
 
 @dataclass(frozen=True, eq=False)
+class SharedRegisters:
+    """What registers used at `positions` places one after the other hold, all places counted.
+
+    `ones` int64 [registers, bits] is the weight of the (row, place) pairs with that bit 1; `joint`
+    the spectra of the registers as one. A pair's total weight is positions * that of the run.
+    """
+
+    positions: int
+    ones: Integers
+    joint: Spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class BankTally:
+    """One ERASE of all registers of a bank: `ones` int64 [registers, bits] is the weight of the
+    rows with that bit 1, `joint` the spectra of all registers as one.
+
+    `shared`: the same for a device whose channels have one register each, used at all positions;
+    one entry per number of positions.
+    """
+
+    layer: str
+    cause: str
+    bank: str
+    value_of: str
+    ones: Integers
+    joint: Spectrum
+    shared: tuple[SharedRegisters, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PositionsTally:
+    """Single-bit ERASEs inside netlists that stand at many positions, folded.
+
+    `erased`: how many (ERASE, position) pairs there are; `ones`: of each, the weight of the rows
+    that hold 1, as a spectrum. `shared`: for each number of positions that one netlist serves on
+    shared hardware, the spectrum of the weights of (row, position) pairs that hold 1.
+    """
+
+    layer: str
+    cause: str
+    erased: int
+    ones: Spectrum
+    shared: tuple[tuple[int, Spectrum], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PositionsGates:
+    """Two-input gates of netlists at many positions, folded: spectra of the weights of each
+    pattern of the two `inputs` and of each value of the `output`. `shared` as above."""
+
+    layer: str
+    inputs: Spectrum
+    output: Spectrum
+    shared: tuple[tuple[int, Spectrum, Spectrum], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Tally:
     """All counts of one run over an ensemble of total weight `total`.
 
     `toggles`: by layer, the weight of all flips of wires while gates and erasures execute; None
-    where they were not counted.
+    where they were not counted. The last three are those of a circuit of tensors.
     """
 
     total: int
@@ -133,3 +213,6 @@ class Tally:
     gate_evaluations: int = 0
     toggles: Mapping[str, int] | None = None
     seconds: float = field(default=0.0, compare=False)
+    banks: tuple[BankTally, ...] = ()
+    positions: tuple[PositionsTally, ...] = ()
+    position_gates: tuple[PositionsGates, ...] = ()

@@ -1,0 +1,138 @@
+"""Definitions at many positions, in the kernels: blocks of positions as lanes, over threads.
+
+A batch is a few `Calls` that follow each other and do not touch what another one writes: where
+each has few positions (a dense layer has one), threads take whole calls instead of lanes.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.banks import Calls
+from revsim.circuit.registers import Wires
+from revsim.simulator import kernels
+from revsim.simulator.code import CODES, Code
+from revsim.simulator.fast import aligned, block_words, pool
+from revsim.simulator.faults import NOTHING
+from revsim.simulator.fold import CallFold
+from revsim.simulator.lanes import Words
+from revsim.simulator.layout import SPARE
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+TASKS = 4
+"""Tasks per thread into which one call is cut, so that no thread waits long for another."""
+COUNTERS = 1 << 21
+"""Counters of inner ERASEs and TALLYs that one task may hold: 16 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """One `Calls` ready to run: its code and the device wires of its ports, int32 [positions,
+    ports]; `suspect` uint8 [lanes] is set where a promise broke, lane = position * words + word.
+
+    `before` uint64 [positions, kept ports, words]: what the ports that it changes held.
+    """
+
+    calls: Calls
+    code: Code
+    wires: Wires
+    before: Words
+    suspect: npt.NDArray[np.uint8]
+    fold: CallFold | None
+    lock: Lock = field(default_factory=Lock)
+
+
+def codes_of(calls: Sequence[Calls], threads: int) -> list[Code]:
+    """The codes of some calls, those that are not remembered made by several threads."""
+    return in_threads(lambda c: CODES.get(c.recipe, c.inverse), calls, threads)
+
+
+def ready(calls: Calls, code: Code, wires: Wires, state: Words, total: int) -> Ready:
+    """Get a call ready to run on a state that is as the call will find it; `wires`: its table."""
+    before = state[wires[:, code.kept]]
+    suspect = np.zeros(len(wires) * state.shape[1], dtype=np.uint8)
+    fold = None
+    if code.erased or code.tallies:
+        fold = CallFold(total, len(wires), calls.channels, code.cause_of, code.is_and)
+    return Ready(calls, code, wires, before, suspect, fold)
+
+
+def run_batch(batch: Sequence[Ready], state: Words, planes: Words, threads: int) -> None:
+    """Run calls that are independent of each other, in any order, on all lanes."""
+    tasks = [(one, *cut) for one in batch for cut in _cuts(one, state.shape[1], threads)]
+    in_threads(lambda task: _run(task[0], task[1], task[2], state, planes), tasks, threads)
+
+
+def _cuts(one: Ready, words: int, threads: int) -> list[tuple[int, int]]:
+    """Lanes of the tasks of one call: whole positions, and whole blocks where that is possible."""
+    lanes = len(one.wires) * words
+    if lanes == 1:
+        return [(0, 1)]
+    block = block_words(one.code.slots, lanes)
+    step = words * block // np.gcd(words, block)
+    counters = (one.code.erased + 3 * one.code.tallies) * (step // words)
+    most = max(1, COUNTERS // counters) if counters else lanes
+    size = step * int(max(1, min(most, -(-lanes // (TASKS * threads * step)))))
+    return [(first, min(first + size, lanes)) for first in range(0, lanes, size)]
+
+
+def _run(one: Ready, first: int, last: int, state: Words, planes: Words) -> None:
+    code, words = one.code, state.shape[1]
+    positions = (last - first) // words
+    block = block_words(code.slots, last - first)
+    ones = np.zeros((code.erased, positions), dtype=np.int64)
+    joint = np.zeros((code.tallies, positions, 3), dtype=np.int64)
+    kernels.run_lanes(
+        code.rows,
+        code.starts,
+        code.control_wires,
+        code.control_polarity,
+        state,
+        one.wires,
+        code.kept,
+        code.restored,
+        code.slots,
+        first,
+        last,
+        block,
+        aligned((code.slots + SPARE) * block),
+        planes,
+        ones,
+        joint,
+        one.suspect,
+        NOTHING,
+    )
+    if one.fold is not None:
+        with one.lock:
+            one.fold.add(first // words, ones, joint)
+
+
+def in_threads(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> list[Result]:
+    """Results of `function` on each item, in order; each thread takes the next item when free."""
+    listed = list(items)
+    results: list[Result | None] = [None] * len(listed)
+    numbers = iter(range(len(listed)))
+    lock = Lock()
+
+    def drain() -> None:
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            results[number] = function(listed[number])
+
+    others = min(threads, len(listed)) - 1
+    waiting = [pool(threads - 1).submit(drain) for _ in range(others)]
+    drain()
+    for other in waiting:
+        other.result()
+    return results  # type: ignore[return-value]
