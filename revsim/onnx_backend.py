@@ -115,7 +115,7 @@ def infer(model: Any, inputs: Sequence[Array]) -> Inference:
     reference = run_graph(read.graph, read.given())
     read.check(reference)
     circuit = compile_graph(read.graph, policy="uncompute", input="keep")
-    rows = np.concatenate([row for row in read.given().values()], axis=1)
+    rows = np.concatenate(list(read.given().values()), axis=1)
     run = simulate(circuit, data_set(rows))
     sizes = [read.graph.tensors[name].size for name in read.graph.outputs]
     parts = np.split(run.outputs, np.cumsum(sizes)[:-1], axis=1)

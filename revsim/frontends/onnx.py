@@ -8,7 +8,7 @@ integers (onnx_operators.py). All nodes that cannot be read are named in one err
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 
 from revsim.errors import InputError, missing
-from revsim.frontends import onnx_chains, onnx_quantised, onnx_sums, qonnx
+from revsim.frontends import (
+    onnx_chains,
+    onnx_operators,
+    onnx_order,
+    onnx_quantised,
+    onnx_sums,
+    qonnx,
+)
 from revsim.frontends.onnx_builder import (
     FLOAT_MAKERS,
     MAKERS,
@@ -32,9 +39,9 @@ from revsim.frontends.onnx_builder import (
 )
 from revsim.frontends.onnx_evaluator import evaluated
 from revsim.frontends.onnx_reals import Real, outside
-from revsim.network.graph import Graph
+from revsim.network.graph import Graph, Node
 
-READERS = (onnx_sums, onnx_chains, onnx_quantised, qonnx)
+READERS = (onnx_operators, onnx_order, onnx_sums, onnx_chains, onnx_quantised, qonnx)
 """Modules that register makers of nodes when they are imported."""
 MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 """What a maker may stumble over in a node that contradicts itself."""
@@ -71,6 +78,8 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
     for value in graph.input:
         if value.name not in builder.values:
             _take_input(builder, value)
+    if not constants and is_float(proto):
+        raise InputError(FLOAT_MODEL.format(name=name))
     steps = [_step(node, versions, number) for number, node in enumerate(graph.node)]
     builder.uses = Counter([n for s in steps for n in s.inputs] + [o.name for o in graph.output])
     refused: list[tuple[Step, Refusal]] = []
@@ -89,15 +98,42 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
     if refused:
         raise InputError(refusals(name, refused))
     outputs = [_give_output(builder, value.name) for value in graph.output]
+    nodes = needed(builder.nodes, outputs)
+    kept = {*outputs, *builder.inputs, *(node.output for node in nodes)}
     return Graph(
         name=name,
-        tensors=builder.tensors,
-        nodes=tuple(builder.nodes),
+        tensors={name: t for name, t in builder.tensors.items() if name in kept},
+        nodes=tuple(nodes),
         inputs=tuple(value.name for value in graph.input if value.name in builder.inputs),
         outputs=tuple(outputs),
         source=name,
         sha256=digest,
     )
+
+
+QUANTISING = ("Quant", "QLinear", "QGemm", "Integer", "Dequantize", "Threshold", "Trunc")
+FLOAT_MODEL = (
+    "{name}: a float model. Quantise it: onnxruntime.quantization.quantize_static(IN, OUT, reader) "
+    "with calibration data, or let revsim do it on data of yours with `--calibrate DATA`"
+)
+
+
+def is_float(proto: Any) -> bool:
+    """Whether a model computes in floats and has no quantised operator at all."""
+    inputs = {value.type.tensor_type.elem_type for value in proto.graph.input}
+    weighed = any(node.op_type in ("Conv", "Gemm", "MatMul") for node in proto.graph.node)
+    quantised = any(word in node.op_type for node in proto.graph.node for word in QUANTISING)
+    return weighed and not quantised and inputs <= {1, 10, 11}  # FLOAT, FLOAT16, DOUBLE
+
+
+def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+    """The nodes on which the outputs depend, in order."""
+    wanted, out = set(outputs), []
+    for node in reversed(nodes):
+        if node.output in wanted:
+            wanted |= set(node.inputs)
+            out.append(node)
+    return out[::-1]
 
 
 def take(builder: Builder, step: Step) -> None:
@@ -109,14 +145,19 @@ def take(builder: Builder, step: Step) -> None:
     maker = (FLOAT_MAKERS if floats else MAKERS).get((step.domain, step.operator))
     known = all(isinstance(value, Constant) for value in inputs)
     if known and step.domain == "" and step.operator not in KEPT:
-        given = {name: builder.values[name].array for name in step.inputs if name}
-        for out, array in zip(step.outputs, evaluated(step, given), strict=False):
+        for out, array in zip(step.outputs, folded(builder, step), strict=False):
             builder.values[out] = Constant(array)
         return
     if maker is None:
         where = f" of domain {step.domain!r}" if step.domain else ""
         raise Refusal(f"operator {step.operator}{where} is not known", "see `revsim supported`")
     maker(builder, step)
+
+
+def folded(builder: Builder, step: Step) -> list[Array]:
+    """The outputs of a node whose inputs are all constants."""
+    given = {name: builder.values[name].array for name in step.inputs if name}
+    return evaluated(step, given)
 
 
 KEPT = ("DequantizeLinear",)
@@ -217,9 +258,20 @@ def _opened(model: Any) -> tuple[Any, bytes, str]:
         ) from None
     if not proto.graph.node or not proto.opset_import:
         raise InputError(f"{name}: not an ONNX model: it has no nodes or names no operator set")
+    if not all(isinstance(word, str) for word in _words(proto.graph)):
+        raise InputError(f"{name}: damaged: a name in it is no text")
     if len(proto.graph.node) > NODE_LIMIT:
         raise InputError(f"{name}: {len(proto.graph.node)} nodes; at most {NODE_LIMIT} are read")
     return proto, data, name
+
+
+def _words(graph: Any) -> Iterator[Any]:
+    """All names that nodes and values have; protobuf gives bytes where one is no UTF-8."""
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        yield value.name
 
 
 def _step(node: Any, versions: Mapping[str, int], number: int) -> Step:

@@ -15,13 +15,15 @@ import numpy as np
 from revsim.errors import InputError
 from revsim.frontends import onnx_floats as onnx_floats
 from revsim.frontends import onnx_order as onnx_order
-from revsim.frontends.onnx import _step, folded, numbers, ordered, refusals
+from revsim.frontends.onnx import _step, numbers, ordered, refusals
 from revsim.frontends.onnx_builder import MAKERS, Array, Builder, Constant, Held, Refusal, Step
+from revsim.frontends.onnx_evaluator import evaluated
 from revsim.frontends.onnx_operators import WORDS
 from revsim.frontends.onnx_words import (
     Pair,
     ends_of,
     from_words,
+    is_float,
     kind_of,
     materialised,
     to_words,
@@ -85,7 +87,7 @@ class Numbers:
     graph: Graph
     wires: Mapping[str, Array]
     outputs: tuple[Held | Array, ...]
-    steps: tuple[Step, ...]
+    divisions: tuple[tuple[Step, Held | Array, Held | Array], ...]
 
     @property
     def kind(self) -> str:
@@ -97,20 +99,48 @@ class Numbers:
         moving = any(node.inputs for node in self.graph.nodes)
         return "wiring" if moving else "constant"
 
+    def check(self, values: Mapping[str, Integers]) -> None:
+        """Raise InputError where these values divide by 0 or make a float that is no number.
+
+        values: every tensor of the graph. ONNX leaves the first open, NaN has no circuit here.
+        """
+        for step, *operands in self.divisions:
+            first, second = (
+                _array(values, one) if isinstance(one, Held) else one for one in operands
+            )
+            where = f"{self.graph.name}, node {step.name!r} ({step.operator})"
+            if first.dtype.kind in "iub":
+                if bool((second == 0).any()):
+                    raise InputError(f"{where}: a division by 0; ONNX leaves its result open")
+                continue
+            with np.errstate(all="ignore"):
+                made = UNSAFE[step.operator](first, second)
+            if bool(np.isnan(made).any()):
+                raise InputError(f"{where}: a result that is no number (0/0, inf - inf or 0 * inf)")
+
     def given(self) -> dict[str, Integers]:
         """The inputs as one row of words each."""
         return {name: to_words(array)[None, :] for name, array in self.wires.items()}
 
     def made(self, values: Mapping[str, Integers]) -> list[Array]:
         """The model's outputs from the words of the graph's output tensors, int64 [1, words]."""
-        return [
-            from_words(
-                values[out.name].reshape(-1), out.dtype, out.shape, isinstance(out, Pair)
-            )
-            if isinstance(out, Held)
-            else out
-            for out in self.outputs
-        ]  # fmt: skip
+        return [_array(values, out) if isinstance(out, Held) else out for out in self.outputs]
+
+
+UNSAFE: Final = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "Mod": np.remainder,
+    "QuantizeLinear": np.divide,
+}
+"""Operators of two operands that may divide by 0 or make NaN."""
+
+
+def _array(values: Mapping[str, Integers], held: Held) -> Array:
+    words = values[held.name].reshape(-1)
+    return from_words(words, held.dtype, held.shape, isinstance(held, Pair))
 
 
 def read_numbers(model: Any, arrays: Sequence[Array]) -> Numbers:
@@ -142,9 +172,11 @@ def read_numbers(model: Any, arrays: Sequence[Array]) -> Numbers:
         builder.values[value.name] = held
         wires[held.name] = array
     refused: list[tuple[Step, Refusal]] = []
+    unsafe: list[tuple[Step, Held | Array, Held | Array]] = []
     for step in ordered(steps, set(builder.values), name):
         try:
             _take(builder, step)
+            unsafe += _unsafe(builder, step)
         except Refusal as refusal:
             refused.append((step, refusal))
             builder.values.update(dict.fromkeys(step.outputs))
@@ -155,7 +187,7 @@ def read_numbers(model: Any, arrays: Sequence[Array]) -> Numbers:
     graph = Graph(
         name, builder.tensors, tuple(builder.nodes), tuple(builder.inputs), names, source=name
     )
-    return Numbers(graph, wires, tuple(outputs), tuple(steps))
+    return Numbers(graph, wires, tuple(outputs), tuple(unsafe))
 
 
 def steps_of(model: Any) -> tuple[Step, ...]:
@@ -188,14 +220,30 @@ def _take(builder: Builder, step: Step) -> None:
     if any(name and builder.values.get(name) is None for name in step.inputs):
         return  # behind a node that was refused
     if all(isinstance(value, Constant) for value in values) and step.domain == "":
-        for out, array in zip(step.outputs, folded(builder, step), strict=False):
-            builder.values[out] = Constant(np.asarray(array))
+        given = {name: builder.values[name].array for name in step.inputs if name}
+        for out, array in zip(step.outputs, evaluated(step, given), strict=False):
+            builder.values[out] = Constant(array)
         return
     maker = WORDS.get(step.operator) if step.domain == "" else None
     maker = maker or MAKERS.get((step.domain, step.operator))
     if maker is None:
         raise Refusal(f"operator {step.operator} is not known")
     maker(builder, step)
+
+
+def _unsafe(builder: Builder, step: Step) -> list[tuple[Step, Held | Array, Held | Array]]:
+    """A node whose values have to be looked at before its result can be trusted."""
+    if step.operator not in UNSAFE:
+        return []
+    first, second = (builder.values[name] for name in step.inputs[:2])
+    if isinstance(first, Constant) and isinstance(second, Constant):
+        return []
+    if step.operator == "QuantizeLinear" and isinstance(second, Constant):
+        return []
+    if step.operator in ("Add", "Sub", "Mul") and not is_float(first.dtype):
+        return []
+    operands = [one.array if isinstance(one, Constant) else one for one in (first, second)]
+    return [(step, operands[0], operands[1])]
 
 
 def _output(builder: Builder, name: str) -> Held | Array:

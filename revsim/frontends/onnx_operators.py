@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from revsim.frontends.onnx_builder import Builder, Constant, Held, Maker, Refusal, Step
-from revsim.frontends.onnx_moves import MOVES, known_shape, placements, scattered
+from revsim.frontends.onnx_moves import MOVES, known_shape, placements, rounds
 from revsim.frontends.onnx_words import (
     Kind,
     alike,
@@ -133,7 +133,7 @@ def _scatter_reduced(builder: Builder, step: Step) -> None:
         "add": FloatSum(form) if form else Sum((), 0, overflow_of(kind)),
         "mul": FloatProduct(form) if form else Product(overflow_of(kind)),
     }
-    for number, sources in enumerate(scattered(builder, step)[1]):
+    for number, sources in enumerate(rounds(builder, step)):
         name = f"{step.outputs[0]}.{number}"
         met = np.flatnonzero(sources >= 0)
         new = computed(

@@ -262,6 +262,8 @@ def _qlinear_binary(builder: Builder, step: Step) -> None:
 
 @maker("QLinearAveragePool", "QLinearGlobalAveragePool", domain=MICROSOFT)
 def _qlinear_average(builder: Builder, step: Step) -> None:
+    """Means of windows. onnxruntime adds floats in the windows of QLinearAveragePool; this is the
+    exact sum, which differs where a mean lies in the middle of two results to within rounding."""
     if step.attributes.get("channels_last", 0):
         raise Refusal("its channels come last", "export with channels first")
     x = _triple(builder, step, 0)

@@ -5,25 +5,28 @@ table of 65,536 entries; the programs here are short integer formulas found to e
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import gcd
 from typing import TypeVar
 
 import numpy as np
 
 from revsim.errors import InputError
-from revsim.network.operators import Clamp, Requantise
+from revsim.network.operators import Clamp, Requantise, Staircase
 from revsim.network.sums import Integers
 from revsim.network.words import Ops, V, Word
 
 Exceptions = tuple[tuple[int, int, int], ...]
 """(first argument, second argument, amount by which the formula must be corrected there)."""
-EXCEPTION_LIMIT = 64
+EXCEPTION_LIMIT = 24
 SHIFT_LIMIT = 34
 
 
 @dataclass(frozen=True)
 class ScaledSum:
     """clamp((first * a + second * b + constant) / 2^shift), ties to even: QLinearAdd and its like.
+
+    With `thresholds`, `low` plus how many of them the sum reaches (ties that no shift gives).
 
     >>> from revsim.network.cells import run_cells
     >>> run_cells(ScaledSum(1, 1, 0, 1, 0, 9), [(0, 9)] * 2, np.array([[2, 3], [4, 3]])).tolist()
@@ -37,6 +40,13 @@ class ScaledSum:
     low: int
     high: int
     exceptions: Exceptions = ()
+    thresholds: tuple[int, ...] = ()
+
+    def bare(self) -> "ScaledSum":
+        """The sum alone, its weights without a common factor."""
+        common = gcd(self.first, self.second) or 1
+        first, second = self.first // common, self.second // common
+        return replace(self, first=first, second=second, constant=0, shift=0)
 
     def __call__(self, ops: Ops[V], a: Word[V], b: Word[V]) -> tuple[Word[V], ...]:
         """One word."""
@@ -61,6 +71,11 @@ class ScaledProduct:
     low: int
     high: int
     exceptions: Exceptions = ()
+    thresholds: tuple[int, ...] = ()
+
+    def bare(self) -> "ScaledProduct":
+        """The product alone."""
+        return replace(self, factor=1, constant=0, shift=0)
 
     def __call__(self, ops: Ops[V], a: Word[V], b: Word[V]) -> tuple[Word[V], ...]:
         """One word."""
@@ -88,6 +103,9 @@ class Dot:
 def _ended(
     ops: Ops[V], program: ScaledSum | ScaledProduct, total: Word[V], a: Word[V], b: Word[V]
 ) -> Word[V]:
+    if program.thresholds:
+        reached = ops.single(Staircase(np.array([program.thresholds])), total)
+        return ops.sum([(1, reached)], program.low)
     rounded = ops.single(Requantise(np.array([program.shift]), "half_even"), total)
     clamped = ops.single(Clamp(program.low, program.high), rounded)
     if not program.exceptions:
@@ -165,15 +183,28 @@ def _shortest(
             best, fewest = shift, different
         if different == 0:
             return program
-    if fewest > EXCEPTION_LIMIT:
-        raise InputError(
-            f"no short integer formula equals its float32 arithmetic ({fewest} of {wanted.size} "
-            "results differ)"
-        )
     program = made(best)
+    if fewest > EXCEPTION_LIMIT:
+        return _stepped(program, wanted, value)
     amounts = wanted - _rounded(program, value(program))
     places = np.argwhere(amounts)
     return made(best, tuple((int(a[i]), int(b[j]), int(amounts[i, j])) for i, j in places))
+
+
+def _stepped(program: P, wanted: Integers, value: Callable[[P], Integers]) -> P:
+    """The same sum or product without scaling, and the thresholds at which the table rises.
+
+    For scales whose ratio puts results in the middle of two at many places.
+    """
+    bare = program.bare()
+    totals, place = np.unique(value(bare), return_inverse=True)
+    least, most = np.full(len(totals), program.high), np.full(len(totals), program.low)
+    np.minimum.at(least, place.ravel(), wanted.ravel())
+    np.maximum.at(most, place.ravel(), wanted.ravel())
+    if (least != most).any() or (np.diff(least) < 0).any():
+        raise InputError("no integer formula was found that equals its float32 arithmetic")
+    levels = np.arange(program.low + 1, program.high + 1)
+    return replace(bare, thresholds=tuple(int(t) for t in totals[np.searchsorted(least, levels)]))
 
 
 def _rounded(program: ScaledSum | ScaledProduct, total: Integers) -> Integers:

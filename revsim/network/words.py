@@ -118,6 +118,8 @@ class Ops(ABC, Generic[V]):
         """1 where a == b, else 0."""
         if a.high < b.low or b.high < a.low:
             return self.constant(0)
+        if a.is_constant and b.is_constant:
+            return self.constant(1)
         return Word(self._equal(a, b), 0, 1)
 
     def invert(self, condition: Word[V]) -> Word[V]:
@@ -155,6 +157,9 @@ class Ops(ABC, Generic[V]):
         low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
         if low <= a.low and a.high <= high:
             return a
+        if a.is_constant:
+            number = a.low & ((1 << bits) - 1)
+            return self.constant(number - (1 << bits) if number > high else number)
         raw = self._made(self._low_bits(a, bits), 0, (1 << bits) - 1)
         if not signed:
             return raw
