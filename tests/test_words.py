@@ -8,6 +8,7 @@ import pytest
 
 from revsim.circuit.registers import Encoding
 from revsim.lower.cells import Cell
+from revsim.network import cells
 from revsim.network.cells import run_cells
 from revsim.network.operators import (
     ROUNDINGS,
