@@ -68,7 +68,7 @@ def signed_digits(values: Int64s) -> tuple[Int64s, Int64s, npt.NDArray[np.bool_]
 def weighted_bits(wires: Wires, weights: Int64s, constant: int = 0) -> Terms:
     """constant + sum of weights[i] * bit wires[i], in signed digits."""
     index, column, negative = signed_digits(np.asarray(weights, dtype=np.int64))
-    lost = sum(1 << int(k) for k in column[negative])
+    lost = sum(count << k for k, count in enumerate(np.bincount(column[negative]).tolist()))
     return Terms(column, wires[index].astype(np.int32), negative, constant - lost)
 
 

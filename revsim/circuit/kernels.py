@@ -43,6 +43,24 @@ def jit(function: Callable[..., Any]) -> Any:
 
 
 @jit
+def all_sound(table: Int32s, width: int) -> bool:
+    """Whether every row is a gate, not an MCX, on different wires of 0..width-1."""
+    for g in range(table.shape[0]):
+        op, a, b, c = table[g, 0], table[g, 1], table[g, 2], table[g, 3]
+        if op < 0 or op > 8 or op == 5 or op == 7:
+            return False
+        if op != 8 and (c < 0 or c >= width):
+            return False
+        if op in (1, 2, 4, 8) and (a < 0 or a >= width or (op != 8 and a == c)):
+            return False
+        if op in (2, 3, 4, 8) and (b < 0 or b >= width or (op != 8 and b == c)):
+            return False
+        if op in (2, 4, 8) and a == b:
+            return False
+    return True
+
+
+@jit
 def advance_depth(table: Int32s, starts: Int64s, listed: Int32s, times: Int64s) -> None:
     """Let arrival `times` (int64, per wire) flow through a gate table int32 [gates, 6]."""
     for g in range(table.shape[0]):

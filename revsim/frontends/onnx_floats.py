@@ -56,7 +56,7 @@ def _output_type(builder: Builder, step: Step) -> Any:
     return np.dtype(helper.tensor_dtype_to_np_dtype(element) if element else np.uint8)
 
 
-@on_words("QuantizeLinear", codes=True)
+@on_words("QuantizeLinear")
 def _quantise(builder: Builder, step: Step) -> None:
     source = held(builder, step, 0)
     dtype = _output_type(builder, step)
@@ -88,7 +88,7 @@ def _quantise(builder: Builder, step: Step) -> None:
     by_value(builder, step, rows, source.shape, make)
 
 
-@on_words("DequantizeLinear", codes=True)
+@on_words("DequantizeLinear")
 def _dequantise(builder: Builder, step: Step) -> None:
     source = held(builder, step, 0)
     scale, zero = _parameters(builder, step, source.shape)
@@ -136,7 +136,7 @@ class DynamicZero:
         return Quantise(self.form, 0, self.high, None, 0)(ops, above, scale)
 
 
-@on_words("DynamicQuantizeLinear", codes=True)
+@on_words("DynamicQuantizeLinear")
 def _dynamic(builder: Builder, step: Step) -> None:
     source = held(builder, step, 0)
     form, y, name = FORMATS[source.dtype.name], np.dtype(np.uint8), step.outputs[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from revsim.frontends.onnx_builder import MAKERS, Builder, Constant, Held, Maker, Refusal, Step
+from revsim.frontends.onnx_builder import Builder, Constant, Held, Maker, Refusal, Step
 from revsim.frontends.onnx_moves import MOVES, known_shape, placements, rounds
 from revsim.frontends.onnx_words import (
     Kind,
@@ -62,17 +62,12 @@ from revsim.network.words import Program
 WORDS: dict[str, Maker] = {}
 
 
-def on_words(*operators: str, codes: bool = False) -> Callable[[Maker], Maker]:
-    """Registers a function as the reader of these operators on whole numbers.
-
-    `codes`: on float codes alone, which `from_onnx` never makes.
-    """
+def on_words(*operators: str) -> Callable[[Maker], Maker]:
+    """Registers a function as the reader of these operators on whole numbers."""
 
     def register(function: Maker) -> Maker:
         for operator in operators:
             WORDS[operator] = function
-            if not codes:
-                MAKERS["", operator] = function
         return function
 
     return register

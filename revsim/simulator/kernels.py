@@ -10,7 +10,7 @@ import numpy as np
 
 from revsim.circuit.kernels import jit
 from revsim.simulator.layout import KIND, SLOT, SLOTS, SPARE
-from revsim.simulator.vectors import VECTOR, gates, popcount
+from revsim.simulator.vectors import VECTOR, checked_word, gates, popcount
 
 BLOCKS = (1, 8, 16, 32, 64)
 """Words per block for which a gate loop is compiled; a single word needs no vectors."""
@@ -34,6 +34,7 @@ def _gate_loop(block: int) -> Any:
     @jit
     def gate_loop(code: Any, first: int, frame: Any, dirty: int, broken: int) -> int:
         """Run gates from row `first` up to one that is no vector gate; returns its row."""
+        seen = np.uint64(0)
         for g in range(first, code.shape[0]):
             row = code[g]
             kind = np.int64(row & _KIND)
@@ -42,7 +43,7 @@ def _gate_loop(block: int) -> Any:
             c = np.int64((row >> _C) & _SLOT) * block
             if kind < 12:  # NOT, CNOT, Toffoli
                 if block == 1:
-                    gate_checked(frame, a, b, c, broken, -(kind & 1), -((kind >> 1) & 1))
+                    seen |= checked_word(frame, a, b, c, -(kind & 1), -((kind >> 1) & 1))
                 elif kind & 3:
                     for k in range(0, block, 8):
                         gate_checked(
@@ -67,10 +68,12 @@ def _gate_loop(block: int) -> Any:
                 for k in range(0, block, 8):
                     gate_swap(frame, b + k, b + k, c + k)
             else:
+                frame[broken] |= seen
                 return g
             if role == 2:
                 for k in range(0, block, 8):
                     or_into(frame, c + k, c + k, broken + k)
+        frame[broken] |= seen
         return int(code.shape[0])
 
     return gate_loop

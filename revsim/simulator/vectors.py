@@ -63,6 +63,25 @@ def _checked(width: int) -> Any:
     return gate
 
 
+@intrinsic
+def checked_word(
+    typing_context: Any, frame: Any, a: Any, b: Any, c: Any, before: Any, after: Any
+) -> Any:
+    """c ^= a & b on single words; c from before and from after it where these are -1 and not 0,
+    together. What is seen stays in a register, so that no gate waits for the one before it."""
+    signature = types.uint64(frame, *[types.int64] * 5)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        base = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        a, b, c = (builder.gep(base, [offset]) for offset in arguments[1:4])
+        old = builder.load(c)
+        new = builder.xor(old, builder.and_(builder.load(a), builder.load(b)))
+        builder.store(new, c)
+        return builder.or_(builder.and_(old, arguments[4]), builder.and_(new, arguments[5]))
+
+    return signature, generate
+
+
 def _gate(body: Any, width: int) -> Any:
     """An intrinsic gate(frame, a, b, c) on `width` words: `body` gets the builder, load and store
     on word offsets."""
