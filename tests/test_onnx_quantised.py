@@ -8,7 +8,7 @@ import pytest
 
 from revsim.errors import InputError
 from revsim.frontends.onnx import from_onnx
-from revsim.frontends.onnx_folding import qlinear_add, qlinear_multiply
+from revsim.frontends.onnx_pairs import qlinear_add, qlinear_multiply
 from revsim.network.graph_reference import run_graph
 from revsim.network.operators import Rescale, Staircase, Threshold
 from revsim.network.reals import dequantise, quantise
