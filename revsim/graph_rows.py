@@ -11,6 +11,7 @@ from revsim.errors import InputError
 from revsim.network.files import read_npy, read_npz
 from revsim.network.graph import Graph, Tensor
 from revsim.network.graph_reference import check_given, run_stream
+from revsim.network.reals import quantise
 
 Integers = npt.NDArray[np.int64]
 LABELS = "labels"
@@ -73,23 +74,22 @@ def _integers(tensor: Tensor, array: npt.NDArray[Any], what: str) -> npt.NDArray
 
 
 def quantised(tensor: Tensor, values: npt.NDArray[Any], what: str) -> Integers:
-    """Real numbers as integers of a tensor: rint(x / scale) + zero in float32, ties to even, cut
-    off at the ends of its range (ONNX's QuantizeLinear).
+    """Real numbers as integers of a tensor, by the model's own operations where it has some, else
+    rint(x / scale) + zero in float32, cut off at the ends of its range (network/reals.py).
 
     >>> quantised(Tensor("x", (3,), 0, 255, 0.5, 10), np.array([0.0, 0.75, 1e9]), "x").tolist()
     [10, 12, 255]
     """
     if not bool(np.isfinite(values).all()):
         raise InputError(f"{what}: input {tensor.name!r} has values that are no number")
-    if tensor.scale is None:
+    if tensor.scale is None and not tensor.from_float:
         whole = np.rint(values)
         if bool((whole != values).any()):
             raise InputError(
                 f"{what}: input {tensor.name!r} has no scale in the model: give its integers"
             )
         return np.asarray(whole, dtype=np.int64)
-    scaled = np.rint(values.astype(np.float32) / np.float32(tensor.scale)).astype(np.float64)
-    return np.asarray(np.clip(scaled + tensor.zero, tensor.low, tensor.high), dtype=np.int64)
+    return quantise(tensor, values)
 
 
 def circuit_rows(graph: Graph, samples: Mapping[str, Integers]) -> dict[str, Integers]:

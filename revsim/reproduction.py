@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import revsim
+from revsim.calibration import load_as_asked
 from revsim.errors import InputError
 from revsim.evidence import data_digest, model_digest
 from revsim.graph_verification import default_samples, graph_digest, samples_digest
 from revsim.inputs import make_ensemble
 from revsim.network.files import reading
 from revsim.network.graph import Graph
-from revsim.pipeline import default_ensemble, load
+from revsim.pipeline import default_ensemble
 from revsim.report.report import SCHEMA
 from revsim.streaming import stream_digest
 
@@ -158,10 +159,10 @@ def _check_digests(path: str | Path, options: Namespace, report: Mapping[str, An
         raise InputError(f"{path}: provenance.sha256 is missing")
     try:
         weights = str(options.ensemble).partition("weights:")[2]
-        for name in (options.model, options.data, weights, options.tuned_to):
+        for name in (options.model, options.data, options.calibrate, weights, options.tuned_to):
             if name and os.path.exists(name) and not os.path.isfile(name):
                 raise InputError(f"{name}: is no file")
-        network = load(options.model)
+        network, _ = load_as_asked(options)
         if isinstance(network, Graph):
             _same("model", options.model, then, graph_digest(network))
         else:

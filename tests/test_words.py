@@ -98,7 +98,13 @@ class Written:
 
 
 BYTE = (-128, 127)
-RANGES = [(BYTE, BYTE), ((0, 255), (-5, 9)), ((3, 20), (-9, -2)), ((-7, 100), (5, 5)), ((0, 1), (-3, 4))]
+RANGES = [
+    (BYTE, BYTE),
+    ((0, 255), (-5, 9)),
+    ((3, 20), (-9, -2)),
+    ((-7, 100), (5, 5)),
+    ((0, 1), (-3, 4)),
+]
 
 
 @pytest.mark.parametrize("ranges", RANGES, ids=str)

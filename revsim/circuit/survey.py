@@ -19,7 +19,9 @@ from revsim.circuit.banks import (
     TensorCircuit,
     TensorItem,
 )
+from revsim.circuit.definition import Gates
 from revsim.circuit.measures import Counts, counts, frame_width
+from revsim.circuit.program import program_of
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,11 @@ def facts_of(recipe: Recipe) -> Facts:
     """Makes the definition once in a process."""
     if recipe not in _KNOWN:
         definition = recipe.make()
-        counted = counts.__wrapped__(definition)
-        inner = frame_width.__wrapped__(definition) - definition.port_wires
-        _KNOWN[recipe] = Facts(counted, inner, definition.erases)
+        flat = all(isinstance(item, Gates) for item in definition.body)
+        # Not `program_of`, which would remember hundreds of programs of megabytes each.
+        slots = program_of.__wrapped__(definition).slots if flat else frame_width(definition)
+        inner = slots - definition.port_wires
+        _KNOWN[recipe] = Facts(counts(definition), inner, definition.erases)
     return _KNOWN[recipe]
 
 

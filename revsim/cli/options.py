@@ -72,6 +72,25 @@ def ensemble_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=None, help="default: all cores")
 
 
+def calibration_options(parser: argparse.ArgumentParser) -> None:
+    """`--calibrate` of float models and how."""
+    parser.add_argument(
+        "--calibrate",
+        metavar="DATA",
+        help="quantise a float .onnx model to int8 on these real rows (.npy, or .npz with labels)",
+    )
+    parser.add_argument(
+        "--power-of-two", action="store_true", help="scales are powers of two: shifts requantise"
+    )
+    parser.add_argument(
+        "--percentile",
+        type=float,
+        default=100.0,
+        metavar="P",
+        help="of a tensor's values that its range must hold, in %% (default: 100)",
+    )
+
+
 def print_json(value: Any) -> None:
     """JSON alone on standard output."""
     print(json.dumps(value, indent=1, allow_nan=False))

@@ -6,6 +6,7 @@ from typing import Any
 
 from revsim.cli.options import (
     add_verb,
+    calibration_options,
     check_writable,
     ensemble_options,
     policy_options,
@@ -21,6 +22,7 @@ def add_verbs(verbs: Any) -> None:
     verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
     policy_options(verify, "the first four, input destroyed, and bennett with it kept")
     ensemble_options(verify)
+    calibration_options(verify)
     verify.add_argument(
         "--stream",
         action="store_true",
@@ -105,16 +107,21 @@ def _verify(options: argparse.Namespace) -> int:
     else:
         from revsim.report.tables import render_text
 
+        if "calibration" in report.provenance:
+            from revsim.calibration import summary
+
+            print(f"{options.model}: {summary(report.provenance)}")
         print(render_text(report, options.units, color=sys.stdout.isatty()), end="")
     return 0 if report.holds else 1
 
 
 def report_of(options: argparse.Namespace) -> Any:
     """The `Report` of a parsed `verify` command line; writes nothing."""
+    from revsim.calibration import load_as_asked
     from revsim.inputs import make_ensemble, make_prior
-    from revsim.pipeline import load, verify
+    from revsim.pipeline import verify
 
-    network = load(options.model)
+    network, calibration = load_as_asked(options)
     ensemble, labels = make_ensemble(network, options.ensemble, options.data, options.seed)
     return verify(
         network,
@@ -131,7 +138,7 @@ def report_of(options: argparse.Namespace) -> Any:
         tuned_to=make_prior(network, options.tuned_to, options.seed),
         population=options.population,
         device=options.device,
-        provenance={"argv": options.argv},
+        provenance={"argv": options.argv, **calibration},
     )
 
 

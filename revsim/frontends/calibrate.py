@@ -29,8 +29,9 @@ from revsim.frontends.floats import (
     run_floats,
 )
 from revsim.frontends.folding import folded
+from revsim.frontends.multipliers import requantise
 from revsim.frontends.ranges import Quantiser, observed, quantiser_for
-from revsim.network.cells import Elementwise, ScaledSum
+from revsim.network.cells import Composed, Elementwise, Sum
 from revsim.network.cells_order import Greatest
 from revsim.network.graph import Cells, Graph, Linear, Node, Tensor, Wiring
 from revsim.network.graph_reference import run_graph
@@ -42,7 +43,6 @@ SUM_LIMIT: Final = 1 << 31
 BLOCK: Final = 64
 """Rows that are run at a time."""
 ADD_BITS: Final = 16
-ALLOWED_ROWS: Final = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,21 +78,25 @@ class Calibrated:
 
 
 def calibrate(
-    network: FloatNetwork,
-    data: npt.NDArray[Any],
-    labels: npt.NDArray[Any] | None = None,
+    model: Any,
+    data: Any,
+    labels: Any = None,
     *,
     percentile: float = 100.0,
     power_of_two: bool = False,
 ) -> Calibrated:
     """Quantise a float network to int8 by the ranges that its tensors have on the data.
 
-    data: real rows [rows, ...] of the network's input; labels: int [rows]. percentile: share in %
-    of a tensor's values that must lie in its range (100: all; less clips outliers on both sides
-    alike). power_of_two: scales are powers of two, so that requantising is a shift. Raises
-    InputError where the data does not fit or is not finite.
+    model: an .onnx file (a path, its bytes or a ModelProto), a torch.nn.Module or a FloatNetwork,
+    with one input and one output. data: real rows [rows, ...] of its input; labels: int [rows].
+    percentile: share in % of a tensor's values that must lie in its range (100: all; less clips
+    outliers on both sides alike). power_of_two: scales are powers of two, so that requantising is a
+    shift. Raises InputError where a layer is not known, all of them named, or the data does not fit
+    or is not finite.
     """
+    network = float_network(model, data)
     rows = checked_rows(network, data)
+    labels = None if labels is None else np.asarray(labels)
     if not 50 < percentile <= 100:
         raise InputError(f"percentile must lie in 50..100 (50 excluded), got {percentile}")
     if labels is not None and np.shape(labels) != (len(rows),):
@@ -105,9 +109,22 @@ def calibrate(
     return Calibrated(graph, entry, len(rows), tuple(ready.notes), error, before, after)
 
 
-def checked_rows(network: FloatNetwork, data: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def float_network(model: Any, data: Any) -> FloatNetwork:
+    """Whatever holds a float network, read."""
+    if isinstance(model, FloatNetwork):
+        return model
+    if hasattr(model, "named_modules"):
+        from revsim.frontends.torch import read_floats, rows_of, trace
+
+        return read_floats(trace(model, rows_of(data)))
+    from revsim.frontends.floats_onnx import floats_from_onnx
+
+    return floats_from_onnx(model)
+
+
+def checked_rows(network: FloatNetwork, data: Any) -> npt.NDArray[np.float64]:
     """Data as float64 [rows, size], or an InputError."""
-    rows = np.asarray(data)
+    rows = np.asarray(data.detach().cpu().numpy() if hasattr(data, "detach") else data)
     shape = network.shapes[network.input]
     size = network.size(network.input)
     if rows.dtype.kind not in "fiub":
@@ -260,7 +277,7 @@ class _Builder:
             shift = -np.log2(factors).astype(np.int64)
             left = np.maximum(-shift, 0)
             return Requantise(np.maximum(shift, 0), left=left if left.any() else None)
-        return tflite_requantise(factors)
+        return requantise(factors, "double", self.network.name)
 
     def _plus(self, node: FloatNode, after: FloatNode | None, output: str) -> None:
         entries = [self.held[name] for name in node.inputs]
@@ -271,15 +288,12 @@ class _Builder:
             places = max(0, *(-round(math.log2(f)) for f in factors))
         weights = [round(f * 2**places) for f in factors]
         zeros = sum(w * e.zero for w, e in zip(weights, entries, strict=True))
-        program = ScaledSum(
-            tuple(weights),
-            -zeros,
-            (
-                Requantise(np.array([places])),
-                Offset(np.array([leaving.zero])),
-                _clamp(leaving, after),
-            ),
+        operators = (
+            Requantise(np.array([places])),
+            Offset(np.array([leaving.zero])),
+            _clamp(leaving, after),
         )
+        program = Composed((Sum(tuple(weights), -zeros), Elementwise(operators)))
         size = self.network.size(output)
         reads = np.arange(2 * size).reshape(2, size).T
         self._hold(output, leaving)
@@ -353,22 +367,3 @@ def _ends(held: Quantiser, after: FloatNode | None) -> tuple[int, int]:
 
 def _clamp(held: Quantiser, after: FloatNode | None) -> Clamp:
     return Clamp(*_ends(held, after))
-
-
-def tflite_requantise(factors: npt.NDArray[np.float64]) -> Requantise:
-    """Multiplication by factors in 0..2 as TensorFlow Lite writes them: m * 2^e, m of 31 bits.
-
-    m = round(fraction * 2^31), half away from 0; a factor below 2^-31 becomes 0
-    (quantization_util.cc, QuantizeMultiplier).
-    """
-    fraction, exponent = np.frexp(factors)
-    multiplier = np.floor(fraction * (1 << 31) + 0.5).astype(np.int64)
-    full = multiplier == 1 << 31
-    multiplier = np.where(full, 1 << 30, multiplier)
-    exponent = exponent.astype(np.int64) + full
-    small = exponent < -31
-    multiplier, exponent = np.where(small, 0, multiplier), np.where(small, 0, exponent)
-    left = np.maximum(exponent, 0)
-    return Requantise(
-        np.maximum(-exponent, 0), "tflite_double", multiplier, left if left.any() else None
-    )

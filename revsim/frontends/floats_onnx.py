@@ -19,12 +19,12 @@ from revsim.frontends.onnx import (
     _opened,
     _shape,
     _step,
-    folded,
     numbers,
     ordered,
     refusals,
 )
 from revsim.frontends.onnx_builder import Array, Builder, Constant, Refusal, Step
+from revsim.frontends.onnx_evaluator import evaluated
 from revsim.frontends.shapes import places
 
 SOFTMAX = ("Softmax", "LogSoftmax")
@@ -66,7 +66,7 @@ class Reading:
 
 
 Maker = Callable[[Reading, Step], str]
-FLOAT_MAKERS: dict[str, Maker] = {}
+CALIBRATED: dict[str, Maker] = {}
 """Operator of ONNX -> how it is read; a maker returns the name of the tensor that it made."""
 M = TypeVar("M", bound=Maker)
 
@@ -121,8 +121,9 @@ def _take(reading: Reading, step: Step, last: str) -> None:
     if missing:  # behind a node that was refused
         return
     if not any(name in reading.tensors for name in step.inputs):
-        for out, array in zip(step.outputs, folded(reading.known, step), strict=False):
-            reading.known.values[out] = Constant(np.asarray(array))
+        given = {name: reading.known.values[name].array for name in step.inputs if name}
+        for out, array in zip(step.outputs, evaluated(step, given), strict=False):
+            reading.known.values[out] = Constant(array)
         return
     if step.operator in SOFTMAX and step.outputs[0] == last:
         reading.tensors[last] = reading.tensor(step)
@@ -130,7 +131,7 @@ def _take(reading: Reading, step: Step, last: str) -> None:
             f"the last {step.operator} is left out: outputs are scores before it, in the same order"
         )
         return
-    maker = FLOAT_MAKERS.get(step.operator) if step.domain == "" else None
+    maker = CALIBRATED.get(step.operator) if step.domain == "" else None
     if maker is None:
         raise Refusal(
             f"operator {step.operator} is not among those that can be calibrated",
@@ -141,7 +142,7 @@ def _take(reading: Reading, step: Step, last: str) -> None:
 
 def _maker(*operators: str) -> Callable[[M], M]:
     def register(function: M) -> M:
-        FLOAT_MAKERS.update(dict.fromkeys(operators, function))
+        CALIBRATED.update(dict.fromkeys(operators, function))
         return function
 
     return register

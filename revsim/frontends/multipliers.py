@@ -29,7 +29,7 @@ def requantise(
     sum_bits 64: the rule of 64-bit sums (16-bit activations), with 16-bit multipliers.
 
     >>> requantise([0.5], "double", "example").apply(np.array([[7, -7]])).tolist()
-    [[4, -4]]
+    [[4, -3]]
     """
     pairs = [fixed_multiplier(float(f)) for f in np.atleast_1d(factors)]
     # A factor below 2^-32 is 0, as in QuantizeMultiplier.
@@ -41,13 +41,19 @@ def requantise(
     if sum_bits == 64:
         short = np.where(whole < 0x7FFF0000, (whole + (1 << 15)) >> 16, 0x7FFF)
         return Requantise(15 - exponent, "half_up", short)
+    return fixed(whole, exponent, rounding, extra)
+
+
+def fixed(
+    multiplier: npt.ArrayLike, exponent: npt.ArrayLike, rounding: str, extra: int = 0
+) -> Requantise:
+    """round(multiplier * 2^(exponent - 31) * z * 2^extra): MultiplyByQuantizedMultiplier."""
+    whole, power = np.atleast_1d(multiplier).astype(np.int64), np.atleast_1d(exponent)
     if rounding == "single":
-        left = np.full_like(exponent, extra)
-        return Requantise(31 - exponent, "half_up", whole, left if extra else None)
-    left = np.maximum(exponent, 0) + extra
-    return Requantise(
-        np.maximum(-exponent, 0), "tflite_double", whole, left if left.any() else None
-    )
+        left = np.full(power.shape, extra, dtype=np.int64)
+        return Requantise(31 - power, "half_up", whole, left if extra else None)
+    left = np.maximum(power, 0) + extra
+    return Requantise(np.maximum(-power, 0), "tflite_double", whole, left if left.any() else None)
 
 
 def clamp_ends(

@@ -8,7 +8,7 @@ integers (onnx_operators.py). All nodes that cannot be read are named in one err
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -258,9 +258,20 @@ def _opened(model: Any) -> tuple[Any, bytes, str]:
         ) from None
     if not proto.graph.node or not proto.opset_import:
         raise InputError(f"{name}: not an ONNX model: it has no nodes or names no operator set")
+    if not all(isinstance(word, str) for word in _words(proto.graph)):
+        raise InputError(f"{name}: damaged: a name in it is no text")
     if len(proto.graph.node) > NODE_LIMIT:
         raise InputError(f"{name}: {len(proto.graph.node)} nodes; at most {NODE_LIMIT} are read")
     return proto, data, name
+
+
+def _words(graph: Any) -> Iterator[Any]:
+    """All names that nodes and values have; protobuf gives bytes where one is no UTF-8."""
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        yield value.name
 
 
 def _step(node: Any, versions: Mapping[str, int], number: int) -> Step:

@@ -31,7 +31,7 @@ from revsim.frontends.onnx_reals import (
     real,
     then,
 )
-from revsim.frontends.shapes import channels_first, check_reads, places, windows
+from revsim.frontends.shapes import channels_first, check_reads, places, size_of, windows
 from revsim.network.cells_onnx import Dot
 from revsim.network.graph import Linear
 from revsim.network.reals import Floats
@@ -178,7 +178,7 @@ def convolved(
             f"{channels} channels in {group} groups do not fit weights {list(weights.shape)}"
         )
     strides, dilations, before, _, out = window_of(step, size, kernel)
-    positions, taps = checked_size([batch, *out]), int(np.prod(kernel))
+    positions, taps = checked_size([batch, *out]), size_of(kernel)
     check_reads(positions * taps * channels, f"node {step.name!r}")
     flat = windows(size, kernel, strides, dilations, before, out)
     reads = channels_first(flat, batch, int(np.prod(size)), channels)
@@ -343,7 +343,7 @@ def pooled(step: Step, shape: Sequence[int]) -> tuple[Integers, tuple[int, ...]]
     if "Global" in step.operator:
         kernel = size
     strides, dilations, before, _, out = window_of(step, size, kernel)
-    check_reads(checked_size([batch, channels, *out]) * int(np.prod(kernel)), step.name)
+    check_reads(checked_size([batch, channels, *out]) * size_of(kernel), step.name)
     flat = windows(size, kernel, strides, dilations, before, out)
     start = (np.arange(batch * channels) * int(np.prod(size)))[:, None, None]
     taps = np.where(flat >= 0, start + flat, -1).reshape(-1, flat.shape[1])

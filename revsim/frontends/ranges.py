@@ -29,8 +29,13 @@ class Quantiser:
     zero: int
 
     def quantise(self, values: npt.NDArray[Any]) -> Integers:
-        """round(value / scale) + zero, halves to even, held in -128..127; int64, any shape."""
-        places = np.rint(np.asarray(values, dtype=np.float64) / self.scale) + self.zero
+        """rint(value / scale) + zero in float32, held in -128..127; int64, any shape.
+
+        ONNX's QuantizeLinear.
+        """
+        with np.errstate(over="ignore"):
+            reals = np.asarray(values, dtype=np.float32) / np.float32(self.scale)
+        places = np.rint(reals).astype(np.float64) + self.zero
         return np.asarray(np.clip(np.nan_to_num(places, nan=self.zero), -128, 127), dtype=np.int64)
 
     def real(self, whole: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

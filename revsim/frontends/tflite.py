@@ -51,13 +51,16 @@ def graph_of(file: ModelFile, rounding: str = "double") -> Graph:
     outputs = tuple(draft.given(number) for number in main.outputs)
     if not inputs or not outputs:
         raise InputError(f"{file.path}: has no input or no output")
-    return Graph(
-        Path(file.path).stem,
-        draft.tensors,
-        tuple(draft.nodes),
-        tuple(inputs),
-        outputs,
-        tuple(draft.state.values()),
-        source=file.path,
-        sha256=file.sha256,
-    )
+    try:
+        return Graph(
+            Path(file.path).stem,
+            draft.tensors,
+            tuple(draft.nodes),
+            tuple(inputs),
+            outputs,
+            tuple(draft.state.values()),
+            source=file.path,
+            sha256=file.sha256,
+        )
+    except InputError as error:
+        raise InputError(f"{file.path}: {error}") from None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from revsim.errors import InputError
-from revsim.frontends.multipliers import clamp_ends, into, requantise
+from revsim.frontends.multipliers import clamp_ends, fixed, into, requantise
 from revsim.frontends.shapes import broadcast, places
 from revsim.frontends.tflite_draft import Draft
 from revsim.frontends.tflite_file import RANGES, FileOperator, FileTensor
@@ -18,7 +18,7 @@ from revsim.network import fixed_point
 from revsim.network.cells import Absolute, Composed, Elementwise, Negative, Overflow, Sum
 from revsim.network.cells_order import ArgGreatest, Greatest, Least
 from revsim.network.cells_tflite import LeakyRelu, QuantisedProduct, QuantisedSum, fixed_multiplier
-from revsim.network.operators import Clamp, Divide, Offset, Requantise, Single, Table
+from revsim.network.operators import Clamp, Divide, Offset, Single, Table
 from revsim.network.softmax import softmax as softmax_of
 from revsim.network.words import Program
 
@@ -109,11 +109,9 @@ def mean(draft: Draft, operator: FileOperator) -> None:
     if shift < 0:
         raise draft.fail(operator, "its input's scale is too small for the kernels")
     multiplier, exponent = (multiplier << shift) // count, exponent - shift
-    if exponent > 0:
-        raise draft.fail(operator, "its output's scale is too small for the kernels")
-    once = Requantise(np.array([-exponent]), "tflite_double", np.array([multiplier]))
-    if draft.rounding == "single":
-        once = Requantise(np.array([31 - exponent]), "half_up", np.array([multiplier]))
+    once = fixed([multiplier], [exponent], draft.rounding)
+    low, high = RANGES[x.type]
+    draft.check_sum(operator, (low - x.zero) * count, (high - x.zero) * count, once)
     after = Elementwise((once, *into(out.zero, *RANGES[out.type])))
     program = Composed((Sum((), -x.zero * count), after))
     draft.cells(operator, program, reads, operator.inputs[:1])
@@ -143,6 +141,8 @@ def quantize(draft: Draft, operator: FileOperator) -> None:
     factor = np.float64(x.scale) / np.float64(out.scale)
     low, high = RANGES[out.type]
     once = requantise([factor], draft.rounding, draft.where(operator))
+    held = RANGES[x.type]
+    draft.check_sum(operator, held[0] - x.zero, held[1] - x.zero, once)
     _chain(draft, operator, (*_from(x), once, *into(out.zero, low, high)))
 
 

@@ -28,7 +28,7 @@ def trimmed(graph: Subgraph) -> Subgraph:
 
     A QUANTIZE of an input and a DEQUANTIZE of an output are dropped: the graph begins and ends with
     integers, whose scales the tensors carry. So is what no output and no variable depends on, such
-    as the computation of shapes that are known.
+    as the computation of shapes that are known, or an input that is only such a shape.
     """
     operators = list(graph.operators)
     inputs, outputs = list(graph.inputs), list(graph.outputs)
@@ -39,16 +39,20 @@ def trimmed(graph: Subgraph) -> Subgraph:
             inputs[place] = readers[0].outputs[0] if readers[0].outputs else number
     for place, number in enumerate(outputs):
         makers = [op for op in operators if number in op.outputs]
-        read = any(number in op.inputs for op in operators)
-        if [op.kind for op in makers] == ["DEQUANTIZE"] and not read and makers[0].inputs:
+        followed = any(number in op.inputs for op in operators)
+        if [op.kind for op in makers] == ["DEQUANTIZE"] and not followed and makers[0].inputs:
             operators.remove(makers[0])
             outputs[place] = makers[0].inputs[0]
-    return replace(
-        graph, operators=_needed(operators, outputs), inputs=tuple(inputs), outputs=tuple(outputs)
-    )
+    kept, needed = _needed(operators, outputs)
+    read = {number for op in kept for number in op.inputs} - needed
+    left = tuple(number for number in inputs if number not in read)
+    return replace(graph, operators=kept, inputs=left, outputs=tuple(outputs))
 
 
-def _needed(operators: Sequence[FileOperator], outputs: Iterable[int]) -> tuple[FileOperator, ...]:
+def _needed(
+    operators: Sequence[FileOperator], outputs: Iterable[int]
+) -> tuple[tuple[FileOperator, ...], set[int]]:
+    """The operators on which outputs and variables depend, and the tensors whose values flow."""
     needed, kept = set(outputs), []
     for operator in reversed(operators):
         lasting = operator.kind in ("CALL_ONCE", "VAR_HANDLE", "ASSIGN_VARIABLE")
@@ -57,7 +61,7 @@ def _needed(operators: Sequence[FileOperator], outputs: Iterable[int]) -> tuple[
             rule = RULES.get(operator.kind)
             places = range(len(operator.inputs)) if rule is None else _data(rule, operator)
             needed.update(operator.inputs[k] for k in places)
-    return tuple(reversed(kept))
+    return tuple(reversed(kept)), needed
 
 
 def refusals(graph: Subgraph) -> list[Refusal]:
@@ -109,7 +113,7 @@ def _reason(graph: Subgraph, operator: FileOperator) -> tuple[str, str] | None:
     if len(operator.inputs) < rule.least:
         return f"has {len(operator.inputs)} inputs, needs {rule.least}", "fetch the file again"
     flowing = [operator.inputs[k] for k in _data(rule, operator)]
-    if any(number < 0 for number in flowing):
+    if min([*operator.inputs[: rule.least], *flowing], default=0) < 0:
         return "an input is left out", "fetch the file again"
     types = [graph.tensors[number].type for number in (*flowing, *operator.outputs)]
     for found in types:

@@ -10,7 +10,7 @@ from revsim.errors import InputError
 from revsim.frontends.shapes import check_reads, check_shape
 from revsim.frontends.tflite_file import RANGES, FileOperator, FileTensor, ModelFile, Subgraph
 from revsim.network.graph import Cells, Linear, Node, State, Tensor, Wiring
-from revsim.network.operators import Single
+from revsim.network.operators import Requantise, Single
 from revsim.network.sums import Integers
 from revsim.network.words import Program
 
@@ -194,6 +194,20 @@ class Draft:
         back = np.argsort(np.argsort(counts, kind="stable"), kind="stable")
         output = self.declare(operator.outputs[0], *ends)
         self.nodes.append(Node(operator.name, Wiring("order", back), tuple(parts), output))
+
+    def check_sum(
+        self, operator: FileOperator, low: int, high: int, once: Requantise, bits: int = 32
+    ) -> None:
+        """An InputError where a sum in low..high, moved left by `once`, may leave its register.
+
+        There the reference kernels overflow, and no result of theirs is to be reproduced.
+        """
+        left = 0 if once.left is None else int(once.left.max())
+        if max(-low, high + 1) << left > 1 << (bits - 1):
+            raise self.fail(
+                operator,
+                f"its sums may leave {bits} bits, where the kernels overflow; use smaller scales",
+            )
 
     def same_scale(self, operator: FileOperator, part: int, whole: int) -> None:
         """An InputError unless two tensors have one type, scale and zero point."""

@@ -125,7 +125,7 @@ class FileTensor:
     @cached_property
     def scale(self) -> np.float32:
         """The one scale of all values."""
-        if len(self.scales) != 1:
+        if len(self.scales) > 1:
             raise InputError(
                 f"{self.where}: needs one quantisation scale for all values, has {len(self.scales)}"
             )

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from revsim.errors import InputError
 from revsim.frontends.multipliers import clamp_ends, into, requantise
 from revsim.frontends.shapes import (
     channels_last,
@@ -158,20 +157,19 @@ def _sums(
     where = draft.where(operator)
     x, weights = draft.tensor(operator.inputs[first]), draft.tensor(operator.inputs[1])
     out = draft.tensor(operator.outputs[0])
+    if weights.type != ("uint8" if x.type == "uint8" else "int8"):
+        raise draft.fail(operator, f"weights of type {weights.type} for an input of {x.type}")
     scales, zeros = weights.per_channel(axis)
     rows = rows - zeros[:, None]
     bias, wide = _bias(draft, operator, 3 if first == 2 else 2, len(rows))
-    if x.type == "int16" and operator.kind == "FULLY_CONNECTED":
-        wide = True
     factors = _factors(operator, x, weights, scales, out)
     source = draft.given(operator.inputs[first])
     ends = clamp_ends(out, operator.options["FusedActivationFunction"], RANGES[out.type], where)
     sums = Linear(operator.kind.lower(), rows, bias - x.zero * rows.sum(axis=1), reads, x.zero)
     held = draft.tensors[source]
     least, greatest = sums.bounds(held.low, held.high)
-    if not wide and max(-int(least.min()), int(greatest.max())) >= 1 << 31:
-        raise InputError(f"{where}: its sums may leave 32 bits, where the kernels overflow")
     once = requantise(factors, draft.rounding, where, 64 if wide else 32)
+    draft.check_sum(operator, int(least.min()), int(greatest.max()), once, 48 if wide else 32)
     draft.linear(
         operator,
         sums,
@@ -183,13 +181,22 @@ def _sums(
 
 
 def _bias(draft: Draft, operator: FileOperator, place: int, channels: int) -> tuple[Integers, bool]:
-    """(bias int64 [channels], whether it is of 64 bits)."""
+    """(bias int64 [channels], whether the sum has 64 bits).
+
+    With 16-bit activations the kernels sum in 64 bits, but for convolutions with a bias of 32.
+    """
+    short = draft.tensor(operator.inputs[2 if place == 3 else 0]).type != "int16"
     number = operator.inputs[place] if len(operator.inputs) > place else -1
     if number < 0:
-        return np.zeros(channels, dtype=np.int64), False
+        return np.zeros(channels, dtype=np.int64), not short
     tensor = draft.tensor(number)
-    if tensor.type not in ("int32", "int64"):
-        raise draft.fail(operator, f"bias of type {tensor.type}; int32 or int64 is read")
+    allowed = (
+        ("int32",) if short else ("int64", "int32") if operator.kind == "CONV_2D" else ("int64",)
+    )
+    if tensor.type not in allowed:
+        raise draft.fail(
+            operator, f"bias of type {tensor.type}; the kernels take {' or '.join(allowed)} here"
+        )
     bias = tensor.constant.reshape(-1)
     if len(bias) != channels:
         raise draft.fail(operator, f"{len(bias)} biases for {channels} channels")

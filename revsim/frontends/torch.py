@@ -59,6 +59,13 @@ class Traced:
     results: Mapping[str, Any]
     parts: Mapping[str, Any]
 
+    def is_size(self, operation: Any) -> bool:
+        """Whether a node gave a number or a shape, which the run has already used."""
+        found = self.results[operation.name]
+        return isinstance(found, int | float | tuple) and not any(
+            hasattr(v, "dtype") for v in (found if isinstance(found, tuple) else ())
+        )
+
     def shape(self, operation: Any) -> tuple[int, ...]:
         """The shape of what a node made."""
         return tuple(int(n) for n in self.results[operation.name].shape)
@@ -148,8 +155,8 @@ def read_floats(traced: Traced) -> FloatNetwork:
             continue
         if not any(name in reading.tensors for name in given):
             continue
-        if not hasattr(traced.results[operation.name], "dtype"):
-            continue  # a size, which the run has already used
+        if traced.is_size(operation):
+            continue
         try:
             reading.tensors[operation.name] = _read(reading, operation, operation is last)
         except (Refusal, InputError) as error:
@@ -179,6 +186,8 @@ def _read(reading: Reading, operation: Any, last: bool) -> str:
     """One operation as a step; the name of the tensor that it makes."""
     import torch
 
+    if not hasattr(reading.traced.results[operation.name], "dtype"):
+        raise Refusal("it gives several tensors")
     x = operation.args[0] if operation.args else next(iter(operation.all_input_nodes))
     if operation.op == "call_module":
         part = reading.traced.parts[operation.target]
@@ -200,6 +209,8 @@ def _read(reading: Reading, operation: Any, last: bool) -> str:
             f"the last {name} is left out: outputs are scores before it, in the same order"
         )
         return source
+    if callable(getattr(part, "weight", None)):
+        raise Refusal("quantised, but its input is not: use static quantisation, not dynamic")
     if name not in MAKERS:
         raise Refusal("this kind of layer cannot be calibrated; see `revsim supported`")
     return MAKERS[name](reading, part, source, operation.name)
@@ -212,7 +223,11 @@ def _as_module(operation: Any, called: str) -> Any:
     layer = FUNCTIONS.get(called)
     if layer is None:
         raise Refusal("this function cannot be calibrated; see `revsim supported`")
-    arguments = {k: v for k, v in operation.kwargs.items() if k not in ("input", "training")}
+    arguments = {
+        k: v
+        for k, v in operation.kwargs.items()
+        if k not in ("input", "training") and v is not None and not k.startswith("_")
+    }
     try:
         return getattr(nn, layer)(*operation.args[1:], **arguments)
     except (TypeError, ValueError):
@@ -397,6 +412,12 @@ def _function(make: Callable[[Any], Pointwise]) -> Maker:
     return read
 
 
+def _softplus(part: Any) -> Pointwise:
+    if part.beta != 1:
+        raise Refusal(f"beta = {part.beta}; only 1 is read")
+    return layers.FUNCTIONS["softplus"]
+
+
 def _always(name: str) -> Maker:
     return _function(lambda part: layers.FUNCTIONS[name])
 
@@ -420,7 +441,7 @@ MAKERS: dict[str, Maker] = {
     ),
     "SiLU": _always("silu"),
     "Mish": _always("mish"),
-    "Softplus": _always("softplus"),
+    "Softplus": _function(_softplus),
     "Softsign": _always("softsign"),
     "Hardswish": _always("hard_swish"),
     "Hardsigmoid": _always("hard_sigmoid"),

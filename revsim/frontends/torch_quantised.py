@@ -24,7 +24,7 @@ from revsim.frontends.torch import (
     convolution_padding,
     pool_geometry,
 )
-from revsim.network.cells import Elementwise, ScaledSum, run_cells
+from revsim.network.cells import Composed, Elementwise, Sum, run_cells
 from revsim.network.cells_order import Greatest
 from revsim.network.graph import Cells, Graph, Linear, Node, Tensor, Wiring
 from revsim.network.operators import Clamp, Offset, Requantise, Single, Staircase, Table
@@ -50,8 +50,8 @@ def read_quantised(traced: Traced) -> Graph:
         if any(argument.name in behind for argument in operation.all_input_nodes):
             behind.add(operation.name)
             continue
-        if not hasattr(traced.results[operation.name], "dtype"):
-            continue  # a size, which the run has already used
+        if traced.is_size(operation):
+            continue
         try:
             reader.values[operation.name] = reader.read(operation)
         except (Refusal, InputError) as error:
@@ -131,7 +131,7 @@ class _Reader:
             raise Refusal("it acts on floats; only what lies between quant and dequant is read")
         if called in ("DeQuantize", "dequantize", "Identity", "contiguous") or "Dropout" in called:
             return x
-        if not result.is_quantized:
+        if not getattr(result, "is_quantized", False):
             raise Refusal("it gives floats inside the network; quantise it too")
         if part is not None and callable(getattr(part, "weight", None)):
             return self._sums(operation, part, x, called)
@@ -323,7 +323,7 @@ class _Reader:
         return self._node(Cells(kind_name, program, reads), (x,), out, neurons=True)
 
 
-def addition(x: Tensor, y: Tensor, out: Tensor, rectified: bool) -> ScaledSum:
+def addition(x: Tensor, y: Tensor, out: Tensor, rectified: bool) -> Composed:
     """torch's quantised addition as one weighted sum, equal to it on all 65,536 pairs of values.
 
     torch computes rint((s_x (q_x - z_x) + s_y (q_y - z_y)) / s_out) + z_out in float32.
@@ -354,7 +354,7 @@ def addition(x: Tensor, y: Tensor, out: Tensor, rectified: bool) -> ScaledSum:
                 Clamp(max(out.low, out.zero) if rectified else out.low, out.high),
             )
             constant = -weights[0] * x.zero - weights[1] * y.zero
-            program = ScaledSum(weights, constant, operators)
+            program = Composed((Sum(weights, constant), Elementwise(operators)))
             ends = [(t.low, t.high) for t in (x, y)]
             wrong = int((run_cells(program, ends, integers)[:, 0] != wanted).sum())
             if wrong == 0:

@@ -13,9 +13,9 @@ import numpy as np
 from revsim.blocks.columns import Terms, sum_columns, weighted_bits
 from revsim.blocks.compare import at_least_constant_open
 from revsim.blocks.lookup import lookup
-from revsim.blocks.requantise import Affine
 from revsim.circuit.builder import Builder
 from revsim.circuit.registers import Encoding, Integers, Wires
+from revsim.lower.scale import Scale
 from revsim.lower.stage import Stage, Value, nothing
 from revsim.lower.steps import Steps
 
@@ -123,31 +123,32 @@ def table(before: Value, after: Encoding, entries: Integers) -> Piece:
     return Piece(f"table of {len(entries)} entries", before, after, start)
 
 
-def scaled(before: Value, after: Encoding, affine: Affine, steps: Steps) -> Piece:
-    """clip((m v + b) >> s, first, last), raw contents of the result; columns, then a clamp.
+def scaled(before: Value, after: Encoding, form: Scale, steps: Steps) -> Piece:
+    """A form, clipped to first..last: raw contents of the result; columns, then a clamp.
 
     The columns cost what `sum_columns` does; a side that clamps takes one comparison with a
     constant, none where the sign tells, and the value goes out through one Toffoli per bit.
     """
     ends = [v for v in (before.low, -1, 0, before.high) if before.low <= v <= before.high]
-    reached = affine.apply(np.array(ends))
+    reached = np.concatenate(form.bounds(np.array(ends)))
     lowest, highest = int(reached.min()), int(reached.max())
     width = max(int(v if v >= 0 else ~v).bit_length() for v in (lowest, highest)) + (lowest < 0)
-    name = f"scale {affine.m}/2^{affine.shift}"
+    name = f"scale {form.m}/2^{form.shift}"
     first, last = max(lowest, steps.first), min(highest, steps.last)
     if (first, last) == (lowest, highest):
-        cut = _plain_shift(before, affine)
+        cut = _plain_shift(before, form)
         if cut is not None:
             held = before.encoding.width - cut
             wires = [cut + k if k < held else -1 for k in range(after.width)]
             return moved(name, before, after, wires)
 
     def start(b: Builder, value: Wires) -> Write:
-        terms = _terms(b, value, before.encoding, affine)
-        if affine.m == 1 and terms.constant == 0 and not (affine.even or affine.b_negative):
-            total = _extended(b, value, before, affine.shift + width)[affine.shift :]
+        drop = form.shift - form.cut
+        terms = _terms(b, value, before.encoding, form)
+        if form.m == 1 and terms.constant == 0 and not (form.even or form.b_negative):
+            total = _extended(b, value, before, drop + width)[drop:]
         else:
-            total = sum_columns(b, terms, affine.shift + width)[affine.shift :]
+            total = sum_columns(b, terms, drop + width)[drop:]
         return clipped(b, total, lowest, highest, first, last)
 
     return Piece(name, before, after, start)
@@ -240,36 +241,39 @@ def _reaches(b: Builder, value: Wires, known: Wires, limits: Integers) -> np.int
     return np.int32(sum_columns(b, terms, n + 1)[-1])
 
 
-def _plain_shift(before: Value, affine: Affine) -> int | None:
+def _plain_shift(before: Value, form: Scale) -> int | None:
     """How many wires a form drops that does nothing else, None where it does."""
-    encoding = before.encoding
-    constant_ = affine.m * encoding.offset + affine.b
-    plain = (affine.m, affine.b_negative, affine.even, constant_) == (1, 0, False, 0)
-    return min(affine.shift, encoding.width) if plain and not before.signed else None
+    total = form.m * before.encoding.offset + form.b
+    plain = (form.m, form.b_negative, form.even, total) == (1, 0, False, 0)
+    return min(form.shift, before.encoding.width) if plain and not before.signed else None
 
 
-def _terms(b: Builder, value: Wires, encoding: Encoding, affine: Affine) -> Terms:
-    """m v + b and its corrections as weighted bits of the register and, it may be, of a flag."""
-    weights = affine.m * np.array(encoding.weights, dtype=np.int64)
-    total = affine.m * encoding.offset + affine.b
+def _terms(b: Builder, value: Wires, encoding: Encoding, form: Scale) -> Terms:
+    """A form's sum over 2^cut as weighted bits of the register and, it may be, of a flag."""
+    above = [
+        sum(-(1 << k) if negative else 1 << k for k, negative in form.digits if k >= form.cut - i)
+        for i in range(len(value))
+    ]
+    weights = np.array(encoding.weights, dtype=np.int64) * np.array(above, dtype=np.int64)
+    total = form.m * encoding.offset + form.b
     wires = value
     signed = bool(encoding.weights) and encoding.weights[-1] < 0
-    if affine.even:  # the offset is a multiple of 2^(shift + 1): bit `shift` is that of v
-        place = min(affine.shift, len(weights) - 1)
-        if affine.shift < len(weights) or signed:
+    if form.even:  # the offset is a multiple of 2^(shift + 1): bit `shift` is that of v
+        place = min(form.shift, len(weights) - 1)
+        if form.shift < len(weights) or signed:
             weights[place] += 1
-    if affine.b_negative and signed and encoding.offset == 0:
-        weights[-1] += affine.b_negative
-    elif affine.b_negative:
+    if form.b_negative and signed and encoding.offset == 0:
+        weights[-1] += form.b_negative
+    elif form.b_negative:
         flag = at_least_constant_open(b, value, -encoding.offset)
-        total += affine.b_negative
+        total += form.b_negative
         inside = np.flatnonzero(value == flag)
         if len(inside):
-            weights[inside] -= affine.b_negative
+            weights[inside] -= form.b_negative
         else:
             wires = np.append(value, np.int32(flag))
-            weights = np.append(weights, -affine.b_negative)
-    return weighted_bits(wires.astype(np.int32), weights, total)
+            weights = np.append(weights, -form.b_negative)
+    return weighted_bits(wires.astype(np.int32), weights >> form.cut, total >> form.cut)
 
 
 def _extended(b: Builder, value: Wires, before: Value, width: int) -> Wires:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from revsim.blocks.requantise import Affine, power_of_two
+from revsim.blocks.requantise import power_of_two
 from revsim.circuit.registers import Encoding
 from revsim.errors import InputError
 from revsim.lower.piece import Piece, constant, moved, scaled, searched, table
-from revsim.lower.scale import shortest_scale
+from revsim.lower.scale import Scale, scale_of, shortest_scale
 from revsim.lower.stage import Value
-from revsim.lower.steps import Steps, steps_of, through
+from revsim.lower.steps import STEP_LIMIT, Steps, own, steps_of, through
 from revsim.network.operators import (
     TABLE_LIMIT,
     Clamp,
@@ -26,7 +26,6 @@ from revsim.network.operators import (
     Single,
     Table,
     Wrap,
-    single,
 )
 from revsim.network.sums import Integers
 
@@ -67,7 +66,10 @@ def runs_of(operators: Sequence[Single], low: Integers, high: Integers) -> tuple
                 count += 1
         taken, rest = tuple(rest[:count]), rest[count:]
         monotone = not any(isinstance(o, Table | Wrap) for o in taken)
-        steps = steps_of(taken, low, high) if monotone else (None,) * len(low)
+        steps: tuple[Steps | None, ...] = (None,) * len(low)
+        if monotone:
+            known = direct(own(taken, 0)) is not None
+            steps = steps_of(taken, low, high, FEW if known else STEP_LIMIT)
         start = low, high
         for operator in taken:
             low, high = operator.bounds(low, high)
@@ -85,8 +87,9 @@ def pieces_of(
     """
     pieces: list[Piece] = []
     for place, run in enumerate(runs):
-        operators = tuple(_own(o, channel) for o in run.operators)
+        operators = own(run.operators, channel)
         low, high = int(run.low[channel]), int(run.high[channel])
+        natural = Encoding.unsigned(low, high)
         if place < len(runs) - 1:
             out = Encoding.unsigned(int(run.low_out[channel]), int(run.high_out[channel]))
         else:
@@ -94,19 +97,25 @@ def pieces_of(
         if isinstance(operators[0], Wrap) and len(operators) == 1:
             pieces += _wrapped(operators[0], low, high, held, out)
         elif any(isinstance(o, Table | Wrap) for o in operators):
-            before = Value(held or Encoding.unsigned(low, high), low, high)
-            entries = through(operators, np.arange(low, high + 1)[:, None])[:, 0] - out.offset
-            pieces.append(table(before, out, entries))
+            pieces.append(_tabulated(operators, Value(held or natural, low, high), out))
         else:
             pieces += _monotone(operators, run.steps[channel], low, high, held, out)
         held = pieces[-1].after
     return tuple(pieces)
 
 
-def _own(operator: Single, channel: int) -> Single:
-    own = single(operator, channel)
-    assert own is not None
-    return own
+def _tabulated(operators: tuple[Single, ...], before: Value, out: Encoding) -> Piece:
+    """All of the operators on every value at once."""
+    values = np.arange(before.low, before.high + 1)[:, None]
+    for operator in operators:
+        if isinstance(operator, Table):
+            low, high = operator.low, operator.low + operator.values.shape[-1] - 1
+            if int(values.min()) < low or int(values.max()) > high:
+                raise InputError(
+                    f"(table) has entries for {low}..{high} and gets {values.min()}..{values.max()}"
+                )
+        values = operator.apply(values)
+    return table(before, out, values[:, 0] - out.offset)
 
 
 def _wrapped(
@@ -138,7 +147,7 @@ def _moved_by(before: Value, out: Encoding) -> list[Piece]:
     """The same integer in another encoding."""
     low, high = before.low, before.high
     steps = Steps(low, high, low - out.offset, high - out.offset, EMPTY, EMPTY)
-    return [scaled(before, out, Affine(1, -out.offset, 0), steps)]
+    return [scaled(before, out, Scale(1, -out.offset, 0), steps)]
 
 
 def _monotone(
@@ -149,29 +158,30 @@ def _monotone(
     held: Encoding | None,
     out: Encoding,
 ) -> list[Piece]:
+    steps = None if steps is None else steps.minus(out.offset)
     if steps is not None and len(steps.targets) <= FEW:
-        return [_stepped(steps.minus(out.offset), held, out)]
-    found = direct(operators)
-    if found is not None:
+        return [_stepped(steps, held, out)]
+    form = direct(operators)
+    if form is not None:
         ends = through(operators, np.array([[low], [high]]))[:, 0] - out.offset
-        affine = replace(found, b=found.b - (out.offset << found.shift))
+        form = replace(form, b=form.b - (out.offset << form.shift))
         line = Steps(low, high, int(ends[0]), int(ends[1]), EMPTY, EMPTY)
         pieces: list[Piece] = []
-        if affine.even and held is not None:
-            held, pieces = _aligned(held, 2 << affine.shift, low, high)
-        return [*pieces, _scaled(line, affine, held, out)]
+        if form.even and held is not None:
+            held, pieces = _aligned(held, 2 << form.shift, low, high)
+        return [*pieces, _scaled(line, form, held, out)]
     if steps is not None:
-        form = shortest_scale(steps.minus(out.offset), None if held is None else held.offset)
-        if form is not None and not (form[0].even and held is not None):
-            return [_scaled(steps.minus(out.offset), form[0], held, out)]
+        form = _shortest(steps, held)[0]
+        if form is not None:
+            return [_scaled(steps, form, held, out)]
     for place, operator in enumerate(operators):
         if isinstance(operator, Requantise) and operator.rounding == "tflite_double":
-            two = *operators[:place], *_two_roundings(operator), *operators[place + 1 :]
-            return _in_two(two, place + 1, low, high, held, out)
+            parts = *operators[:place], *_two_roundings(operator), *operators[place + 1 :]
+            return _in_two(parts, place + 1, low, high, held, out)
     if len(operators) > 1:
         return _in_two(operators, 1, low, high, held, out)
     if steps is not None and len(steps.targets) <= SEARCHED:
-        return [_searched(steps.minus(out.offset), held, out)]
+        return [_searched(steps, held, out)]
     raise InputError(
         f"({operators[0].kind}) has {high - low} values with more than {SEARCHED} uneven steps; "
         "clamp what it gives"
@@ -211,13 +221,13 @@ def _in_two(
     return pieces
 
 
-def direct(operators: Sequence[Single]) -> Affine | None:
+def direct(operators: Sequence[Single]) -> Scale | None:
     """The formula that operators are by their own definition, clamps left out; None for others.
 
     >>> direct((Requantise(np.array([3]), "half_up", np.array([5])), Offset(np.array([2]))))
-    Affine(m=5, b=20, shift=3, b_negative=0, even=False)
+    Scale(m=5, b=20, shift=3, b_negative=0, even=False, cut=0)
     """
-    form = Affine(1, 0, 0)
+    form = Scale(1, 0, 0)
     for operator in operators:
         if isinstance(operator, Offset):
             form = replace(form, b=form.b + (int(operator.amount[0]) << form.shift))
@@ -225,7 +235,9 @@ def direct(operators: Sequence[Single]) -> Affine | None:
             shift, rounding = int(operator.shift[0]), operator.rounding
             m = 1 if operator.multiplier is None else int(operator.multiplier[0])
             m <<= 0 if operator.left is None else int(operator.left[0])
-            rounded = power_of_two(shift, "floor" if rounding == "tflite_double" else rounding)
+            rounded = scale_of(
+                power_of_two(shift, "floor" if rounding == "tflite_double" else rounding)
+            )
             signed = bool(rounded.b_negative) or rounded.even
             known = (form.m, form.shift) == (1, 0) and not (signed and form.b)
             if not known or rounding == "tflite_double" or m == 0 or (rounded.even and m > 1):
@@ -245,21 +257,26 @@ def _stepped(steps: Steps, held: Encoding | None, out: Encoding) -> Piece:
     different = len(np.unique(steps.positions))
     if different == 1:
         return _searched(steps, held, out)
-    form = shortest_scale(steps, None if held is None else held.offset)
-    if form is not None and held is not None and form[0].even:
-        form = form if held.offset % (2 << form[0].shift) == 0 else None
+    form, toffolis = _shortest(steps, held)
     width = (high - low).bit_length()
     levels = different.bit_length()
     search = (levels - 1) * width + (1 << levels) - levels - 1
-    clamps = 2 * width if form is None else _clamps(steps, form[0])
-    if form is None or search < form[1] + clamps:
+    if form is None or search < toffolis + _clamps(steps, form):
         return _searched(steps, held, out)
-    return _scaled(steps, form[0], held, out)
+    return _scaled(steps, form, held, out)
 
 
-def _clamps(steps: Steps, affine: Affine) -> int:
+def _shortest(steps: Steps, held: Encoding | None) -> tuple[Scale | None, int]:
+    """The cheapest form for a register held so, and its Toffolis."""
+    found = shortest_scale(steps, None if held is None else held.offset)
+    if found is None or (held is not None and found[0].even and held.offset):
+        return None, 0  # the parity of v is not that of its register
+    return found
+
+
+def _clamps(steps: Steps, form: Scale) -> int:
     """About what the ends of a form cost: a comparison with what lies above the last value."""
-    top = int(affine.apply(np.array([steps.high]))[0])
+    top = int(form.bounds(np.array([steps.high]))[1][0])
     return max(0, top.bit_length() - steps.last.bit_length()) if top > steps.last else 0
 
 
@@ -273,13 +290,13 @@ def _searched(steps: Steps, held: Encoding | None, out: Encoding) -> Piece:
     return searched(Value(encoding, steps.low, steps.high), out, steps)
 
 
-def _scaled(steps: Steps, affine: Affine, held: Encoding | None, out: Encoding) -> Piece:
+def _scaled(steps: Steps, form: Scale, held: Encoding | None, out: Encoding) -> Piece:
     low, high = steps.low, steps.high
     encoding = held
     if encoding is None:
-        two_sided = bool(affine.b_negative) or affine.even
-        if affine.m == 1 and not two_sided:  # the constant joins that of the sum
-            offset = -affine.b
+        two_sided = bool(form.b_negative) or form.even
+        if form.m == 1 and not two_sided:  # the constant joins that of the sum
+            offset = -form.b
             encoding = (
                 Encoding.unsigned(offset, high)
                 if low >= offset
@@ -289,4 +306,4 @@ def _scaled(steps: Steps, affine: Affine, held: Encoding | None, out: Encoding) 
             encoding = Encoding.unsigned(0, high) if low >= 0 else Encoding.signed(low, high)
         else:
             encoding = Encoding.unsigned(low, high)
-    return scaled(Value(encoding, low, high), out, affine, steps)
+    return scaled(Value(encoding, low, high), out, form, steps)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from revsim.network.operators import Single
+from revsim.network.operators import Single, single
 from revsim.network.sums import Integers
 
 STEP_LIMIT = 1 << 20
@@ -57,12 +57,12 @@ def through(operators: Sequence[Single], x: Integers) -> Integers:
 
 
 def steps_of(
-    operators: Sequence[Single], low: Integers, high: Integers
+    operators: Sequence[Single], low: Integers, high: Integers, most: int = STEP_LIMIT
 ) -> tuple[Steps | None, ...]:
     """The steps of every channel, bisected for all channels at once; low and high int64 [channels].
 
-    The operators must be monotone, with parameters per channel. None for all where one has more
-    than `STEP_LIMIT` steps.
+    The operators must be monotone, with parameters per channel. None for a channel that has more
+    than `most` steps.
 
     >>> from revsim.network.operators import Clamp, Requantise
     >>> chain = Requantise(np.array([4])), Clamp(0, 2)
@@ -71,23 +71,34 @@ def steps_of(
     ([1, 2], [8, 24])
     """
     first, last = (through(operators, ends[None])[0] for ends in (low, high))
-    most = int((last - first).max(initial=0))
-    if most > STEP_LIMIT or most * len(low) > CELLS:
-        return (None,) * len(low)
-    targets = np.minimum(first + 1 + np.arange(most)[:, None], last)
+    counts = np.where(last - first > most, 0, last - first)
+    if int(counts.max(initial=0)) * len(low) > CELLS and len(low) > 1:
+        return tuple(
+            steps_of(own(operators, c), low[c : c + 1], high[c : c + 1], most)[0]
+            for c in range(len(low))
+        )
+    targets = np.minimum(first + 1 + np.arange(int(counts.max(initial=0)))[:, None], last)
     below, above = (np.broadcast_to(ends, targets.shape) for ends in (low, high))
     while targets.size and int((above - below).max()) > 1:
         middle = (below + above) >> 1
         reached = through(operators, middle) >= targets
         above, below = np.where(reached, middle, above), np.where(reached, below, middle)
+    columns = zip(*(v.tolist() for v in (low, high, first, last)), strict=True)
     return tuple(
         Steps(
-            int(low[c]),
-            int(high[c]),
-            int(first[c]),
-            int(last[c]),
-            np.ascontiguousarray(targets[:count, c]),
-            np.ascontiguousarray(above[:count, c]),
+            start,
+            stop,
+            least,
+            greatest,
+            np.ascontiguousarray(targets[: greatest - least, c]),
+            np.ascontiguousarray(above[: greatest - least, c]),
         )
-        for c, count in enumerate((last - first).tolist())
+        if greatest - least <= most
+        else None
+        for c, (start, stop, least, greatest) in enumerate(columns)
     )
+
+
+def own(operators: Sequence[Single], channel: int) -> tuple[Single, ...]:
+    """The operators as they act on one channel."""
+    return tuple(o for o in (single(operator, channel) for operator in operators) if o is not None)

@@ -117,25 +117,6 @@ class Composed:
 
 
 @dataclass(frozen=True)
-class ScaledSum:
-    """The sum of all arguments times `weights`, plus `constant`, then operators in turn.
-
-    >>> scaled = ScaledSum((2, 3), -1, (Relu(),))
-    >>> run_cells(scaled, [(-8, 7), (-8, 7)], np.array([[-3, 1]])).tolist()
-    [[0]]
-    """
-
-    weights: tuple[int, ...]
-    constant: int
-    operators: tuple[Single, ...]
-
-    def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
-        """One word."""
-        total = ops.sum(list(zip(self.weights, words, strict=True)), self.constant)
-        return Elementwise(self.operators)(ops, total)
-
-
-@dataclass(frozen=True)
 class Clip:
     """min(max(x, low), high); with three arguments the ends are words: x, low, high."""
 

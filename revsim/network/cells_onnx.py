@@ -42,6 +42,12 @@ class ScaledSum:
     exceptions: Exceptions = ()
     thresholds: tuple[int, ...] = ()
 
+    def bare(self) -> "ScaledSum":
+        """The sum alone, its weights without a common factor."""
+        common = gcd(self.first, self.second) or 1
+        first, second = self.first // common, self.second // common
+        return replace(self, first=first, second=second, constant=0, shift=0)
+
     def __call__(self, ops: Ops[V], a: Word[V], b: Word[V]) -> tuple[Word[V], ...]:
         """One word."""
         total = ops.sum([(self.first, a), (self.second, b)], self.constant)
@@ -66,6 +72,10 @@ class ScaledProduct:
     high: int
     exceptions: Exceptions = ()
     thresholds: tuple[int, ...] = ()
+
+    def bare(self) -> "ScaledProduct":
+        """The product alone."""
+        return replace(self, factor=1, constant=0, shift=0)
 
     def __call__(self, ops: Ops[V], a: Word[V], b: Word[V]) -> tuple[Word[V], ...]:
         """One word."""
@@ -186,7 +196,7 @@ def _stepped(program: P, wanted: Integers, value: Callable[[P], Integers]) -> P:
 
     For scales whose ratio puts results in the middle of two at many places.
     """
-    bare = _bare(program)
+    bare = program.bare()
     totals, place = np.unique(value(bare), return_inverse=True)
     least, most = np.full(len(totals), program.high), np.full(len(totals), program.low)
     np.minimum.at(least, place.ravel(), wanted.ravel())
@@ -195,14 +205,6 @@ def _stepped(program: P, wanted: Integers, value: Callable[[P], Integers]) -> P:
         raise InputError("no integer formula was found that equals its float32 arithmetic")
     levels = np.arange(program.low + 1, program.high + 1)
     return replace(bare, thresholds=tuple(int(t) for t in totals[np.searchsorted(least, levels)]))
-
-
-def _bare(program: P) -> P:
-    if isinstance(program, ScaledProduct):
-        return replace(program, factor=1, constant=0, shift=0)
-    common = gcd(program.first, program.second) or 1
-    first, second = program.first // common, program.second // common
-    return replace(program, first=first, second=second, constant=0, shift=0)
 
 
 def _rounded(program: ScaledSum | ScaledProduct, total: Integers) -> Integers:

@@ -1,5 +1,6 @@
 """Banks of registers: integers in and out, and the joint statistics of every register at once."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -143,26 +144,39 @@ def _count_plain(values: Raw, starts: Integers, width: int, weights: Integers | 
 
 
 def tally_of(
-    item: BankErase,
+    items: Sequence[BankErase],
     state: Words,
     planes: Words,
     rows: int,
     weights: Integers | None,
     executor: str,
 ) -> BankTally:
-    """What erasing a bank throws away, register by register, and as shared hardware sees it."""
-    wires = item.bank.wires
+    """What erasing banks throws away, register by register, and as shared hardware sees it.
+
+    The banks are of one width and arrangement and share no wire; they are counted as one.
+    """
+    first = items[0]
+    wires = np.concatenate([item.bank.wires for item in items])
+    places = np.concatenate([item.places for item in items])
     ones = ones_of(state, wires, planes)
     each = np.arange(len(wires) + 1)
     joint = pooled_spectrum(state, wires, each, rows, weights, executor)
-    order, starts = pools_of(item.places, item.shape)
+    order, starts = pools_of(places, first.shape)
     sizes = np.diff(starts)
     shared = []
-    for places in np.unique(sizes).tolist():
-        chosen = order[np.repeat(sizes == places, sizes)]
-        pools = np.arange(0, len(chosen) + 1, places)
-        summed = ones[chosen].reshape(-1, places, wires.shape[1]).sum(axis=1)
+    for number in np.unique(sizes).tolist():
+        if number == 1:
+            alone = order[np.repeat(sizes == 1, sizes)]
+            one = joint
+            if len(alone) < len(wires):
+                every = np.arange(len(alone) + 1)
+                one = pooled_spectrum(state, wires[alone], every, rows, weights, executor)
+            shared.append(SharedRegisters(1, ones[alone], one))
+            continue
+        chosen = order[np.repeat(sizes == number, sizes)]
+        pools = np.arange(0, len(chosen) + 1, number)
+        summed = ones[chosen].reshape(-1, number, wires.shape[1]).sum(axis=1)
         spectrum = pooled_spectrum(state, wires[chosen], pools, rows, weights, executor)
-        shared.append(SharedRegisters(places, summed, spectrum))
-    name = item.bank.name
-    return BankTally(item.layer, item.cause, name, item.value_of, ones, joint, tuple(shared))
+        shared.append(SharedRegisters(number, summed, spectrum))
+    name = first.bank.name
+    return BankTally(first.layer, first.cause, name, first.value_of, ones, joint, tuple(shared))

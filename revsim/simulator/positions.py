@@ -44,7 +44,7 @@ class Ready:
     wires: Wires
     before: Words
     suspect: npt.NDArray[np.uint8]
-    fold: CallFold
+    fold: CallFold | None
     lock: Lock = field(default_factory=Lock)
 
 
@@ -53,12 +53,13 @@ def codes_of(calls: Sequence[Calls], threads: int) -> list[Code]:
     return in_threads(lambda c: CODES.get(c.recipe, c.inverse), calls, threads)
 
 
-def ready(calls: Calls, code: Code, state: Words, total: int) -> Ready:
-    """Get a call ready to run on a state that is as the call will find it."""
-    wires = calls.table
+def ready(calls: Calls, code: Code, wires: Wires, state: Words, total: int) -> Ready:
+    """Get a call ready to run on a state that is as the call will find it; `wires`: its table."""
     before = state[wires[:, code.kept]]
     suspect = np.zeros(len(wires) * state.shape[1], dtype=np.uint8)
-    fold = CallFold(total, len(wires), calls.channels, code.cause_of, code.is_and)
+    fold = None
+    if code.erased or code.tallies:
+        fold = CallFold(total, len(wires), calls.channels, code.cause_of, code.is_and)
     return Ready(calls, code, wires, before, suspect, fold)
 
 
@@ -71,6 +72,8 @@ def run_batch(batch: Sequence[Ready], state: Words, planes: Words, threads: int)
 def _cuts(one: Ready, words: int, threads: int) -> list[tuple[int, int]]:
     """Lanes of the tasks of one call: whole positions, and whole blocks where that is possible."""
     lanes = len(one.wires) * words
+    if lanes == 1:
+        return [(0, 1)]
     block = block_words(one.code.slots, lanes)
     step = words * block // np.gcd(words, block)
     counters = (one.code.erased + 3 * one.code.tallies) * (step // words)
@@ -105,7 +108,7 @@ def _run(one: Ready, first: int, last: int, state: Words, planes: Words) -> None
         one.suspect,
         NOTHING,
     )
-    if code.erased or code.tallies:
+    if one.fold is not None:
         with one.lock:
             one.fold.add(first // words, ones, joint)
 

@@ -7,8 +7,8 @@ register as an ERASE of its own; what is counted per register or per position is
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from weakref import WeakSet
+from itertools import groupby
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ from revsim.circuit.registers import Wires
 from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
 from revsim.simulator.bank_statistics import read_bank, tally_of, write_bank
+from revsim.simulator.body import BodyRun, runs_of
 from revsim.simulator.code import Code, tallied_gates
 from revsim.simulator.counters import PositionCounters, Violation
 from revsim.simulator.ensemble import Ensemble
@@ -50,8 +51,6 @@ Integers = npt.NDArray[np.int64]
 OnTensor = Callable[[str, Integers, Integers], None]
 """Called with (tensor name, places int64 [registers], values int64 [rows, registers])."""
 
-LOOKAHEAD = 16
-"""Calls that are made ready together."""
 REPLAYS = 3
 """Broken promises that are looked up in plain NumPy; each may take seconds."""
 
@@ -87,6 +86,7 @@ class _Device:
     groups: list[GroupTally] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     evaluations: int = 0
+    cuts: "_Cuts" = field(default_factory=lambda: _Cuts())
     replays: int = 0
 
     def spectrum(self, wires: Wires | None = None) -> Spectrum:
@@ -137,16 +137,19 @@ def simulate_tensors(
     device = _load(circuit, ensemble, executor, threads)
     device.pointwise = pointwise
     initial = device.spectrum()
-    place, body = 0, circuit.body
-    while place < len(body):
-        item = body[place]
-        if isinstance(item, Calls):
-            run = _following_calls(circuit, place)
-            _call(device, run, _layer_of(circuit, place))
-            place += len(run)
+    cuts = _CUTS.setdefault(circuit, {})
+    key = threads, device.state.shape[1], on_mark is None
+    if key in cuts:
+        device.cuts = _Cuts(cuts[key], known=True)
+    for run in runs_of(circuit):
+        if isinstance(run.items[0], BankErase):
+            _erase(device, run.items, on_mark)
+        elif executor == "numba" and any(isinstance(item, Calls) for item in run.items):
+            _call_fast(device, run, on_mark)
         else:
-            _step(device, place, item, on_mark)
-            place += 1
+            for item in run.items:
+                _step(device, item, run.layer, on_mark)
+    cuts[key] = device.cuts.answers
     device.enter(None)
     final = device.spectrum()
     _left_behind(device, ensemble)
@@ -241,121 +244,190 @@ def _load(circuit: TensorCircuit, ensemble: Ensemble, executor: str, threads: in
     )  # fmt: skip
 
 
-def _layer_of(circuit: TensorCircuit, place: int) -> str:
-    return circuit.layer_of[place] if circuit.layer_of else ""
-
-
-def _step(device: _Device, place: int, item: TensorItem, on_mark: OnTensor | None) -> None:
-    """Everything but calls."""
-    circuit = device.circuit
-    if isinstance(item, BankAlloc):
-        _must_be_zero(device, item.bank, _layer_of(circuit, place))
-        device.live[item.bank.wires] = True
-    elif isinstance(item, BankFree):
-        _must_be_zero(device, item.bank, _layer_of(circuit, place))
-        device.live[item.bank.wires] = False
+def _step(device: _Device, item: TensorItem, layer: str, on_mark: OnTensor | None) -> None:
+    """One item by itself."""
+    if isinstance(item, Calls):
+        _call_plain(device, item, layer)
+    elif isinstance(item, BankAlloc | BankFree):
+        _must_be_zero(device, [item.bank], layer)
+        device.live[item.bank.wires] = isinstance(item, BankAlloc)
     elif isinstance(item, BankSet):
         device.enter(None)
         chosen = [k for k in range(item.bank.wires.shape[1]) if item.value >> k & 1]
         device.state[item.bank.wires[:, chosen]] ^= ~np.uint64(0)
         device.evaluations += item.bank.size * len(chosen)
     elif isinstance(item, BankErase):
-        group = device.enter((item.layer, item.cause))
-        assert group is not None
-        if place == 0 or not _same_run(circuit, place):
-            group.joint.append(device.spectrum(_wires_of_run(circuit, place)))
-        device.banks.append(
-            tally_of(
-                item, device.state, device.planes, device.rows, device.weights, device.executor
-            )
-        )
         device.state[item.bank.wires] = 0
         device.evaluations += item.bank.wires.size
-    elif isinstance(item, BankMark) and on_mark is not None:
+    elif on_mark is not None:
         values = read_bank(device.state, item.bank, device.rows, device.executor)
         on_mark(item.name, item.places, values)
 
 
-_BOOKKEEPING = (BankAlloc, BankFree, BankMark)
+def _erase(device: _Device, items: Sequence[TensorItem], on_mark: OnTensor | None) -> None:
+    """An unbroken run of ERASEs of one (layer, cause), bookkeeping among them.
+
+    What they throw away is read before the first one, banks of one width together; should a wire be
+    erased twice, which finds nothing the second time, bank by bank.
+    """
+    erased = [item for item in items if isinstance(item, BankErase)]
+    group = device.enter((erased[0].layer, erased[0].cause))
+    assert group is not None
+    wires = np.concatenate([item.bank.wires.ravel() for item in erased])
+    once = np.zeros(device.circuit.width, dtype=np.bool_)
+    once[wires] = True
+    group.joint.append(device.spectrum(np.flatnonzero(once).astype(np.int32)))
+    together = int(once.sum()) == len(wires)
+
+    def tally(some: Sequence[BankErase]) -> None:
+        device.banks.append(
+            tally_of(
+                some, device.state, device.planes, device.rows, device.weights, device.executor
+            )
+        )
+
+    if together:
+        alike: dict[tuple[int, str, tuple[int, int]], list[BankErase]] = {}
+        for item in erased:
+            key = item.bank.wires.shape[1], item.value_of, item.shape
+            alike.setdefault(key, []).append(item)
+        for some in alike.values():
+            tally(some)
+    for frees, part in groupby(items, lambda one: isinstance(one, BankFree)):
+        if frees:
+            _free(device, [one.bank for one in part if isinstance(one, BankFree)])
+            continue
+        for one in part:
+            if isinstance(one, BankErase) and not together:
+                tally([one])
+            _step(device, one, erased[0].layer, on_mark)
 
 
-def _same_run(circuit: TensorCircuit, place: int) -> bool:
-    """Whether the ERASE at `place` goes on an unbroken run of ERASEs of its (layer, cause)."""
-    item = circuit.body[place]
-    assert isinstance(item, BankErase)
-    for before in reversed(circuit.body[:place]):
-        if not isinstance(before, _BOOKKEEPING):
-            break
-    else:
-        return False
-    same = isinstance(before, BankErase) and (before.layer, before.cause)
-    return same == (item.layer, item.cause)
+def _free(device: _Device, banks: Sequence[Bank]) -> None:
+    """Banks go out of use, all at once."""
+    assert device.group is not None
+    _must_be_zero(device, banks, device.group.key[0])
+    device.live[np.concatenate([bank.wires.ravel() for bank in banks])] = False
 
 
-def _wires_of_run(circuit: TensorCircuit, place: int) -> Wires:
-    """All wires that an unbroken run of ERASEs resets, from its first one on."""
-    first = circuit.body[place]
-    assert isinstance(first, BankErase)
-    found = []
-    for item in islice(circuit.body, place, None):
-        if isinstance(item, BankErase) and (item.layer, item.cause) == (first.layer, first.cause):
-            found.append(item.bank.wires.ravel())
-        elif not isinstance(item, _BOOKKEEPING):
-            break
-    return np.unique(np.concatenate(found))
+@dataclass
+class _Cuts:
+    """Where batches of calls end: found out in the first run of a circuit, then remembered."""
+
+    answers: list[bool] = field(default_factory=list)
+    known: bool = False
+    asked: int = 0
+
+    def here(self, depends: Callable[[], bool]) -> bool:
+        """The next answer."""
+        if not self.known:
+            self.answers.append(depends())
+        self.asked += 1
+        return self.answers[self.asked - 1]
 
 
-def _following_calls(circuit: TensorCircuit, place: int) -> list[Calls]:
-    """The calls from `place` on that belong to one layer, a few at most."""
-    out: list[Calls] = []
-    for number in range(place, min(place + LOOKAHEAD, len(circuit.body))):
-        item = circuit.body[number]
-        if not isinstance(item, Calls) or _layer_of(circuit, number) != _layer_of(circuit, place):
-            break
-        out.append(item)
-    return out
+_CUTS: WeakKeyDictionary[TensorCircuit, dict[tuple[int, int, bool], list[bool]]] = (
+    WeakKeyDictionary()
+)
+"""By circuit, and there by threads, words and whether tensors are read."""
 
 
-def _call(device: _Device, run: Sequence[Calls], layer: str) -> None:
-    if device.executor == "numba":
-        _call_fast(device, run, layer)
-        return
-    for calls in run:
-        _call_plain(device, calls, layer)
+class _Batch:
+    """Calls that touch nothing that another of them changes; lives inside `_call_fast` only.
+
+    Banks that come into use among them are checked before they run, tensors read after.
+    """
+
+    def __init__(self, device: _Device, layer: str, on_mark: OnTensor | None) -> None:
+        self.device, self.layer, self.on_mark = device, layer, on_mark
+        self.calls: list[tuple[Calls, Code, Wires]] = []
+        self.allocs: list[Bank] = []
+        self.marks: list[BankMark] = []
+        if not device.cuts.known:
+            self.written = np.zeros(device.circuit.width, dtype=np.bool_)
+            self.read = np.zeros(device.circuit.width, dtype=np.bool_)
+
+    def add(self, calls: Calls, code: Code) -> None:
+        """One more call, after those that it depends on have run."""
+        device, table = self.device, calls.table
+        _check_own(calls, table, code)
+        key = (self.layer, "+".join(code.causes)) if code.causes else None
+        inside = None if device.group is None else device.group.key
+        # Calls of many lanes keep all threads busy by themselves.
+        large = len(table) * device.state.shape[1] > 64 * device.threads
+        if large or key != inside or device.cuts.here(lambda: self._depends(table, code)):
+            self.run()
+        if key != inside:
+            device.enter(key)
+        self.calls.append((calls, code, table))
+        device.evaluations += code.gates * len(table)
+        if large:
+            self.run()
+        elif not device.cuts.known:
+            self.written[table[:, code.kept]] = True
+            self.read[table] = True
+
+    def _depends(self, table: Wires, code: Code) -> bool:
+        writes = table[:, code.kept]
+        return bool(self.written[table].any() or self.read[writes].any())
+
+    def alloc(self, bank: Bank) -> None:
+        """A bank comes into use."""
+        if self.device.cuts.here(lambda: bool(self.written[bank.wires].any())):
+            self.run()
+        self.allocs.append(bank)
+
+    def mark(self, item: BankMark) -> None:
+        """A tensor can be read after the calls so far, before any that changes it."""
+        if self.on_mark is not None:
+            self.marks.append(item)
+            if not self.device.cuts.known:
+                self.read[item.bank.wires] = True
+
+    def run(self) -> None:
+        """Run what there is."""
+        from revsim.simulator import positions
+
+        device = self.device
+        if self.allocs:
+            _must_be_zero(device, self.allocs, self.layer)
+            device.live[np.concatenate([bank.wires.ravel() for bank in self.allocs])] = True
+        ready = [
+            positions.ready(calls, code, table, device.state, device.total)
+            for calls, code, table in self.calls
+        ]
+        positions.run_batch(ready, device.state, device.planes, device.threads)
+        for one in ready:
+            if one.fold is not None:
+                _book(device, one.fold, self.layer, one.code.causes)
+            if one.suspect.any():
+                _replay(device, one, self.layer)
+        for item in self.marks:
+            _step(device, item, self.layer, self.on_mark)
+        if not device.cuts.known:
+            for _, _, table in self.calls:
+                self.written[table] = self.read[table] = False
+            for item in self.marks:
+                self.read[item.bank.wires] = False
+        self.calls.clear()
+        self.allocs.clear()
+        self.marks.clear()
 
 
-def _call_fast(device: _Device, run: Sequence[Calls], layer: str) -> None:
+def _call_fast(device: _Device, run: BodyRun, on_mark: OnTensor | None) -> None:
     from revsim.simulator import positions
 
-    codes = positions.codes_of(run, device.threads)
-    written = np.zeros(device.circuit.width, dtype=np.bool_)
-    read = np.zeros(device.circuit.width, dtype=np.bool_)
-    batch: list[positions.Ready] = []
-
-    def finish() -> None:
-        positions.run_batch(batch, device.state, device.planes, device.threads)
-        for one in batch:
-            _book(device, one.fold, layer, one.code.causes)
-            if one.suspect.any():
-                _replay(device, one, layer)
-        batch.clear()
-        written[:] = read[:] = False
-
-    for calls, code in zip(run, codes, strict=True):
-        table = calls.table
-        writes = table[:, code.kept]
-        _check_own(calls, table, code)
-        key = (layer, "+".join(code.causes)) if code.causes else None
-        joins = device.group.key == key if device.group is not None else key is None
-        if batch and (not joins or written[table].any() or read[writes].any()):
-            finish()
-        if not joins:
-            device.enter(key)
-        batch.append(positions.ready(calls, code, device.state, device.total))
-        written[writes] = True
-        read[table] = True
-        device.evaluations += code.gates * len(table)
-    finish()
+    batch = _Batch(device, run.layer, on_mark)
+    calls = [item for item in run.items if isinstance(item, Calls)]
+    following = iter(positions.codes_of(calls, device.threads))
+    for item in run.items:
+        if isinstance(item, Calls):
+            batch.add(item, next(following))
+        elif isinstance(item, BankAlloc):
+            batch.alloc(item.bank)
+        elif isinstance(item, BankMark):
+            batch.mark(item)
+    batch.run()
 
 
 def _call_plain(device: _Device, calls: Calls, layer: str) -> None:
@@ -427,15 +499,21 @@ def _replay(device: _Device, one: "object", layer: str) -> None:
     device.violations += found or [unnamed]
 
 
-def _must_be_zero(device: _Device, bank: Bank, layer: str) -> None:
-    """Record the first wire of a bank that does not hold 0 on every row that counts."""
-    lanes = np.bitwise_or.reduce(device.planes, axis=0) & device.state[bank.wires]
-    if lanes.any():
-        register, bit, word = np.argwhere(lanes)[0]
-        value = int(lanes[register, bit, word])
-        row = 64 * int(word) + (value & -value).bit_length() - 1
-        wire = f"{bank.name}[{register}] bit {bit}"
-        device.violations.append(Violation("ancillas", layer, device.circuit.name, wire, row))
+def _must_be_zero(device: _Device, banks: Sequence[Bank], layer: str) -> None:
+    """Record the first wire of banks that does not hold 0 on every row that counts."""
+    counts = np.bitwise_or.reduce(device.planes, axis=0)
+    wires = np.concatenate([bank.wires.ravel() for bank in banks])
+    if not (device.state[wires] & counts).any():
+        return
+    for bank in banks:
+        lanes = counts & device.state[bank.wires]
+        if lanes.any():
+            register, bit, word = np.argwhere(lanes)[0]
+            value = int(lanes[register, bit, word])
+            row = 64 * int(word) + (value & -value).bit_length() - 1
+            wire = f"{bank.name}[{register}] bit {bit}"
+            device.violations.append(Violation("ancillas", layer, device.circuit.name, wire, row))
+            return
 
 
 def _left_behind(device: _Device, ensemble: Ensemble) -> None:
