@@ -12,6 +12,9 @@ from revsim.frontends.onnx_folding import qlinear_add, qlinear_multiply
 from revsim.network.graph_reference import run_graph
 from revsim.network.operators import Rescale, Staircase, Threshold
 from revsim.network.reals import dequantise, quantise
+from revsim.schedule.graphs import compile_graph
+from revsim.simulator.ensemble import data_set
+from revsim.simulator.run import simulate
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -132,6 +135,32 @@ def test_both_forms_of_a_model_are_the_same_network(shared_data: Path):
     rows = np.load(shared_data / "onnx" / f"{MODELS[0]}.expected.npz")["x"]
     outputs = [run(graph, Input3=rows)[0] for graph in forms]
     np.testing.assert_array_equal(*outputs)
+
+
+def at_gates(graph, samples):
+    """Outputs of the graph's circuit, every gate evaluated, and of its reference."""
+    circuit = compile_graph(graph, policy="uncompute", input="keep")
+    rows = np.concatenate(
+        [quantise(graph.tensors[n], samples[n]).reshape(len(samples[n]), -1) for n in graph.inputs],
+        axis=1,
+    )
+    values = run_graph(graph, {n: quantise(graph.tensors[n], samples[n]) for n in graph.inputs})
+    wanted = np.concatenate([values[name] for name in graph.outputs], axis=1)
+    return np.asarray(simulate(circuit, data_set(rows)).outputs), wanted
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if "cnn" in n else ()) for n in MODELS]
+)
+def test_gates_of_a_real_model(name, shared_data: Path):
+    graph = from_onnx(shared_data / "onnx" / f"{name}.onnx")
+    stored = np.load(shared_data / "onnx" / f"{name}.expected.npz")
+    made, wanted = at_gates(graph, {graph.inputs[0]: stored["x"]})
+    np.testing.assert_array_equal(made, wanted)
+    answers = stored[next(k for k in ("y0", "y_ort_default") if k in stored)]
+    tensor = graph.tensors[graph.outputs[0]]
+    floats = made if answers.dtype.kind == "i" else dequantise(tensor, made)
+    np.testing.assert_array_equal(floats, answers.reshape(len(made), -1))
 
 
 # --- quantised operators ------------------------------------------------------------------------
@@ -386,6 +415,40 @@ def test_folded_convolution_is_a_rescale_and_relu_a_limit():
     wanted = np.maximum(saturated(sums.astype(f32) * (product / f32(0.05)), 90), 90)
     (made,) = run(graph, x=x)
     np.testing.assert_array_equal(made.ravel(), wanted.ravel())
+    theirs = runtime(proto, x=x)
+    if theirs is not None:
+        floats = dequantise(graph.tensors[graph.outputs[0]], made)
+        np.testing.assert_array_equal(floats.ravel(), theirs.ravel())
+
+
+def test_gates_of_a_folded_network():
+    """Convolution, ReLU, a pool, two branches of different scales added: gates equal integers."""
+    rng = np.random.default_rng(12)
+    constants = {
+        "w": rng.integers(-128, 128, (3, 2, 3, 3)).astype(np.int8), "ws": f32(0.01),
+        "wz": np.int8(0), "as": f32(0.11), "az": np.uint8(0), "k": f32(0.37),
+    }  # fmt: skip
+    proto = between(
+        [
+            node("DequantizeLinear", ["w", "ws", "wz"], ["wd"]),
+            node("Conv", ["d", "wd"], ["c"], pads=[1, 1, 1, 1]),
+            node("Relu", ["c"], ["e"]),
+            node("QuantizeLinear", ["e", "as", "az"], ["f"]),
+            node("DequantizeLinear", ["f", "as", "az"], ["g"]),
+            node("MaxPool", ["g"], ["h"], kernel_shape=[2, 2], strides=[1, 1]),
+            node("Mul", ["h", "k"], ["i"]),
+            node("QuantizeLinear", ["i", "xs", "az"], ["j"]),
+            node("DequantizeLinear", ["j", "xs", "az"], ["l"]),
+            node("Add", ["h", "l"], ["r"]),
+        ],
+        constants,
+        (1, 2, 4, 4),
+        out=(0.09, 5),
+    )
+    graph = from_onnx(proto)
+    x = rng.uniform(-4, 7, (4, 1, 2, 4, 4)).astype(f32)
+    made, wanted = at_gates(graph, {"x": x})
+    np.testing.assert_array_equal(made, wanted)
     theirs = runtime(proto, x=x)
     if theirs is not None:
         floats = dequantise(graph.tensors[graph.outputs[0]], made)

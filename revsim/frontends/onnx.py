@@ -38,6 +38,7 @@ from revsim.frontends.onnx_builder import (
     ends_of,
 )
 from revsim.frontends.onnx_evaluator import evaluated
+from revsim.frontends.onnx_operators import WORDS
 from revsim.frontends.onnx_reals import Real, outside
 from revsim.network.graph import Graph, Node
 
@@ -143,6 +144,8 @@ def take(builder: Builder, step: Step) -> None:
         return  # behind a node that was refused
     floats = any(isinstance(value, Real) for value in inputs)
     maker = (FLOAT_MAKERS if floats else MAKERS).get((step.domain, step.operator))
+    if maker is None and not floats and step.domain == "":
+        maker = WORDS.get(step.operator)
     known = all(isinstance(value, Constant) for value in inputs)
     if known and step.domain == "" and step.operator not in KEPT:
         for out, array in zip(step.outputs, folded(builder, step), strict=False):

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from revsim.frontends.onnx_builder import (
-    MAKERS,
     Array,
     Builder,
     Constant,
@@ -21,6 +20,7 @@ from revsim.frontends.onnx_builder import (
     maker,
 )
 from revsim.frontends.onnx_evaluator import evaluated
+from revsim.frontends.onnx_operators import WORDS
 from revsim.frontends.onnx_reals import (
     QUANTISE,
     Outside,
@@ -268,7 +268,7 @@ def _order(builder: Builder, step: Step) -> None:
     value = settled(builder, value)
     if isinstance(value.base, Held):
         _check_distinct(value, value.base)
-    inner = MAKERS.get((step.domain, step.operator))
+    inner = WORDS.get(step.operator)
     if inner is None:
         raise Refusal(f"operator {step.operator} is not read")
     kept = builder.values[step.inputs[0]]

@@ -296,7 +296,7 @@ def output(builder: Builder, value: Any, name: str) -> Held:
         raise Refusal("it is a float")
     if isinstance(value.base, Outside):
         raise Refusal("it is a float input", "quantise it")
-    found = settled(builder, value)
+    found = settled(builder, value, name)
     if isinstance(found.base, Constant):
         raise Refusal("it is a constant float")
     held = found.base
