@@ -283,6 +283,19 @@ def test_verify_calibrates_says_so_and_can_be_reproduced(files, capsys):
     assert "equal" in capsys.readouterr().out
 
 
+def test_run_and_count_calibrate_too(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    words = ["float.onnx", "--calibrate", "rows.npz"]
+    given = ["--input", "rows.npy", "--output", "y.npy", "--tensors", "t.npz"]
+    assert main(["run", *words, *given]) == 0
+    found = calibrate(files / "float.onnx", *np.load("rows.npz").values())
+    made = run_graph(found.graph, {"x": found.quantise(np.load("rows.npy"))})
+    assert np.array_equal(np.load("y.npy").reshape(7, 3), made["g"])
+    assert np.array_equal(np.load("t.npz")["r"].reshape(7, 4), made["r"])
+    assert main(["count", *words]) == 0
+    assert "r" in capsys.readouterr().out
+
+
 CALLS = [
     (["--calibrate", "rows.npz", "--percentile", "7"], "percentile must lie in"),
     (["--percentile", "99"], "--percentile goes with --calibrate DATA"),
