@@ -272,7 +272,7 @@ def test_verify_calibrates_says_so_and_can_be_reproduced(files, capsys):
     words += ["--policy", "uncompute"]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "accuracy 100.00% in floats" in said and "Softmax is left out" in said
+    assert "accuracy on them 100.00% in floats" in said and "Softmax is left out" in said
     more = ["--data", str(files / "rows.npy"), "--power-of-two", "--percentile", "99.9", "--json"]
     assert main([*words, *more]) == 0
     report = capsys.readouterr().out

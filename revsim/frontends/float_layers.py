@@ -159,7 +159,10 @@ def normalisation(
     mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float
 ) -> tuple[Reals, Reals]:
     """Batch normalisation as (scale, shift): gamma / sqrt(variance + epsilon), beta - mean * it."""
-    scale = _reals(gamma) / np.sqrt(_reals(variance) + epsilon)
+    spread = _reals(variance) + epsilon
+    if not bool((spread > 0).all()):
+        raise InputError("a normalisation whose variance is not above 0")
+    scale = _reals(gamma) / np.sqrt(spread)
     return scale, _reals(beta) - _reals(mean) * scale
 
 
@@ -295,7 +298,10 @@ def _image(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _reals(values: Any) -> Reals:
-    return np.asarray(values, dtype=np.float64)
+    reals = np.asarray(values, dtype=np.float64)
+    if not bool(np.isfinite(reals).all()):
+        raise InputError("a weight or constant is not finite")
+    return reals
 
 
 def _bias(bias: Array | None, channels: int) -> Reals:

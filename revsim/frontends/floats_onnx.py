@@ -27,6 +27,7 @@ from revsim.frontends.onnx_builder import Array, Builder, Constant, Refusal, Ste
 from revsim.frontends.onnx_evaluator import evaluated
 from revsim.frontends.shapes import places
 
+DAMAGE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 SOFTMAX = ("Softmax", "LogSoftmax")
 
 
@@ -107,6 +108,8 @@ def floats_from_onnx(model: Any) -> FloatNetwork:
             refused.append((step, refusal))
         except InputError as error:
             refused.append((step, Refusal(str(error))))
+        except DAMAGE as error:  # attributes of another type or length than the operator has
+            refused.append((step, Refusal(f"its attributes do not fit ({type(error).__name__})")))
     if refused:
         raise InputError(refusals(name, refused))
     if graph.output[0].name not in reading.tensors:
