@@ -149,6 +149,10 @@ def take(builder: Builder, step: Step) -> None:
     maker = (FLOAT_MAKERS if floats else MAKERS).get((step.domain, step.operator))
     if maker is None and not floats and step.domain == "":
         maker = WORDS.get(step.operator)
+    if maker is None and not floats:
+        from revsim.frontends.packages import onnx_maker
+
+        maker = onnx_maker(step.domain, step.operator)
     known = all(isinstance(value, Constant) for value in inputs)
     if known and step.domain == "" and step.operator not in KEPT:
         for out, array in zip(step.outputs, folded(builder, step), strict=False):
