@@ -226,6 +226,11 @@ class CodeCache:
         self._bytes = 0
         self._lock = Lock()
 
+    @property
+    def bytes(self) -> int:
+        """Memory that the codes held take."""
+        return self._bytes
+
     def get(self, recipe: Recipe, inverse: bool) -> Code:
         """The code of a recipe, made if it is not held."""
         key = (recipe.key or recipe, inverse)
