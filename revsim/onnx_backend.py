@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import CheckError, InputError, missing
-from revsim.frontends.onnx_numbers import Numbers, read_numbers
+from revsim.frontends.onnx_numbers import read_numbers
 from revsim.network.graph_reference import run_graph
 from revsim.schedule.graphs import compile_graph
 from revsim.simulator.ensemble import data_set
@@ -134,7 +134,10 @@ def _arrays(model: Any, inputs: Any) -> list[Array]:
         if absent:
             raise InputError(f"{model.graph.name}: no values were given for input {absent[0]!r}")
         inputs = [inputs[name] for name in names]
-    return [np.asarray(array) for array in inputs]
+    try:
+        return [np.asarray(array) for array in inputs]
+    except ValueError:
+        raise InputError(f"{model.graph.name}: an input is no array (a sequence?)") from None
 
 
-__all__ = ["GateBackend", "GateModel", "Inference", "Numbers", "infer", "prepare", "run_node"]
+__all__ = ["GateBackend", "GateModel", "Inference", "infer"]

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from revsim.errors import InputError, RevsimError
+from revsim.errors import InputError
 from revsim.onnx_backend import GateBackend, GateModel
 
 QUANTISED: Final = {
@@ -123,8 +123,8 @@ def run_case(name: str, group: str, tests: Any) -> Outcome:
         return Outcome(name, group, REFUSED, reason=f"skipped by the official runner: {skipped}")
     except InputError as error:
         return Outcome(name, group, REFUSED, reason=_line(error))
-    except (AssertionError, RevsimError) as error:
-        return Outcome(name, group, WRONG, reason=_line(error))
+    except Exception as error:  # whatever else goes wrong counts against the backend
+        return Outcome(name, group, WRONG, reason=f"{type(error).__name__}: {_line(error)}")
     last = _Recorder.latest.last if _Recorder.latest is not None else None
     if last is None:
         return Outcome(name, group, WRONG, reason="nothing was run")

@@ -15,6 +15,7 @@ A `Circuit` is a body on the wires of a device plus the items that only a schedu
     Mark         a named tensor can be read here; costs nothing and changes nothing
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -104,8 +105,8 @@ BodyItem = Gates | Call | Loop
 class Definition:
     """A named circuit with ports and local wires; compared by identity.
 
-    `local_registers` names runs of locals as (name, first wire, width). `causes` names what the
-    ERASE rows of the body (conventional netlists only) are for.
+    `local_registers` names runs of locals as (name, first wire, width), in order. `causes` names
+    what the ERASE rows of the body (conventional netlists only) are for.
     """
 
     name: str
@@ -143,9 +144,10 @@ class Definition:
             if start <= wire < start + port.width:
                 return f"{port.name}[{wire - start}]"
             start += port.width
-        for name, first, width in self.local_registers:
-            if first <= wire < first + width:
-                return f"{name}[{wire - first}]"
+        place = bisect_right(self.local_registers, wire, key=lambda register: register[1])
+        name, first, width = self.local_registers[place - 1] if place else ("", 0, 0)
+        if first <= wire < first + width:
+            return f"{name}[{wire - first}]"
         return f"wire {wire}"
 
 

@@ -9,6 +9,7 @@ from revsim.cli.options import (
     basis_option,
     check_writable,
     circuit_of,
+    graph_of,
     policy_options,
     print_json,
     progress,
@@ -25,10 +26,12 @@ def add_verbs(verbs: Any) -> None:
     """Register these verbs."""
     run = add_verb(verbs, "run", _run, "run gates on the rows of a .npy file")
     run.add_argument("model", metavar="MODEL|CIRCUIT")
-    run.add_argument("--input", required=True, metavar="X.npy", dest="rows")
+    run.add_argument(
+        "--input", required=True, metavar="X.npy", dest="rows", help="or .npz, an array per input"
+    )
     run.add_argument("--output", required=True, metavar="Y.npy")
     run.add_argument("--tensors", metavar="T.npz", help="also write every readable tensor")
-    run.add_argument("--policy", metavar="P", help=POLICY)
+    run.add_argument("--policy", metavar="P", help=f"{POLICY}; of a .tflite or .onnx: uncompute")
 
     count = add_verb(verbs, "count", _count, "gates, width and depth, layer by layer")
     count.add_argument("model", metavar="MODEL|CIRCUIT")
@@ -66,10 +69,28 @@ def _run(options: argparse.Namespace) -> int:
     from revsim.pipeline import run_to_files
 
     check_writable(options.output, options.tensors)
+    graph = graph_of(options)
+    if graph is not None:
+        return _run_graph(options, graph)
     circuit = circuit_of(options, options.policy, None)
     rows = read_npy(options.rows)
     with progress(f"running every gate of {circuit.name}"):
         summary = run_to_files(circuit, rows, options.output, options.tensors, options.rows)
+    return _ran(options, summary)
+
+
+def _run_graph(options: argparse.Namespace, graph: Any) -> int:
+    from revsim.graph_rows import read_samples
+    from revsim.graph_run import run_graph_to_files
+
+    samples, _ = read_samples(graph, options.rows)
+    policy = options.policy or "uncompute"
+    with progress(f"running every gate of {graph.name}"):
+        summary = run_graph_to_files(graph, samples, options.output, options.tensors, policy)
+    return _ran(options, summary)
+
+
+def _ran(options: argparse.Namespace, summary: dict[str, Any]) -> int:
     if options.json:
         print_json(summary)
     else:
@@ -81,10 +102,19 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _count(options: argparse.Namespace) -> int:
-    from revsim.report.counting import count_circuit, render_counts
+    from revsim.report.counting import count_circuit, count_tensors, render_counts
 
-    circuit = circuit_of(options, options.policy, options.input)
-    counted = count_circuit(circuit, options.basis)
+    graph = graph_of(options)
+    if graph is None:
+        counted = count_circuit(circuit_of(options, options.policy, options.input), options.basis)
+    elif options.basis != "native":
+        raise InputError(f"{graph.name}: --basis {options.basis} is for chain networks so far")
+    else:
+        from revsim.schedule.graphs import compile_graph
+
+        with progress(f"counting every gate of {graph.name}"):
+            policy, choice = options.policy or "activation_reset", options.input or "destroy"
+            counted = count_tensors(compile_graph(graph, policy, choice))
     if options.json:
         print_json(counted)
     else:

@@ -133,6 +133,17 @@ def circuit_of(options: argparse.Namespace, policy: str | None, input: str | Non
     return in_fredkin_basis(circuit)
 
 
+def graph_of(options: argparse.Namespace) -> Any:
+    """The graph that a user names, None where it is a chain network or a circuit."""
+    from revsim.network.graph import Graph
+    from revsim.pipeline import load
+
+    if str(options.model).endswith(".qasm"):
+        return None
+    found = load(options.model)
+    return found if isinstance(found, Graph) else None
+
+
 def _native(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
     from revsim.formats.qasm3 import load as load_circuit
     from revsim.pipeline import load_network

@@ -15,7 +15,7 @@ import numpy as np
 from revsim.errors import InputError
 from revsim.frontends import onnx_floats as onnx_floats
 from revsim.frontends import onnx_order as onnx_order
-from revsim.frontends.onnx import _step, numbers, ordered, refusals
+from revsim.frontends.onnx import MALFORMED, _step, numbers, ordered, refusals
 from revsim.frontends.onnx_builder import MAKERS, Array, Builder, Constant, Held, Refusal, Step
 from revsim.frontends.onnx_evaluator import evaluated
 from revsim.frontends.onnx_operators import WORDS
@@ -80,7 +80,7 @@ MOVEMENT: Final = (
 
 
 @dataclass(frozen=True, eq=False)
-class Numbers:
+class Reading:
     """A model for given inputs. `wires` are the inputs that vary, by name in the graph; `outputs`
     the model's, in order: tensors of the graph, or arrays where nothing is left to compute."""
 
@@ -143,7 +143,7 @@ def _array(values: Mapping[str, Integers], held: Held) -> Array:
     return from_words(words, held.dtype, held.shape, isinstance(held, Pair))
 
 
-def read_numbers(model: Any, arrays: Sequence[Array]) -> Numbers:
+def read_numbers(model: Any, arrays: Sequence[Array]) -> Reading:
     """A ModelProto and the values of its inputs, in order, as a graph.
 
     Raises InputError that names every node that cannot be read, or the input that lies outside what
@@ -163,6 +163,9 @@ def read_numbers(model: Any, arrays: Sequence[Array]) -> Numbers:
     free = [value for value in model.graph.input if value.name not in builder.values]
     if len(free) != len(arrays):
         raise InputError(f"{name}: {len(arrays)} arrays for {len(free)} inputs")
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.WhichOneof("value") not in (None, "tensor_type"):
+            raise InputError(f"{name}: {value.name!r} is no tensor")
     wires: dict[str, Array] = {}
     for value, array in zip(free, arrays, strict=True):
         if value.name in known or array.size == 0:
@@ -179,7 +182,11 @@ def read_numbers(model: Any, arrays: Sequence[Array]) -> Numbers:
             unsafe += _unsafe(builder, step)
         except Refusal as refusal:
             refused.append((step, refusal))
-            builder.values.update(dict.fromkeys(step.outputs))
+        except MALFORMED as error:
+            what = f"{type(error).__name__}: {' '.join(str(error).split())[:80]}"
+            refused.append((step, Refusal(f"its inputs or attributes do not fit ({what})")))
+        for out in step.outputs:
+            builder.values.setdefault(out, None)  # of a node that was refused
     if refused:
         raise InputError(refusals(name, refused))
     outputs = [_output(builder, value.name) for value in model.graph.output]
@@ -187,7 +194,7 @@ def read_numbers(model: Any, arrays: Sequence[Array]) -> Numbers:
     graph = Graph(
         name, builder.tensors, tuple(builder.nodes), tuple(builder.inputs), names, source=name
     )
-    return Numbers(graph, wires, tuple(outputs), tuple(unsafe))
+    return Reading(graph, wires, tuple(outputs), tuple(unsafe))
 
 
 def steps_of(model: Any) -> tuple[Step, ...]:
@@ -235,7 +242,9 @@ def _unsafe(builder: Builder, step: Step) -> list[tuple[Step, Held | Array, Held
     """A node whose values have to be looked at before its result can be trusted."""
     if step.operator not in UNSAFE:
         return []
-    first, second = (builder.values[name] for name in step.inputs[:2])
+    first, second = (builder.values.get(name) for name in step.inputs[:2])
+    if first is None or second is None:
+        return []  # behind a node that was refused
     if isinstance(first, Constant) and isinstance(second, Constant):
         return []
     if step.operator == "QuantizeLinear" and isinstance(second, Constant):

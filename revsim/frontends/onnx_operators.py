@@ -390,7 +390,7 @@ def _cast(builder: Builder, step: Step) -> None:
     elif before is None and after is not None:
         program = IntegerToFloat(after)
     elif before is not None and after is None and kind.form == "word":
-        program = FloatToInteger(before, *kind.ends)
+        program = FloatToInteger(before, kind.bits, kind.signed)
     else:
         raise Refusal(f"a cast of {source.dtype} to {dtype} is not made")
     elementwise(builder, step, program, [source], dtype)

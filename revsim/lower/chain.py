@@ -12,7 +12,7 @@ import numpy as np
 
 from revsim.circuit.registers import Encoding
 from revsim.circuit.registers import Wires as WireArray
-from revsim.lower.forms import Form, Waiting
+from revsim.lower.forms import Form, Waiting, reach
 from revsim.lower.literals import positive, write
 from revsim.lower.piece import Piece
 from revsim.lower.pieces import pieces_of, runs_of
@@ -58,25 +58,27 @@ class Chain(Waiting):
 
     def _start(self, after: Encoding) -> Callable[[WireArray], None]:
         ops, word = self.ops, self.word
+        low, high = reach(word.value.resolve(), word.low, word.high)
+        word = Word(word.value, low, high)
         held = None
         if ops.is_plain(word):
             offset, literals = ops.settled(word)
             held = Encoding(offset, tuple(1 << k for k in range(len(literals))))
         names = tuple(parameters(operator) for operator in self.operators)
-        key = "pieces", names, word.low, word.high, held, after
+        key = "pieces", names, low, high, held, after
         if key not in ops.shared:
-            ends = np.array([word.low]), np.array([word.high])
-            ops.shared[key] = pieces_of(runs_of(self.operators, *ends), 0, after, held)
+            runs = runs_of(self.operators, np.array([low]), np.array([high]))
+            ops.shared[key] = pieces_of(runs, 0, after, held)
         pieces: tuple[Piece, ...] = ops.shared[key]
-        value = self._private(pieces[0].before.encoding)
+        value = self._private(word, pieces[0].before.encoding)
         for piece in pieces[:-1]:
             value = piece.forward(ops.b, value)
         return pieces[-1].start(ops.b, value)
 
-    def _private(self, encoding: Encoding) -> WireArray:
+    def _private(self, word: Word[Form], encoding: Encoding) -> WireArray:
         """The word on wires of its own, since pieces may change their value until undone."""
         low, width = encoding.low, encoding.width  # two's complement but for its top bit
-        literals = self.ops.register(self.word, low, width)
+        literals = self.ops.register(word, low, width)
         if width and encoding.weights[-1] < 0:
             literals = literals.copy()
             literals[-1] ^= 1

@@ -181,3 +181,8 @@ def bits(b: Builder, form: Form, offset: int, width: int) -> Literals:
         )
         out[stop:] = positive(sum_columns(b, terms, width - stop))
     return out
+
+
+def reach(form: Form, low: int, high: int) -> tuple[int, int]:
+    """The part of low..high that a form can express."""
+    return max(low, form.constant), min(high, form.constant + total(form.columns))

@@ -15,7 +15,7 @@ from revsim.circuit.registers import Encoding
 from revsim.circuit.registers import Wires as WireArray
 from revsim.errors import InputError
 from revsim.lower.chain import Chain
-from revsim.lower.forms import Form, bits, joined, total
+from revsim.lower.forms import Form, bits, joined, reach, total
 from revsim.lower.literals import (
     Literals,
     all_of,
@@ -65,12 +65,13 @@ class Wires(Ops[Form]):
 
     def register(self, word: Word[Form], offset: int, width: int) -> Literals:
         """The `width` bits of word - offset, which must hold it whole."""
-        if word.low < offset or (word.high - offset) >> width:
-            raise InputError(f"{self.b.name}: {word.low}..{word.high} has no {width} bits")
         form = word.value.resolve()
+        low, high = reach(form, word.low, word.high)
+        if low < offset or (high - offset) >> width:
+            raise InputError(f"{self.b.name}: {low}..{high} less {offset} exceeds {width} bits")
         if not form.is_plain:
             form.become(bits(self.b, form, offset, width), offset)
-        place, literals = _trimmed(form, word.low, word.high)
+        place, literals = _trimmed(form, low, high)
         return bits(self.b, Form.of_bits(literals, place), offset, width)
 
     def settled(self, word: Word[Form], multiple: int = 1) -> tuple[int, Literals]:
@@ -266,7 +267,7 @@ def _trimmed(form: Form, low: int, high: int) -> tuple[int, Literals]:
     literals = np.full(width, FALSE, dtype=np.int32)
     literals[form.columns] = form.literals
     offset = form.constant
-    least, most = max(low - offset, 0), min(high - offset, total(form.columns))
+    least, most = (end - offset for end in reach(form, low, high))
     width = most.bit_length()
     while width and least >> (width - 1):
         one = 1 << (width - 1)

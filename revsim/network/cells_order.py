@@ -1,6 +1,6 @@
 """Programs that order words: least and greatest, their index, the k greatest in order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from revsim.errors import InputError
@@ -13,7 +13,7 @@ class Greatest:
 
     def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
         """One word."""
-        return (greatest(ops, words),)
+        return (_tournament(ops.greatest, words),)
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,16 @@ class Least:
 
     def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
         """One word."""
-        found = words[0]
-        for word in words[1:]:
-            found = ops.least(found, word)
-        return (found,)
+        return (_tournament(ops.least, words),)
 
 
-def greatest(ops: Ops[V], words: Sequence[Word[V]]) -> Word[V]:
-    """The greatest of at least one word."""
-    found = words[0]
-    for word in words[1:]:
-        found = ops.greatest(found, word)
-    return found
+def _tournament(better: Callable[[Word[V], Word[V]], Word[V]], words: Sequence[Word[V]]) -> Word[V]:
+    """The best of at least one word, in rounds."""
+    left = list(words)
+    while len(left) > 1:
+        pairs = [better(a, b) for a, b in zip(left[::2], left[1::2], strict=False)]
+        left = pairs + left[len(left) - len(left) % 2 :]
+    return left[0]
 
 
 @dataclass(frozen=True)
@@ -107,14 +105,21 @@ def _best(
         raise InputError(f"the best {k} of {len(words)} values: choose 1 to {len(words)}")
     held: list[tuple[Word[V], Word[V]]] = []
     for number, word in enumerate(words):
-        moving = word, ops.constant(number)
-        for place, (value, index) in enumerate(held):
-            # What moves came later than what it meets, so that an equal value stays behind it.
-            wins = _beats(ops, moving[0], value, least, False)
-            kept = ops.select(wins, moving[0], value), ops.select(wins, moving[1], index)
-            if place + 1 < k:
-                moving = ops.select(wins, value, moving[0]), ops.select(wins, index, moving[1])
-            held[place] = kept
-        if len(held) < k:
-            held.append(moving)
+        new = word, ops.constant(number)
+        # A new value beats a place and all behind it, which move back by one; an equal value, which
+        # came earlier, stays before it.
+        wins = [_beats(ops, word, value, least, False) for value, _ in held]
+        after = []
+        for place, ahead in enumerate([*held, new][:k]):
+            moved = new
+            if place:
+                moved = _either(ops, wins[place - 1], held[place - 1], new)
+            after.append(_either(ops, wins[place], moved, ahead) if place < len(held) else moved)
+        held = after
     return held
+
+
+def _either(
+    ops: Ops[V], condition: Word[V], a: tuple[Word[V], Word[V]], b: tuple[Word[V], Word[V]]
+) -> tuple[Word[V], Word[V]]:
+    return ops.select(condition, a[0], b[0]), ops.select(condition, a[1], b[1])

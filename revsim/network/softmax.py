@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from revsim.errors import InputError
-from revsim.network.cells_order import greatest
+from revsim.network.cells_order import Greatest
 from revsim.network.cells_tflite import fixed_multiplier
 from revsim.network.fixed_point import ONE, UNIT, exponential
 from revsim.network.fixed_point import high_product as high_product_of
@@ -44,21 +44,27 @@ class Softmax:
             raise InputError(f"softmax of {len(words)} values; at most {CLASSES_LIMIT - 1}")
         if len(words) == 1:  # exp(0) / exp(0), rounded to the greatest number
             return (ops.constant(self.low + (1 << self.bits) - 1),)
-        top = greatest(ops, words)
-        exponential = Exponential(self.exponentials)
+        (top,) = ops.call(Greatest(), *words)
+        exponential, share = Exponential(self.exponentials), Share(self.low, self.bits)
         powers = [ops.call(exponential, word, top)[0] for word in words]
-        # Each e is divided by 2^12 with rounding and added up: Q12.19.
-        parts = [ops.shift_right(ops.sum([(1, e)], 1 << 11), SUM_BITS) for e in powers]
-        # The greatest argument has e = 1, so that the sum is at least 1.
-        total = ops.sum([(1, part) for part in parts])
-        total = ops.narrowed(total, 1 << 19, total.high)
-        reciprocal, over = self._reciprocal(ops, total)
-        half = _power(ops, over)
-        share = Share(self.low, self.bits)
-        return tuple(ops.call(share, e, reciprocal, over, half)[0] for e in powers)
+        scale = ops.call(Scale(), *powers)
+        return tuple(ops.call(share, e, *scale)[0] for e in powers)
 
-    def _reciprocal(self, ops: Ops[V], total: Word[V]) -> tuple[Word[V], Word[V]]:
-        """(1 / total in Q0.31 up to a power of two, that power: total = 2^power * 1.xxx)."""
+
+@dataclass(frozen=True)
+class Scale:
+    """1 / (sum of all arguments) as (reciprocal, over, half).
+
+    Each argument, a number in Q0.31, is divided by 2^12 with rounding and added up: the sum, in
+    Q12.19, is 2^over * 1.xxx; `reciprocal` is 1 / 1.xxx in Q0.31 and `half` is 2^over.
+    """
+
+    def __call__(self, ops: Ops[V], *powers: Word[V]) -> tuple[Word[V], ...]:
+        """Three words."""
+        parts = [ops.shift_right(ops.sum([(1, e)], 1 << 11), SUM_BITS) for e in powers]
+        total = ops.sum([(1, part) for part in parts])
+        # The greatest argument of all has e = 1, so that the sum is at least 1.
+        total = ops.narrowed(total, 1 << 19, total.high)
         most = total.high.bit_length() - 20
         shifted = ops.sum([(1 << (SUM_BITS - most), total)])
         missing = []
@@ -69,9 +75,8 @@ class Softmax:
             shifted = ops.narrowed(shifted, 0, (1 << 32) - 1)
             missing.append((-step, short))
         over = ops.narrowed(ops.sum(missing, most), 0, most)
-        shifted = ops.narrowed(shifted, 1 << 31, (1 << 32) - 1)
-        fraction = ops.sum([(1, shifted)], -(1 << 31))
-        return ops.call(Reciprocal(), fraction)[0], over
+        fraction = ops.sum([(1, ops.narrowed(shifted, 1 << 31, (1 << 32) - 1))], -(1 << 31))
+        return reciprocal(ops, fraction), over, _power(ops, over)
 
 
 @dataclass(frozen=True)
@@ -87,24 +92,20 @@ class Exponential:
         return (ops.single(Table(least, self.exponentials), difference),)
 
 
-@dataclass(frozen=True)
-class Reciprocal:
+def reciprocal(ops: Ops[V], fraction: Word[V]) -> Word[V]:
     """1 / (1 + f) of f in Q0.31, by three Newton steps for 1 / d, d = (1 + f) / 2.
 
     It starts at 48/17 - 32/17 d, which is off by at most 1/17; each step squares that error.
     """
-
-    def __call__(self, ops: Ops[V], fraction: Word[V]) -> tuple[Word[V], ...]:
-        """One word in 0..2^31-1."""
-        half = ops.shift_right(ops.sum([(1, fraction)], 1 << 31), 1)
-        start = ops.sum([(1, high_product(ops, half, ops.constant(-1010580540)))], 1515870810)
-        x = ops.narrowed(start, UNIT * 15 // 16, UNIT * 2)
-        for _ in range(3):
-            product = ops.narrowed(high_product(ops, half, x), UNIT * 15 // 16, UNIT * 17 // 16)
-            error = ops.sum([(-1, product)], UNIT)
-            x = ops.sum([(1, x), (4, high_product(ops, x, error))])
-            x = ops.narrowed(x, UNIT * 15 // 16, UNIT * 33 // 16)
-        return (ops.least(ops.sum([(2, x)]), ops.constant(ONE)),)
+    half = ops.shift_right(ops.sum([(1, fraction)], 1 << 31), 1)
+    start = ops.sum([(1, high_product(ops, half, ops.constant(-1010580540)))], 1515870810)
+    x = ops.narrowed(start, UNIT * 15 // 16, UNIT * 2)
+    for _ in range(3):
+        product = ops.narrowed(high_product(ops, half, x), UNIT * 15 // 16, UNIT * 17 // 16)
+        error = ops.sum([(-1, product)], UNIT)
+        x = ops.sum([(1, x), (4, high_product(ops, x, error))])
+        x = ops.narrowed(x, UNIT * 15 // 16, UNIT * 33 // 16)
+    return ops.least(ops.sum([(2, x)]), ops.constant(ONE))
 
 
 @dataclass(frozen=True)
