@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import CheckError, InputError, missing
-from revsim.frontends.onnx_numbers import read_numbers
+from revsim.frontends.onnx_numbers import knows, read_numbers
 from revsim.network.graph_reference import run_graph
 from revsim.schedule.graphs import compile_graph
 from revsim.simulator.ensemble import data_set
@@ -62,6 +62,12 @@ class GateModel(BackendRep):  # type: ignore[misc,unused-ignore]
 
 class GateBackend(Backend):  # type: ignore[misc,unused-ignore]
     """`onnx.backend.base.Backend` on reversible gates."""
+
+    @classmethod
+    def is_compatible(cls, model: Any, device: str = "CPU", **kwargs: Any) -> bool:
+        """Whether every operator of a model is known; its types and values are looked at later."""
+        del kwargs
+        return cls.supports_device(device) and all(knows(node) for node in model.graph.node)
 
     @classmethod
     def prepare(cls, model: Any, device: str = "CPU", **kwargs: Any) -> GateModel:
