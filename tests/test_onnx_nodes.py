@@ -119,7 +119,8 @@ def test_groups_are_those_of_the_public_list(suite, shared_data: Path) -> None:
 
 
 def node(operator: str, count: int = 2, **attributes: object):
-    return helper.make_node(operator, [f"x{k}" for k in range(count)], ["y"], **attributes)
+    outputs = ["y", "scale", "zero"] if operator == "DynamicQuantizeLinear" else ["y"]
+    return helper.make_node(operator, [f"x{k}" for k in range(count)], outputs, **attributes)
 
 
 def test_one_node_on_arrays() -> None:

@@ -6,7 +6,7 @@ must be known before there is a circuit may be inputs of the model; they are tak
 given. `KNOWN` says which inputs of which operator these are; all others are wires.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -127,7 +127,7 @@ class Reading:
         return [_array(values, out) if isinstance(out, Held) else out for out in self.outputs]
 
 
-UNSAFE: Final = {
+UNSAFE: Final[dict[str, Callable[[Array, Array], Any]]] = {
     "Add": np.add,
     "Sub": np.subtract,
     "Mul": np.multiply,
@@ -220,7 +220,7 @@ def _input(builder: Builder, name: str, array: Array, ordered: bool) -> Held:
     low, high = ends_of(array.dtype, ordered)
     pair = kind.form != "word"
     if ordered and _has_nan(array):
-        raise InputError(f"{builder.name}, input {name!r}: NaN has no place in the order of floats")
+        raise InputError(f"{builder.name}, input {name!r}: NaN has no place in an order")
     shape = (*array.shape, 2) if pair else array.shape
     held = builder.tensor(name, shape, array.dtype, low, high)
     builder.inputs.append(held.name)
@@ -246,9 +246,7 @@ def _take(builder: Builder, step: Step) -> None:
         return
     for name, value in zip(step.inputs, values, strict=False):
         if isinstance(value, Constant) and step.operator not in MOVEMENT and _has_nan(value.array):
-            raise Refusal(
-                f"its input {name!r} holds NaN, which has no place in the order of floats"
-            )
+            raise Refusal(f"its input {name!r} holds NaN, which has no place in an order")
     maker = WORDS.get(step.operator) if step.domain == "" else None
     maker = maker or MAKERS.get((step.domain, step.operator))
     if maker is None:
