@@ -24,10 +24,9 @@ from revsim.simulator.ensemble import data_set
 from revsim.simulator.run import simulate
 
 try:
-    from onnx import helper
     from onnx.backend.base import Backend, BackendRep
-except ImportError as error:  # this module is for nothing but ONNX
-    raise missing("the ONNX backend", "onnx", "onnx") from error
+except ImportError:  # `prepare` says so
+    Backend = BackendRep = object
 
 Array = npt.NDArray[Any]
 
@@ -73,6 +72,8 @@ class GateBackend(Backend):  # type: ignore[misc,unused-ignore]
     def prepare(cls, model: Any, device: str = "CPU", **kwargs: Any) -> GateModel:
         """A model made ready; nothing is compiled yet."""
         del kwargs
+        if Backend is object:
+            raise missing("the ONNX backend", "onnx", "onnx")
         if not cls.supports_device(device):
             raise InputError(f"device {device!r}; circuits are simulated on CPU")
         return GateModel(model)
@@ -83,6 +84,10 @@ class GateBackend(Backend):  # type: ignore[misc,unused-ignore]
     ) -> tuple[Array, ...]:
         """One node on arrays; `opset_version` in kwargs chooses the operator set."""
         del outputs_info
+        try:
+            from onnx import helper
+        except ImportError:
+            raise missing("the ONNX backend", "onnx", "onnx") from None
         arrays = [np.asarray(array) for array in inputs]
         names = [name for name in node.input if name]
         given = [

@@ -78,12 +78,17 @@ QUICK = {
 @pytest.fixture(scope="module")
 def suite():
     """Groups of the official cases, and the official runner's tests of this backend."""
-    return official()
+    try:
+        return official()
+    except InputError as error:
+        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_quick_cases_of_the_official_runner(name: str, suite) -> None:
     groups, tests = suite
+    if name not in groups:
+        pytest.skip(f"onnx {onnx.__version__} has no {name}")
     outcome = run_case(name, groups[name], tests)
     assert outcome.kind == QUICK[name], outcome
     assert outcome.gates > 0 or outcome.kind in (CONSTANT, REFUSED)

@@ -15,7 +15,8 @@ import numpy as np
 from revsim.errors import InputError
 from revsim.frontends import onnx_floats as onnx_floats
 from revsim.frontends import onnx_order as onnx_order
-from revsim.frontends.onnx import MALFORMED, STANDARD, _step, numbers, ordered, refusals
+from revsim.frontends.onnx import MALFORMED, STANDARD, _step, numbers, refusals
+from revsim.frontends.onnx import ordered as in_order
 from revsim.frontends.onnx_builder import MAKERS, Array, Builder, Constant, Held, Refusal, Step
 from revsim.frontends.onnx_evaluator import evaluated
 from revsim.frontends.onnx_operators import WORDS
@@ -177,9 +178,9 @@ def read_numbers(model: Any, arrays: Sequence[Array]) -> Reading:
         wires[held.name] = array
     refused: list[tuple[Step, Refusal]] = []
     unsafe: list[tuple[Step, Held | Array, Held | Array]] = []
-    for step in ordered(steps, set(builder.values), name):
+    for step in in_order(steps, set(builder.values), name):
         try:
-            _take(builder, step)
+            _take(builder, step, floats)
             unsafe += _unsafe(builder, step)
         except Refusal as refusal:
             refused.append((step, refusal))
@@ -231,7 +232,7 @@ def _has_nan(array: Array) -> bool:
     return is_float(array.dtype) and bool(np.isnan(array.astype(np.float64)).any())
 
 
-def _take(builder: Builder, step: Step) -> None:
+def _take(builder: Builder, step: Step, ordered: bool) -> None:
     """One node: what depends on nothing is computed at once, the rest by its maker."""
     if step.operator in ("If", "Loop", "Scan"):
         raise Refusal("how often it runs depends on values: no fixed circuit")
@@ -245,7 +246,7 @@ def _take(builder: Builder, step: Step) -> None:
             builder.values[out] = Constant(array)
         return
     for name, value in zip(step.inputs, values, strict=False):
-        if isinstance(value, Constant) and step.operator not in MOVEMENT and _has_nan(value.array):
+        if ordered and isinstance(value, Constant) and _has_nan(value.array):
             raise Refusal(f"its input {name!r} holds NaN, which has no place in an order")
     maker = WORDS.get(step.operator) if step.domain == "" else None
     maker = maker or MAKERS.get((step.domain, step.operator))
