@@ -28,7 +28,7 @@ from revsim.network.cells import (
     run_cells,
 )
 from revsim.network.cells_division import Quotient, Remainder
-from revsim.network.cells_onnx import linear_sum
+from revsim.network.cells_onnx import ScaledProduct, fitted_sum
 from revsim.network.cells_order import ArgGreatest, Greatest, Least, TopIndices, TopValues
 from revsim.network.cells_tflite import (
     fixed_multiplier,
@@ -237,20 +237,28 @@ def test_leaky_relu(ends) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_linear_sum(seed: int) -> None:
+def test_fitted_sum(seed: int) -> None:
     """QLinearAdd on all pairs of bytes, ties to even among them (equal scales, halves)."""
     rng = np.random.default_rng(seed)
     scales = rng.uniform(0.01, 0.2, 3) if seed < 4 else np.array([0.5, 0.25 * seed, 1.0])
-    zeros = tuple(int(z) for z in rng.integers(0, 256, 3))
-    program = linear_sum(tuple(scales), zeros, *UBYTE)
+    zeros = rng.integers(0, 256, 3)
     sa, sb, sy = (np.float32(s) for s in scales)
     rows = rows_of([UBYTE] * 2)
     real = (rows[:, 0] - zeros[0]).astype(np.float32) * (sa / sy)
     real = real + (rows[:, 1] - zeros[1]).astype(np.float32) * (sb / sy)
     expected = np.clip(np.rint(real).astype(int) + zeros[2], 0, 255)
+    slopes = float(sa / sy), float(sb / sy)
+    at_zero = float(zeros[2] - zeros[0] * slopes[0] - zeros[1] * slopes[1])
+    line = np.arange(256)
+    program = fitted_sum(expected.reshape(256, 256), line, line, slopes, at_zero)
     assert (run_cells(program, [UBYTE] * 2, rows)[:, 0] == expected).all()
     found, _ = on_wires(program, [UBYTE] * 2, rows[::5])
     assert (found[:, 0] == expected[::5]).all()
+
+
+def test_scaled_product() -> None:
+    """QLinearMul's form, halves to even."""
+    same(ScaledProduct(-7, 3, 5, 1, 4, -20, 40), [(0, 31), (0, 31)])
 
 
 @pytest.mark.parametrize(("count", "low"), [(1, -128), (2, -128), (5, 0), (9, -128)])
