@@ -8,7 +8,7 @@ import pytest
 
 from revsim.errors import InputError
 from revsim.frontends.onnx import from_onnx
-from revsim.frontends.onnx_folding import qlinear_add, qlinear_multiply
+from revsim.frontends.onnx_pairs import qlinear_add, qlinear_multiply
 from revsim.network.graph_reference import run_graph
 from revsim.network.operators import Rescale, Staircase, Threshold
 from revsim.network.reals import dequantise, quantise
@@ -321,6 +321,37 @@ def test_concatenation_requantises_each_part():
     check(proto, np.concatenate([first, x], axis=1), a=x, b=x)
 
 
+def test_inputs_given_as_constants():
+    rng = np.random.default_rng(9)
+    x, w = (rng.integers(0, 256, s).astype(np.uint8) for s in ((2, 4), (4, 3)))
+    proto = model(
+        [node("MatMulInteger", ["x", "w"])],
+        {"x": (TensorProto.UINT8, [2, 4]), "w": (TensorProto.UINT8, [4, 3])},
+        {"y": TensorProto.INT32},
+    )
+    graph = from_onnx(proto, {"w": w})
+    assert graph.inputs == ("x",)
+    (made,) = run(graph, x=x[None])
+    np.testing.assert_array_equal(made[0], x.astype(np.int64) @ w)
+    (both,) = run(from_onnx(proto), x=x[None], w=w[None])  # a product of two variables
+    np.testing.assert_array_equal(both, made)
+
+
+def test_functions_of_the_model_are_written_out():
+    double = helper.make_function(
+        "own", "Twice", ["a"], ["b"], [node("Add", ["a", "a"], ["b"])],
+        [helper.make_opsetid("", 13)],
+    )  # fmt: skip
+    proto = between([node("Twice", ["d"], ["r"], domain="own")])
+    proto.functions.append(double)
+    proto.opset_import.append(helper.make_opsetid("own", 1))
+    x = levels((1, 4, 6, 6))
+    q = np.clip(np.rint(x / f32(0.04)) + 100, 0, 255)
+    (made,) = run(from_onnx(proto), x=x)
+    exact = (q - 100) * 0.08 / 0.05 + 90
+    assert np.abs(np.clip(exact, 0, 255) - made).max() < 0.5001
+
+
 # --- floats between quantisers ------------------------------------------------------------------
 
 
@@ -472,6 +503,48 @@ def test_moves_carry_operands_along():
     wanted = saturated(real / f32(0.05), 90).transpose(0, 1, 3, 4, 2)
     (made,) = run(from_onnx(proto), x=x)
     np.testing.assert_array_equal(made.ravel(), wanted.ravel())
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+def test_padding_of_floats(mode):
+    proto = between(
+        [node("Pad", ["d", "pads"], ["r"], mode=mode)], {"pads": np.array([0, 0, 1, 2, 0, 0, 0, 1])}
+    )
+    x = levels((1, 4, 6, 6))
+    q = np.clip(np.rint(x / f32(0.04)) + 100, 0, 255)
+    real = ((q - 100).astype(f32) * f32(0.04)).astype(f32)
+    wide = np.pad(real, [(0, 0)] * 3 + [(1, 0), (2, 1)], mode=mode)
+    (made,) = run(from_onnx(proto), x=x)
+    np.testing.assert_array_equal(made.ravel(), saturated(wide / f32(0.05), 90).ravel())
+
+
+def test_transposed_convolution():
+    rng = np.random.default_rng(2)
+    w = rng.integers(-128, 128, (4, 3, 3, 2)).astype(np.int8)
+    proto = between(
+        [
+            node("DequantizeLinear", ["w", "ws", "wz"], ["wd"]),
+            node("ConvTranspose", ["d", "wd"], ["r"], strides=[2, 1], pads=[1, 0, 0, 1],
+                 output_padding=[1, 0]),
+        ],
+        {"w": w, "ws": f32(0.011), "wz": np.int8(0)},
+        out=(0.7, 120),
+    )  # fmt: skip
+    x = levels((1, 4, 6, 6))
+    q = np.clip(np.rint(x / f32(0.04)) + 100, 0, 255).astype(np.int64)[0, 0] - 100
+    whole = np.zeros((3, 6 * 2 + 2, 6 + 1), np.int64)
+    for i in range(3):
+        for j in range(2):
+            part = np.einsum("chw,cm->mhw", q, w[:, :, i, j].astype(np.int64))
+            whole[:, i : i + 12 : 2, j : j + 6] += part
+    sums = whole[:, 1:, :-1]
+    multiplier = f32(0.04) * f32(0.011) / f32(0.7)
+    (made,) = run(from_onnx(proto), x=x)
+    np.testing.assert_array_equal(made[0, 0], saturated(sums.astype(f32) * multiplier, 120))
+    theirs = runtime(proto, x=x)
+    if theirs is not None:
+        floats = theirs / f32(0.7) + 120
+        assert np.abs(floats.ravel() - made.ravel()).max() < 1.01  # ConvTranspose runs in floats
 
 
 # --- QONNX --------------------------------------------------------------------------------------

@@ -73,8 +73,11 @@ def model_bytes(
     made = [_subgraph(b, tflite, graph, codes, buffers) for graph in graphs]
     code_offsets = []
     for kind in codes:
-        number = getattr(tflite.BuiltinOperator, kind)
+        number = getattr(tflite.BuiltinOperator, kind, tflite.BuiltinOperator.CUSTOM)
+        custom = b.CreateString(kind)
         tflite.OperatorCodeStart(b)
+        if number == tflite.BuiltinOperator.CUSTOM:
+            tflite.OperatorCodeAddCustomCode(b, custom)
         tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(number, 127))
         tflite.OperatorCodeAddBuiltinCode(b, number)
         tflite.OperatorCodeAddVersion(b, 1)

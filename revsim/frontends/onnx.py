@@ -61,6 +61,8 @@ def from_onnx(
     models that contradict themselves, and once for all nodes that cannot be read.
     """
     proto, data, called = _opened(model)
+    if proto.functions:
+        proto = _inlined(proto, called)
     called = name or called
     return read_model(proto, constants or {}, called, sha256(data).hexdigest() if data else "")
 
@@ -146,6 +148,10 @@ def take(builder: Builder, step: Step) -> None:
     maker = (FLOAT_MAKERS if floats else MAKERS).get((step.domain, step.operator))
     if maker is None and not floats and step.domain == "":
         maker = WORDS.get(step.operator)
+    if maker is None and not floats:
+        from revsim.frontends.packages import onnx_maker
+
+        maker = onnx_maker(step.domain, step.operator)
     known = all(isinstance(value, Constant) for value in inputs)
     if known and step.domain == "" and step.operator not in KEPT:
         for out, array in zip(step.outputs, folded(builder, step), strict=False):
@@ -275,6 +281,17 @@ def _words(graph: Any) -> Iterator[Any]:
         yield from (attribute.name for attribute in node.attribute)
     for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
         yield value.name
+
+
+def _inlined(proto: Any, name: str) -> Any:
+    """The model with its own functions written out."""
+    from onnx import inliner
+
+    try:
+        return inliner.inline_local_functions(proto)
+    except Exception as error:
+        line = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise InputError(f"{name}: its functions cannot be written out ({line})") from error
 
 
 def _step(node: Any, versions: Mapping[str, int], number: int) -> Step:

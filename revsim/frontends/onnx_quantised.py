@@ -25,9 +25,10 @@ from revsim.frontends.onnx_builder import (
     ends_of,
     maker,
 )
-from revsim.frontends.onnx_folding import Quantiser, closed
+from revsim.frontends.onnx_folding import closed
 from revsim.frontends.onnx_reals import (
     Outside,
+    Quantiser,
     Real,
     floats_of,
     give,

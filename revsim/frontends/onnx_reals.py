@@ -82,6 +82,20 @@ class Real:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Quantiser:
+    """The last stage of a chain: floats to integers in low..high of a type of the model."""
+
+    stage: Stage
+    dtype: Any
+    low: int
+    high: int
+    fields: dict[str, Any]
+    """Further fields of the tensor: scale and zero."""
+    neurons: bool = False
+    """Whether the quantiser itself is an activation function (a sign, thresholds)."""
+
+
 ALWAYS = (
     "add", "subtract", "relu", "clip", "sigmoid", "tanh", "erf", "exp", "log", "sqrt", "sign",
     "floor", "ceil", "round", "softplus", "float", "quant", "reached", "quantise", "elu",

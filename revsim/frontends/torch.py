@@ -204,7 +204,7 @@ def _read(reading: Reading, operation: Any, last: bool) -> str:
     source = reading.tensors[x.name]
     if isinstance(part, torch.nn.Identity | torch.nn.modules.dropout._DropoutNd):
         return source
-    if name in ("Softmax", "LogSoftmax") and last:
+    if name in LAST and last:
         reading.network.notes.append(
             f"the last {name} is left out: outputs are scores before it, in the same order"
         )
@@ -248,6 +248,8 @@ ARITHMETIC = {
     "add": "add", "iadd": "add", "sub": "sub", "isub": "sub", "mul": "mul", "imul": "mul",
     "truediv": "div", "itruediv": "div", "div": "div", "add_": "add", "mul_": "mul",
 }  # fmt: skip
+LAST = ("Softmax", "LogSoftmax")
+"""Layers that are left out at the end, since they change no order."""
 MOVES = (
     "flatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "contiguous",
     "mean",
