@@ -160,9 +160,8 @@ def running_sum() -> Graph:
         Node("sum", Cells("add", Add(), np.array([[0, 2], [1, 3]])), ("held", "x"), "y"),
         Node("back", Wiring("copy", np.arange(2)), ("y",), "next"),
     )
-    return Graph(
-        "running", tensors, nodes, ("x",), ("y",), (State("held", "next", np.array([0, 0])),)
-    )
+    state = (State("held", "next", np.array([0, 0])),)
+    return Graph("running", tensors, nodes, ("x",), ("y",), state)
 
 
 def test_a_stream_is_carried(monkeypatch: pytest.MonkeyPatch) -> None:
