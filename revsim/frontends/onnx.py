@@ -88,7 +88,8 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
     refused: list[tuple[Step, Refusal]] = []
     for step in ordered(steps, set(builder.values), name):
         try:
-            take(builder, step)
+            with np.errstate(all="ignore"):  # what is not finite is refused by its maker
+                take(builder, step)
         except Refusal as refusal:
             refused.append((step, refusal))
         except InputError as error:
