@@ -26,7 +26,7 @@ from revsim.simulator.run import simulate
 try:
     from onnx.backend.base import Backend, BackendRep
 except ImportError:  # `prepare` says so
-    Backend = BackendRep = object
+    Backend = BackendRep = object  # type: ignore[assignment,misc]
 
 Array = npt.NDArray[Any]
 
@@ -110,7 +110,6 @@ class GateBackend(Backend):  # type: ignore[misc,unused-ignore]
 
 prepare = GateBackend.prepare
 run_node = GateBackend.run_node
-run_model = GateBackend.run_model
 supports_device = GateBackend.supports_device
 is_compatible = GateBackend.is_compatible
 

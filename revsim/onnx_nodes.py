@@ -148,8 +148,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     heads = ("group", "cases", "gates", "wiring", "constant", "no circuit", "wrong", "gates run")
     rows: list[tuple[str, ...]] = [heads]
     groups = list(dict.fromkeys(outcome.group for outcome in outcomes))
-    for group in groups:
-        of = [outcome for outcome in outcomes if outcome.group == group]
+    for group in (*groups, "all"):
+        of = [outcome for outcome in outcomes if group in (outcome.group, "all")]
         counts = [sum(outcome.kind == kind for outcome in of) for kind in kinds]
         run = sum(outcome.gates for outcome in of)
         rows.append((group, *(f"{n:,}" for n in (len(of), *counts, run))))
