@@ -61,8 +61,6 @@ def samples_of(
         held = ", ".join(given)
         raise InputError(f"{what}: has no array {missing[0]!r}; it holds {held or 'nothing'}")
     rows = {n: _integers(graph.tensors[n], np.asarray(given[n]), what) for n in graph.inputs}
-    if any(len(v) == 0 for v in rows.values()):
-        raise InputError(f"{what}: there are no rows")
     return rows
 
 
@@ -74,6 +72,8 @@ def _integers(tensor: Tensor, array: npt.NDArray[Any], what: str) -> npt.NDArray
         raise InputError(
             f"{what}: shape {list(array.shape)} for input {tensor.name!r}; expected [{expected}]"
         )
+    if not len(array):
+        raise InputError(f"{what}: there are no rows")
     flat = array.reshape(len(array), tensor.size)
     return quantised(tensor, flat, what) if array.dtype.kind == "f" else flat
 

@@ -171,6 +171,7 @@ def graph_run_report(
         width=tensor_width(circuit),
         gate_evaluations=run.tally.gate_evaluations,
         pointwise=pointwise_spread(run.tally, known.ensemble.weights),
+        hardware={name: total_of(ledger_rows(run.tally, name)) for name in DEVICES},
     )
     return report, bank_erasures(circuit, run.tally, device)
 

@@ -160,9 +160,8 @@ def running_sum() -> Graph:
         Node("sum", Cells("add", Add(), np.array([[0, 2], [1, 3]])), ("held", "x"), "y"),
         Node("back", Wiring("copy", np.arange(2)), ("y",), "next"),
     )
-    return Graph(
-        "running", tensors, nodes, ("x",), ("y",), (State("held", "next", np.array([0, 0])),)
-    )
+    state = (State("held", "next", np.array([0, 0])),)
+    return Graph("running", tensors, nodes, ("x",), ("y",), state)
 
 
 def test_a_stream_is_carried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,3 +244,19 @@ def test_a_real_model(
     assert main(["count", model, "--policy", "bennett", "--json"]) == 0
     assert main(["verify", model, "--data", x, "--policy", "pebble"]) == 2
     assert main(["verify", model, "--data", x, "--stream"]) == 2
+
+
+def test_the_price_of_shared_hardware(known: GraphKnown) -> None:
+    """One reset tuned to all positions of a channel never costs less than one tuned to each, and
+    resets as many bits; the device that is asked for is the one in every other figure."""
+    circuit = compiled("uncompute")
+    reports = {d: graph_run_report(circuit, known, 1, d)[0] for d in ("dedicated", "shared")}
+    for device, report in reports.items():
+        assert report.hardware is not None
+        assert report.hardware[device] == report.total
+        assert report.hardware == reports["shared"].hardware
+        assert report.holds
+    apart, shared = (reports[d].total for d in ("dedicated", "shared"))
+    assert apart.reset_count == shared.reset_count
+    assert apart.per_bit <= shared.per_bit
+    assert apart.per_register < shared.per_register
