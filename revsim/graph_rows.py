@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
+from revsim.media import is_media, read_media
 from revsim.network.files import read_npy, read_npz
 from revsim.network.graph import Graph, Tensor
 from revsim.network.graph_reference import check_given, run_stream
@@ -21,7 +22,11 @@ def read_samples(
     graph: Graph, path: str | Path
 ) -> tuple[dict[str, Integers], npt.NDArray[Any] | None]:
     """Inputs by name, and labels: a .npy of samples, or an .npz with `rows` or one array per input
-    (under its name, or in order where the names are others), and perhaps `labels`."""
+    (under its name, or in order where the names are others), and perhaps `labels`; an image or a
+    folder of images (media.py)."""
+    if is_media(path):
+        rows, labels = read_media(graph, path)
+        return samples_of(graph, rows, str(path)), labels
     if Path(path).suffix != ".npz":
         return samples_of(graph, read_npy(path), str(path)), None
     arrays = read_npz(path)
@@ -56,8 +61,6 @@ def samples_of(
         held = ", ".join(given)
         raise InputError(f"{what}: has no array {missing[0]!r}; it holds {held or 'nothing'}")
     rows = {n: _integers(graph.tensors[n], np.asarray(given[n]), what) for n in graph.inputs}
-    if any(len(v) == 0 for v in rows.values()):
-        raise InputError(f"{what}: there are no rows")
     return rows
 
 
@@ -69,6 +72,8 @@ def _integers(tensor: Tensor, array: npt.NDArray[Any], what: str) -> npt.NDArray
         raise InputError(
             f"{what}: shape {list(array.shape)} for input {tensor.name!r}; expected [{expected}]"
         )
+    if not len(array):
+        raise InputError(f"{what}: there are no rows")
     flat = array.reshape(len(array), tensor.size)
     return quantised(tensor, flat, what) if array.dtype.kind == "f" else flat
 

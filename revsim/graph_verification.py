@@ -47,7 +47,7 @@ Integers = npt.NDArray[np.int64]
 
 ENUMERATE_BY_DEFAULT = 1 << 16
 """Most inputs of a graph that are all run where no data are given."""
-INVERSE_GATES = 1 << 22
+INVERSE_GATES = 1 << 21
 """Gates in the definitions of one circuit that are run there and back (a few seconds)."""
 
 
@@ -171,6 +171,7 @@ def graph_run_report(
         width=tensor_width(circuit),
         gate_evaluations=run.tally.gate_evaluations,
         pointwise=pointwise_spread(run.tally, known.ensemble.weights),
+        hardware={name: total_of(ledger_rows(run.tally, name)) for name in DEVICES},
     )
     return report, bank_erasures(circuit, run.tally, device)
 

@@ -160,7 +160,7 @@ def _check_digests(path: str | Path, options: Namespace, report: Mapping[str, An
     try:
         weights = str(options.ensemble).partition("weights:")[2]
         for name in (options.model, options.data, options.calibrate, weights, options.tuned_to):
-            if name and os.path.exists(name) and not os.path.isfile(name):
+            if name and os.path.exists(name) and not (os.path.isfile(name) or os.path.isdir(name)):
                 raise InputError(f"{name}: is no file")
         network, _ = load_as_asked(options)
         if isinstance(network, Graph):

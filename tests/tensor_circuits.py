@@ -1,38 +1,17 @@
-"""Judges of tensor circuits: graphs lowered by truth tables, and circuits of banks unrolled.
+"""A judge of circuits of graphs: nodes lowered by truth tables, and a small graph of every kind.
 
-Nothing here is shared with revsim's own lowering of nodes or its executor of tensors: definitions
-are written minterm by minterm, and every position becomes a call of its own in a flat `Circuit`.
+Nothing here is shared with revsim's own lowering of nodes: definitions are written minterm by
+minterm.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
 
 import numpy as np
 
-from revsim.circuit.banks import (
-    Bank,
-    BankAlloc,
-    BankErase,
-    BankFree,
-    BankMark,
-    BankSet,
-    Calls,
-    Recipe,
-    TensorCircuit,
-)
+from revsim.circuit.banks import Recipe
 from revsim.circuit.builder import Builder
-from revsim.circuit.definition import (
-    Alloc,
-    Call,
-    Circuit,
-    CircuitItem,
-    Definition,
-    Erase,
-    Free,
-    Gates,
-    Mark,
-)
-from revsim.circuit.registers import Encoding, Register
+from revsim.circuit.definition import Definition
+from revsim.circuit.registers import Encoding
 from revsim.lower.activation import chains
 from revsim.lower.forward_netlist import netlist_of
 from revsim.lower.stage import Value
@@ -140,57 +119,6 @@ def _channel(node: Node, operator: Linear, c: int, encoding: Encoding, out: Enco
     assert stages[-1].encoding == out, (stages[-1].encoding, out)
     linear = _recipe(minterms(f"{node.name} sum {c}", inputs, [z], total))
     return Tile(reads, writes, *parts, linear, z, stages)
-
-
-def unrolled(circuit: TensorCircuit) -> Circuit:
-    """The same circuit register by register and position by position."""
-    body: list[CircuitItem] = []
-    layer_of: list[str] = []
-    made = cache(lambda recipe: recipe.make())
-    for item, layer in zip(circuit.body, circuit.layer_of, strict=True):
-        items: list[CircuitItem] = []
-        if isinstance(item, Calls):
-            definition = made(item.recipe)
-            order = range(item.positions)
-            items = [
-                Call(definition, np.concatenate([w[p] for w in item.wires]), item.inverse)
-                for p in order
-            ]
-        elif isinstance(item, BankSet):
-            wires = [w for row in item.bank.wires for k, w in enumerate(row) if item.value >> k & 1]
-            table = np.array([[0, -1, -1, w, 0, 0] for w in wires], dtype=np.int32)
-            items = [Gates(table.reshape(-1, 6))]
-        elif isinstance(item, BankMark):
-            items = [Mark(item.name, tuple(_registers(item.bank)))]
-        else:
-            for register in _registers(item.bank):
-                if not len(register.wires):
-                    continue
-                if isinstance(item, BankAlloc):
-                    items.append(Alloc(register))
-                elif isinstance(item, BankFree):
-                    items.append(Free(register))
-                else:
-                    assert isinstance(item, BankErase)
-                    items.append(Erase(register, item.cause, item.layer, item.value_of))
-        body += items
-        layer_of += [layer] * len(items)
-    return Circuit(
-        circuit.name,
-        circuit.width,
-        tuple(body),
-        tuple(r for bank in circuit.inputs for r in _registers(bank)),
-        tuple(r for bank in circuit.outputs for r in _registers(bank)),
-        circuit.layers,
-        tuple(layer_of),
-        circuit.policy,
-        circuit.input_choice,
-        circuit.order,
-    )
-
-
-def _registers(bank: Bank) -> list[Register]:
-    return [Register(f"{bank.name}[{k}]", w, bank.encoding) for k, w in enumerate(bank.wires)]
 
 
 # --- a small graph with everything in it ----------------------------------------------------------

@@ -14,6 +14,7 @@ from test_oracle import READINGS
 from revsim.circuit import gates, program
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Circuit, Definition
+from revsim.circuit.kernels import all_sound
 from revsim.circuit.measures import depth
 from revsim.circuit.registers import Wires
 from revsim.errors import CheckError
@@ -287,7 +288,8 @@ def test_every_gate_of_the_table_is_tested() -> None:
 
 
 def test_literals_of_the_kernels_are_those_of_the_gate_table() -> None:
-    assert (gates.MCX, gates.FREE, gates.TALLY) == (5, 7, 8)
+    assert (gates.X, gates.CX, gates.CCX, gates.SWAP, gates.CSWAP) == (0, 1, 2, 3, 4)
+    assert (gates.MCX, gates.ERASE, gates.FREE, gates.TALLY) == (5, 6, 7, 8)
     assert tuple(range(6)) == (gates.OP, gates.A, gates.B, gates.C, gates.ROLE, gates.EXTRA)
     b = Builder("all")
     x, y = b.port("x", 3), b.port("y", 1)
@@ -302,6 +304,25 @@ def test_literals_of_the_kernels_are_those_of_the_gate_table() -> None:
     assert names == ["tally", "mcx", "ccx", "erase", "free"]
     assert (ready.erased, ready.tallies) == (1, 1)
     assert depth(definition) == 3  # a tally is no gate; both controls of the mcx hold it up
+
+
+def test_the_quick_check_of_gates_misses_no_fault() -> None:
+    """Random rows, a third of them sound: the kernel agrees with the arities of the gate table."""
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(3000):
+        row = np.full(6, -1, dtype=np.int32)
+        row[gates.OP] = random.choice([-1, *range(10)])
+        row[[gates.A, gates.B, gates.C]] = random.integers(-1, 5, 3)
+        op = int(row[gates.OP])
+        sound = op in range(len(gates.GATES)) and op not in (gates.MCX, gates.FREE)
+        if sound:
+            used = {"a": op in (1, 2, 4, 8), "b": op in (2, 3, 4, 8), "c": op != gates.TALLY}
+            wires = [int(row[k]) for k, yes in zip((1, 2, 3), used.values(), strict=True) if yes]
+            sound = all(0 <= w < 4 for w in wires) and len(set(wires)) == len(wires)
+        assert bool(all_sound(row[None], 4)) == sound, row
+        found.append(sound)
+    assert 0.1 < np.mean(found) < 0.6
 
 
 @pytest.mark.parametrize("weights", [None, [1, 2, 3, 4]])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from revsim.circuit.banks import BankErase, BankMark, BankSet, Calls, TensorCircuit
+from revsim.circuit.unroll import unroll
 from revsim.errors import InputError
 from revsim.ledger.identities import ladder, telescoping
 from revsim.ledger.ledgers import ledger_rows, total_of
@@ -17,7 +18,7 @@ from revsim.schedule.graphs import GRAPH_POLICIES, schedule_graph
 from revsim.schedule.policy import INPUT_CHOICES
 from revsim.simulator.ensemble import data_set, uniform
 from revsim.simulator.run import Run, simulate
-from tests.tensor_circuits import Add, lower_by_tables, small_graph, unrolled
+from tests.tensor_circuits import Add, lower_by_tables, small_graph
 
 POLICIES = tuple(GRAPH_POLICIES)
 
@@ -38,7 +39,7 @@ def run_on(circuit: TensorCircuit, rows: np.ndarray, strict: bool = True) -> tup
         assert expected == name
         tensors.setdefault(name, np.zeros((len(rows), sizes[name]), np.int64))[:, place] = values
 
-    return simulate(unrolled(circuit), data_set(rows), strict=strict, on_mark=on_mark), tensors
+    return simulate(unroll(circuit), data_set(rows), strict=strict, on_mark=on_mark), tensors
 
 
 def every_row(graph: Graph) -> np.ndarray:

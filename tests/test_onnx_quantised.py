@@ -8,10 +8,13 @@ import pytest
 
 from revsim.errors import InputError
 from revsim.frontends.onnx import from_onnx
-from revsim.frontends.onnx_folding import qlinear_add, qlinear_multiply
+from revsim.frontends.onnx_pairs import qlinear_add, qlinear_multiply
 from revsim.network.graph_reference import run_graph
 from revsim.network.operators import Rescale, Staircase, Threshold
 from revsim.network.reals import dequantise, quantise
+from revsim.schedule.graphs import compile_graph
+from revsim.simulator.ensemble import data_set
+from revsim.simulator.run import simulate
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -129,9 +132,35 @@ def test_finn_network_gives_its_published_answers(shared_data: Path):
 
 def test_both_forms_of_a_model_are_the_same_network(shared_data: Path):
     forms = [from_onnx(shared_data / "onnx" / f"{name}.onnx") for name in MODELS[:2]]
-    rows = np.load(shared_data / "onnx" / f"{MODELS[0]}.expected.npz")["x"]
+    rows = np.load(shared_data / "onnx" / f"{MODELS[0]}.expected.npz")["x"][:8]
     outputs = [run(graph, Input3=rows)[0] for graph in forms]
     np.testing.assert_array_equal(*outputs)
+
+
+def at_gates(graph, samples):
+    """Outputs of the graph's circuit, every gate evaluated, and of its reference."""
+    circuit = compile_graph(graph, policy="uncompute", input="keep")
+    rows = np.concatenate(
+        [quantise(graph.tensors[n], samples[n]).reshape(len(samples[n]), -1) for n in graph.inputs],
+        axis=1,
+    )
+    values = run_graph(graph, {n: quantise(graph.tensors[n], samples[n]) for n in graph.inputs})
+    wanted = np.concatenate([values[name] for name in graph.outputs], axis=1)
+    return np.asarray(simulate(circuit, data_set(rows)).outputs), wanted
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if "cnn" in n else ()) for n in MODELS]
+)
+def test_gates_of_a_real_model(name, shared_data: Path):
+    graph = from_onnx(shared_data / "onnx" / f"{name}.onnx")
+    stored = np.load(shared_data / "onnx" / f"{name}.expected.npz")
+    made, wanted = at_gates(graph, {graph.inputs[0]: stored["x"]})
+    np.testing.assert_array_equal(made, wanted)
+    answers = stored[next(k for k in ("y0", "y_ort_default") if k in stored)]
+    tensor = graph.tensors[graph.outputs[0]]
+    floats = made if answers.dtype.kind == "i" else dequantise(tensor, made)
+    np.testing.assert_array_equal(floats, answers.reshape(len(made), -1))
 
 
 # --- quantised operators ------------------------------------------------------------------------
@@ -292,6 +321,37 @@ def test_concatenation_requantises_each_part():
     check(proto, np.concatenate([first, x], axis=1), a=x, b=x)
 
 
+def test_inputs_given_as_constants():
+    rng = np.random.default_rng(9)
+    x, w = (rng.integers(0, 256, s).astype(np.uint8) for s in ((2, 4), (4, 3)))
+    proto = model(
+        [node("MatMulInteger", ["x", "w"])],
+        {"x": (TensorProto.UINT8, [2, 4]), "w": (TensorProto.UINT8, [4, 3])},
+        {"y": TensorProto.INT32},
+    )
+    graph = from_onnx(proto, {"w": w})
+    assert graph.inputs == ("x",)
+    (made,) = run(graph, x=x[None])
+    np.testing.assert_array_equal(made[0], x.astype(np.int64) @ w)
+    (both,) = run(from_onnx(proto), x=x[None], w=w[None])  # a product of two variables
+    np.testing.assert_array_equal(both, made)
+
+
+def test_functions_of_the_model_are_written_out():
+    double = helper.make_function(
+        "own", "Twice", ["a"], ["b"], [node("Add", ["a", "a"], ["b"])],
+        [helper.make_opsetid("", 13)],
+    )  # fmt: skip
+    proto = between([node("Twice", ["d"], ["r"], domain="own")])
+    proto.functions.append(double)
+    proto.opset_import.append(helper.make_opsetid("own", 1))
+    x = levels((1, 4, 6, 6))
+    q = np.clip(np.rint(x / f32(0.04)) + 100, 0, 255)
+    (made,) = run(from_onnx(proto), x=x)
+    exact = (q - 100) * 0.08 / 0.05 + 90
+    assert np.abs(np.clip(exact, 0, 255) - made).max() < 0.5001
+
+
 # --- floats between quantisers ------------------------------------------------------------------
 
 
@@ -392,6 +452,40 @@ def test_folded_convolution_is_a_rescale_and_relu_a_limit():
         np.testing.assert_array_equal(floats.ravel(), theirs.ravel())
 
 
+def test_gates_of_a_folded_network():
+    """Convolution, ReLU, a pool, two branches of different scales added: gates equal integers."""
+    rng = np.random.default_rng(12)
+    constants = {
+        "w": rng.integers(-128, 128, (3, 2, 3, 3)).astype(np.int8), "ws": f32(0.01),
+        "wz": np.int8(0), "as": f32(0.11), "az": np.uint8(0), "k": f32(0.37),
+    }  # fmt: skip
+    proto = between(
+        [
+            node("DequantizeLinear", ["w", "ws", "wz"], ["wd"]),
+            node("Conv", ["d", "wd"], ["c"], pads=[1, 1, 1, 1]),
+            node("Relu", ["c"], ["e"]),
+            node("QuantizeLinear", ["e", "as", "az"], ["f"]),
+            node("DequantizeLinear", ["f", "as", "az"], ["g"]),
+            node("MaxPool", ["g"], ["h"], kernel_shape=[2, 2], strides=[1, 1]),
+            node("Mul", ["h", "k"], ["i"]),
+            node("QuantizeLinear", ["i", "xs", "az"], ["j"]),
+            node("DequantizeLinear", ["j", "xs", "az"], ["l"]),
+            node("Add", ["h", "l"], ["r"]),
+        ],
+        constants,
+        (1, 2, 4, 4),
+        out=(0.09, 5),
+    )
+    graph = from_onnx(proto)
+    x = rng.uniform(-4, 7, (4, 1, 2, 4, 4)).astype(f32)
+    made, wanted = at_gates(graph, {"x": x})
+    np.testing.assert_array_equal(made, wanted)
+    theirs = runtime(proto, x=x)
+    if theirs is not None:
+        floats = dequantise(graph.tensors[graph.outputs[0]], made)
+        np.testing.assert_array_equal(floats.ravel(), theirs.ravel())
+
+
 def test_moves_carry_operands_along():
     """A scale per channel, a transposition and a reshape between two quantisers."""
     scale = np.array([1.0, 2.0, 0.5, 3.0], f32).reshape(4, 1, 1)
@@ -409,6 +503,48 @@ def test_moves_carry_operands_along():
     wanted = saturated(real / f32(0.05), 90).transpose(0, 1, 3, 4, 2)
     (made,) = run(from_onnx(proto), x=x)
     np.testing.assert_array_equal(made.ravel(), wanted.ravel())
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+def test_padding_of_floats(mode):
+    proto = between(
+        [node("Pad", ["d", "pads"], ["r"], mode=mode)], {"pads": np.array([0, 0, 1, 2, 0, 0, 0, 1])}
+    )
+    x = levels((1, 4, 6, 6))
+    q = np.clip(np.rint(x / f32(0.04)) + 100, 0, 255)
+    real = ((q - 100).astype(f32) * f32(0.04)).astype(f32)
+    wide = np.pad(real, [(0, 0)] * 3 + [(1, 0), (2, 1)], mode=mode)
+    (made,) = run(from_onnx(proto), x=x)
+    np.testing.assert_array_equal(made.ravel(), saturated(wide / f32(0.05), 90).ravel())
+
+
+def test_transposed_convolution():
+    rng = np.random.default_rng(2)
+    w = rng.integers(-128, 128, (4, 3, 3, 2)).astype(np.int8)
+    proto = between(
+        [
+            node("DequantizeLinear", ["w", "ws", "wz"], ["wd"]),
+            node("ConvTranspose", ["d", "wd"], ["r"], strides=[2, 1], pads=[1, 0, 0, 1],
+                 output_padding=[1, 0]),
+        ],
+        {"w": w, "ws": f32(0.011), "wz": np.int8(0)},
+        out=(0.7, 120),
+    )  # fmt: skip
+    x = levels((1, 4, 6, 6))
+    q = np.clip(np.rint(x / f32(0.04)) + 100, 0, 255).astype(np.int64)[0, 0] - 100
+    whole = np.zeros((3, 6 * 2 + 2, 6 + 1), np.int64)
+    for i in range(3):
+        for j in range(2):
+            part = np.einsum("chw,cm->mhw", q, w[:, :, i, j].astype(np.int64))
+            whole[:, i : i + 12 : 2, j : j + 6] += part
+    sums = whole[:, 1:, :-1]
+    multiplier = f32(0.04) * f32(0.011) / f32(0.7)
+    (made,) = run(from_onnx(proto), x=x)
+    np.testing.assert_array_equal(made[0, 0], saturated(sums.astype(f32) * multiplier, 120))
+    theirs = runtime(proto, x=x)
+    if theirs is not None:
+        floats = theirs / f32(0.7) + 120
+        assert np.abs(floats.ravel() - made.ravel()).max() < 1.01  # ConvTranspose runs in floats
 
 
 # --- QONNX --------------------------------------------------------------------------------------

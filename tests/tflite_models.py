@@ -49,9 +49,9 @@ class Op:
 
 def options_table(kind: str) -> str | None:
     """The table that holds an operator's options in the schema, None where none is read."""
-    from revsim.frontends.tflite_file import _OPTIONS
+    from revsim.frontends.tflite_file import OPTIONS
 
-    return _OPTIONS[kind][0] if kind in _OPTIONS else None
+    return OPTIONS[kind][0] if kind in OPTIONS else None
 
 
 def model_bytes(
@@ -73,8 +73,11 @@ def model_bytes(
     made = [_subgraph(b, tflite, graph, codes, buffers) for graph in graphs]
     code_offsets = []
     for kind in codes:
-        number = getattr(tflite.BuiltinOperator, kind)
+        number = getattr(tflite.BuiltinOperator, kind, tflite.BuiltinOperator.CUSTOM)
+        custom = b.CreateString(kind)
         tflite.OperatorCodeStart(b)
+        if number == tflite.BuiltinOperator.CUSTOM:
+            tflite.OperatorCodeAddCustomCode(b, custom)
         tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(number, 127))
         tflite.OperatorCodeAddBuiltinCode(b, number)
         tflite.OperatorCodeAddVersion(b, 1)

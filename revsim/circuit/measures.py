@@ -5,7 +5,6 @@ Derived cost: a Fredkin is one Toffoli (and two CNOTs); an AND of k > 1 controls
 Toffolis with k - 2 clean ancillas (Barenco et al., Phys. Rev. A 52, 3457, 1995).
 """
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ from revsim.circuit.definition import (
     Gates,
     Loop,
 )
-from revsim.circuit.gates import CCX, CSWAP, CX, ERASE, MCX, OP, SWAP, X
+from revsim.circuit.gates import CCX, CSWAP, CX, ERASE, GATES, MCX, OP, SWAP, X
 from revsim.circuit.kernels import advance_depth
 from revsim.circuit.memo import remembered
 from revsim.circuit.program import control_lists, program_of
@@ -74,7 +73,7 @@ class Counts:
 
 def counts_of_gates(gates: Gates) -> Counts:
     """Counts of one gate table."""
-    histogram = Counter(gates.table[:, OP].tolist())
+    histogram = np.bincount(gates.table[:, OP], minlength=len(GATES)).tolist()
     priced = 0
     for row in gates.table[gates.table[:, OP] == MCX] if histogram[MCX] else ():
         controls = len(gates.controls[row[5]])

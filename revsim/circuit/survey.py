@@ -19,7 +19,7 @@ from revsim.circuit.banks import (
     TensorCircuit,
     TensorItem,
 )
-from revsim.circuit.definition import Gates
+from revsim.circuit.definition import Definition, Gates
 from revsim.circuit.measures import Counts, counts, frame_width
 from revsim.circuit.program import program_of
 
@@ -34,18 +34,29 @@ class Facts:
 
 
 _KNOWN: WeakKeyDictionary[Recipe, Facts] = WeakKeyDictionary()
+_BY_KEY: dict[str, Facts] = {}
 
 
 def facts_of(recipe: Recipe) -> Facts:
-    """Makes the definition once in a process."""
-    if recipe not in _KNOWN:
+    """Known from a run, or from making the definition once."""
+    found = _BY_KEY.get(recipe.key) if recipe.key else _KNOWN.get(recipe)
+    if found is None:
         definition = recipe.make()
         flat = all(isinstance(item, Gates) for item in definition.body)
         # Not `program_of`, which would remember hundreds of programs of megabytes each.
         slots = program_of.__wrapped__(definition).slots if flat else frame_width(definition)
-        inner = slots - definition.port_wires
-        _KNOWN[recipe] = Facts(counts(definition), inner, definition.erases)
-    return _KNOWN[recipe]
+        return note(recipe, definition, slots)
+    return found
+
+
+def note(recipe: Recipe, definition: Definition, slots: int) -> Facts:
+    """Remember a definition's facts while it is at hand: it may be large, they are small."""
+    found = Facts(counts(definition), slots - definition.port_wires, definition.erases)
+    if recipe.key:
+        _BY_KEY[recipe.key] = found
+    else:
+        _KNOWN[recipe] = found
+    return found
 
 
 def recipes_of(circuit: TensorCircuit) -> Mapping[Recipe, str]:

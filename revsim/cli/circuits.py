@@ -7,8 +7,10 @@ from revsim.cli.options import (
     POLICY,
     add_verb,
     basis_option,
+    calibration_options,
     check_writable,
     circuit_of,
+    graph_of,
     policy_options,
     print_json,
     progress,
@@ -25,15 +27,19 @@ def add_verbs(verbs: Any) -> None:
     """Register these verbs."""
     run = add_verb(verbs, "run", _run, "run gates on the rows of a .npy file")
     run.add_argument("model", metavar="MODEL|CIRCUIT")
-    run.add_argument("--input", required=True, metavar="X.npy", dest="rows")
+    run.add_argument(
+        "--input", required=True, metavar="X.npy", dest="rows", help="or .npz, an array per input"
+    )
     run.add_argument("--output", required=True, metavar="Y.npy")
     run.add_argument("--tensors", metavar="T.npz", help="also write every readable tensor")
-    run.add_argument("--policy", metavar="P", help=POLICY)
+    run.add_argument("--policy", metavar="P", help=f"{POLICY}; of a .tflite or .onnx: uncompute")
+    calibration_options(run)
 
     count = add_verb(verbs, "count", _count, "gates, width and depth, layer by layer")
     count.add_argument("model", metavar="MODEL|CIRCUIT")
     policy_options(count, "activation_reset")
     basis_option(count)
+    calibration_options(count)
 
     table = add_verb(
         verbs, "table", _table, "truth and erasure table of a circuit of up to 16 inputs"
@@ -66,10 +72,28 @@ def _run(options: argparse.Namespace) -> int:
     from revsim.pipeline import run_to_files
 
     check_writable(options.output, options.tensors)
+    graph = graph_of(options)
+    if graph is not None:
+        return _run_graph(options, graph)
     circuit = circuit_of(options, options.policy, None)
     rows = read_npy(options.rows)
     with progress(f"running every gate of {circuit.name}"):
         summary = run_to_files(circuit, rows, options.output, options.tensors, options.rows)
+    return _ran(options, summary)
+
+
+def _run_graph(options: argparse.Namespace, graph: Any) -> int:
+    from revsim.graph_rows import read_samples
+    from revsim.graph_run import run_graph_to_files
+
+    samples, _ = read_samples(graph, options.rows)
+    policy = options.policy or "uncompute"
+    with progress(f"running every gate of {graph.name}"):
+        summary = run_graph_to_files(graph, samples, options.output, options.tensors, policy)
+    return _ran(options, summary)
+
+
+def _ran(options: argparse.Namespace, summary: dict[str, Any]) -> int:
     if options.json:
         print_json(summary)
     else:
@@ -81,10 +105,17 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _count(options: argparse.Namespace) -> int:
-    from revsim.report.counting import count_circuit, render_counts
+    from revsim.report.counting import count_circuit, count_tensors, render_counts
 
-    circuit = circuit_of(options, options.policy, options.input)
-    counted = count_circuit(circuit, options.basis)
+    graph = graph_of(options) if options.basis == "native" else None
+    if graph is None:
+        counted = count_circuit(circuit_of(options, options.policy, options.input), options.basis)
+    else:
+        from revsim.schedule.graphs import compile_graph
+
+        with progress(f"counting every gate of {graph.name}"):
+            policy, choice = options.policy or "activation_reset", options.input or "destroy"
+            counted = count_tensors(compile_graph(graph, policy, choice))
     if options.json:
         print_json(counted)
     else:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import revsim
-from revsim.cli import circuits, physics, reports
+from revsim.cli import circuits, models, physics, reports
 from revsim.errors import CheckError, InputError
 
 EPILOG = """\
-MODEL is an .npz network or the name of a bundled one (digits, digits20, xor, toy and
-more: an unknown name lists them);
+MODEL is a .tflite or .onnx model, an .npz network or the name of a bundled one (digits,
+digits20, xor, toy and more: an unknown name lists them);
 CIRCUIT is a .qasm file in revsim's text form. Registers print high bit first; index 0
 is the least significant bit. Exit status: 0 all holds, 1 a check or identity fails,
 2 input or usage is wrong.
@@ -75,6 +75,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"revsim {revsim.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
 
-    for verb_group in (reports, circuits, physics):
+    for verb_group in (reports, circuits, models, physics):
         verb_group.add_verbs(verbs)
     return parser

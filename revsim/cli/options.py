@@ -124,7 +124,8 @@ def check_writable(*paths: str | None) -> None:
 
 
 def circuit_of(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
-    """A circuit from a text file, or compiled from a network; in the basis that is asked for."""
+    """A circuit from a text file, or compiled from a network or a small graph; in the basis that
+    is asked for."""
     circuit = _native(options, policy, input)
     if getattr(options, "basis", "native") == "native":
         return circuit
@@ -133,9 +134,23 @@ def circuit_of(options: argparse.Namespace, policy: str | None, input: str | Non
     return in_fredkin_basis(circuit)
 
 
+def graph_of(options: argparse.Namespace) -> Any:
+    """The graph that a user names, None where it is a chain network or a circuit."""
+    from revsim.calibration import load_as_asked
+    from revsim.network.graph import Graph
+
+    if str(options.model).endswith(".qasm"):
+        return None
+    found, _ = load_as_asked(options)
+    return found if isinstance(found, Graph) else None
+
+
 def _native(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
+    from revsim.circuit.unroll import unroll
     from revsim.formats.qasm3 import load as load_circuit
-    from revsim.pipeline import load_network
+    from revsim.network.graph import Graph
+    from revsim.pipeline import load
+    from revsim.schedule.graphs import compile_graph
     from revsim.schedule.policy import compile_network
 
     if str(options.model).endswith(".qasm"):
@@ -145,6 +160,8 @@ def _native(options: argparse.Namespace, policy: str | None, input: str | None) 
                     f"{option} is for networks: {options.model} says itself what it erases"
                 )
         return load_circuit(options.model)
-    return compile_network(
-        load_network(options.model), policy or "activation_reset", input or "destroy"
-    )
+    found = load(options.model)
+    chosen = policy or "activation_reset", input or "destroy"
+    if isinstance(found, Graph):
+        return unroll(compile_graph(found, *chosen))
+    return compile_network(found, *chosen)

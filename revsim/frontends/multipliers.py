@@ -31,7 +31,10 @@ def requantise(
     >>> requantise([0.5], "double", "example").apply(np.array([[7, -7]])).tolist()
     [[4, -3]]
     """
-    pairs = [fixed_multiplier(float(f)) for f in np.atleast_1d(factors)]
+    real = np.atleast_1d(np.asarray(factors, dtype=np.float64))
+    if not bool((np.isfinite(real) & (real > 0)).all()):
+        raise InputError(f"{where}: its scales make a factor of {real.min()}; fetch it again")
+    pairs = [fixed_multiplier(float(f)) for f in real]
     # A factor below 2^-32 is 0, as in QuantizeMultiplier.
     whole, exponent = np.array(
         [pair if pair[1] >= -31 else (0, 0) for pair in pairs], dtype=np.int64

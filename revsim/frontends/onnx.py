@@ -38,6 +38,7 @@ from revsim.frontends.onnx_builder import (
     ends_of,
 )
 from revsim.frontends.onnx_evaluator import evaluated
+from revsim.frontends.onnx_operators import WORDS
 from revsim.frontends.onnx_reals import Real, outside
 from revsim.network.graph import Graph, Node
 
@@ -47,6 +48,8 @@ MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeErro
 """What a maker may stumble over in a node that contradicts itself."""
 FILE_LIMIT = 1 << 30
 NODE_LIMIT = 20_000
+LISTED = 40
+"""Most nodes that one error names."""
 STANDARD = ("", "ai.onnx")
 
 
@@ -60,6 +63,8 @@ def from_onnx(
     models that contradict themselves, and once for all nodes that cannot be read.
     """
     proto, data, called = _opened(model)
+    if proto.functions:
+        proto = _inlined(proto, called)
     called = name or called
     return read_model(proto, constants or {}, called, sha256(data).hexdigest() if data else "")
 
@@ -85,7 +90,8 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
     refused: list[tuple[Step, Refusal]] = []
     for step in ordered(steps, set(builder.values), name):
         try:
-            take(builder, step)
+            with np.errstate(all="ignore"):  # what is not finite is refused by its maker
+                take(builder, step)
         except Refusal as refusal:
             refused.append((step, refusal))
         except InputError as error:
@@ -143,6 +149,12 @@ def take(builder: Builder, step: Step) -> None:
         return  # behind a node that was refused
     floats = any(isinstance(value, Real) for value in inputs)
     maker = (FLOAT_MAKERS if floats else MAKERS).get((step.domain, step.operator))
+    if maker is None and not floats and step.domain == "":
+        maker = WORDS.get(step.operator)
+    if maker is None and not floats:
+        from revsim.frontends.packages import onnx_maker
+
+        maker = onnx_maker(step.domain, step.operator)
     known = all(isinstance(value, Constant) for value in inputs)
     if known and step.domain == "" and step.operator not in KEPT:
         for out, array in zip(step.outputs, folded(builder, step), strict=False):
@@ -203,9 +215,12 @@ def refusals(name: str, refused: Sequence[tuple[Step, Refusal]]) -> str:
     """All nodes that cannot be read, one line each: name, operator, reason and what to do."""
     count = f"{len(refused)} node{'s' if len(refused) > 1 else ''}"
     lines = [f"{name}: {count} cannot be read"]
-    for step, refusal in refused:
+    for step, refusal in refused[:LISTED]:
         remedy = f"; {refusal.remedy}" if refusal.remedy else ""
-        lines.append(f"  {step.name} ({step.operator}): {refusal.reason}{remedy}")
+        what = f"{step.name[:60]} ({step.operator[:40]}): {refusal.reason[:160]}{remedy}"
+        lines.append("  " + "".join(c if c.isprintable() else "?" for c in what))
+    if len(refused) > LISTED:
+        lines.append(f"  and {len(refused) - LISTED} more")
     return "\n".join(lines)
 
 
@@ -272,6 +287,17 @@ def _words(graph: Any) -> Iterator[Any]:
         yield from (attribute.name for attribute in node.attribute)
     for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
         yield value.name
+
+
+def _inlined(proto: Any, name: str) -> Any:
+    """The model with its own functions written out."""
+    from onnx import inliner
+
+    try:
+        return inliner.inline_local_functions(proto)
+    except Exception as error:
+        line = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise InputError(f"{name}: its functions cannot be written out ({line})") from error
 
 
 def _step(node: Any, versions: Mapping[str, int], number: int) -> Step:

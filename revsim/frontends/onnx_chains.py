@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from revsim.frontends.onnx_builder import (
-    MAKERS,
     Array,
     Builder,
     Constant,
     Held,
     Refusal,
     Step,
+    checked_size,
     maker,
 )
 from revsim.frontends.onnx_evaluator import evaluated
+from revsim.frontends.onnx_operators import WORDS
 from revsim.frontends.onnx_reals import (
     QUANTISE,
     Outside,
@@ -30,6 +31,8 @@ from revsim.frontends.onnx_reals import (
     Sums,
     floats_of,
     give,
+    grid,
+    grid_of,
     moved,
     operand,
     real,
@@ -168,6 +171,8 @@ def _normalised(builder: Builder, step: Step) -> None:
     if any(len(a) != channels for a in (scale, bias, mean, variance)):
         raise Refusal(f"its parameters do not have {channels} channels")
     epsilon = np.float32(step.attributes.get("epsilon", 1e-5))
+    if not all(np.isfinite(a).all() for a in (scale, bias, mean, variance, epsilon)):
+        raise Refusal("its parameters hold NaN or infinity")
     if (variance + epsilon <= 0).any():
         raise Refusal("its variance is negative")
     slope = scale / np.sqrt(variance + epsilon)
@@ -220,6 +225,42 @@ def _move(builder: Builder, step: Step) -> None:
         give(builder, step, out, place)
 
 
+@maker("Pad", floats=True)
+def _pad(builder: Builder, step: Step) -> None:
+    """Padding with the integer that stands for 0, or with the tensor's own values."""
+    value = real(builder.value(step, 0), step.inputs[0])
+    mode, rank = step.attributes.get("mode", b"constant").decode(), len(value.shape)
+    pads = step.attributes.get("pads")
+    if pads is None:
+        pads = builder.constant(step, 1, "pads").ravel().tolist()
+    axes = list(range(rank))
+    if builder.given(step, 3):
+        axes = [int(a) % rank for a in builder.constant(step, 3, "axes").ravel()]
+    if len(pads) != 2 * len(axes) or min(pads) < 0 or mode not in ("constant", "edge", "reflect"):
+        raise Refusal(f"pads {list(pads)[:8]} in mode {mode!r} are not read")
+    widths = [(0, 0)] * rank
+    for k, axis in enumerate(axes):
+        widths[axis] = int(pads[k]), int(pads[k + len(axes)])
+    checked_size([n + sum(w) for n, w in zip(value.shape, widths, strict=True)])
+    filling = {"constant_values": -1} if mode == "constant" else {}
+    index = np.pad(places(value.shape), widths, mode=mode, **filling)
+    if mode != "constant":
+        give(builder, step, moved(builder, value, index, index.shape, step.name, "pad"))
+        return
+    filler = step.attributes.get("value", 0.0)
+    if builder.given(step, 2):
+        filler = float(builder.constant(step, 2, "constant").ravel()[0])
+    x = grid_of(builder, value, step.inputs[0])
+    if filler != 0 or x.zero is None:
+        raise Refusal(
+            f"it pads with {filler:g}, which is none of the input's numbers", "pad with 0"
+        )
+    out = builder.wired(
+        step.outputs[0], "pad", [x.held], index, index.shape, x.held.dtype, (x.zero,)
+    )
+    give(builder, step, Real(out, index.shape, (grid(x.step, x.offset, x.scale),)))
+
+
 @maker("Concat", floats=True)
 def _concat(builder: Builder, step: Step) -> None:
     parts = [real(builder.value(step, k), step.inputs[k]) for k in range(len(step.inputs))]
@@ -268,7 +309,7 @@ def _order(builder: Builder, step: Step) -> None:
     value = settled(builder, value)
     if isinstance(value.base, Held):
         _check_distinct(value, value.base)
-    inner = MAKERS.get((step.domain, step.operator))
+    inner = WORDS.get(step.operator)
     if inner is None:
         raise Refusal(f"operator {step.operator} is not read")
     kept = builder.values[step.inputs[0]]

@@ -11,66 +11,40 @@ function from one integer to another; it is found by carrying out the model's ow
     ScaledSum, ScaledProduct for two variable arguments, checked on every pair
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from revsim.frontends.onnx_builder import Builder, Constant, Held, Refusal
+from revsim.frontends.onnx_pairs import formula, tabled
 from revsim.frontends.onnx_reals import (
     Outside,
     Pair,
     Parts,
+    Quantiser,
     Real,
     Sums,
-    direction,
     known,
     placed,
     settled,
     written,
 )
-from revsim.network.cells_onnx import fitted_product, fitted_sum
+from revsim.frontends.onnx_steps import activations_of, slope_of, trend_of
 from revsim.network.graph import Linear
 from revsim.network.operators import (
-    TABLE_LIMIT,
     Clamp,
     Offset,
-    Requantise,
     Rescale,
     Single,
-    Staircase,
-    Table,
-    Threshold,
 )
 from revsim.network.reals import Floats, Stage, evaluate
 from revsim.network.sums import Integers
 
-LEVEL_LIMIT = 1 << 12
-"""Most levels of a staircase."""
-SHIFT_LIMIT = 36
-"""Most places by which a multiple of a single value is shifted."""
-UNREACHED = 1 << 60
 PAIR_LIMIT = 1 << 18
 """Most pairs of two variable arguments whose results are compared one by one."""
-NEURONS = ("relu", "clip", "sign", "leaky_relu", "elu", "hard_sigmoid", "sigmoid", "tanh")
-Function = Callable[[Integers], Integers]
-"""int64 [rows, channels] to int64 [rows, channels]: what becomes of each sum."""
-
-
-@dataclass(frozen=True, eq=False)
-class Quantiser:
-    """The last stage of a chain: floats to integers in low..high of a type of the model."""
-
-    stage: Stage
-    dtype: Any
-    low: int
-    high: int
-    fields: dict[str, Any]
-    """Further fields of the tensor: scale and zero."""
-    neurons: bool = False
-    """Whether the quantiser itself is an activation function (a sign, thresholds)."""
+NEURONS = ("relu", "clip", "sign", "leaky_relu")
+"""Stages that make neurons of a node's outputs; other functions of one value are tables."""
 
 
 def closed(builder: Builder, value: Real, quantiser: Quantiser, name: str) -> Held | Constant:
@@ -129,9 +103,9 @@ def _single(builder: Builder, value: Real, quantiser: Quantiser, name: str) -> H
     else:
         slope = None
         if sums.linear.weights.shape[1] == 1:
-            slope = _slope(stages, quantiser.stage, ends, places)
-        trend = _trend(stages, sums.linear.channels, places)
-        linear, activations = _written_out(sums.linear, function, ends, trend, slope)
+            slope = slope_of(stages, quantiser.stage, ends, places)
+        trend = trend_of(stages, sums.linear.channels, places)
+        linear, activations = activations_of(sums.linear, function, ends, trend, slope)
     if not activations and isinstance(value.base, Held) and _same(value.base, low, high, linear):
         return replace(value.base, shape=value.shape, dtype=quantiser.dtype)
     sums = replace(sums, linear=linear)
@@ -249,149 +223,7 @@ def _rescaled(
     )
 
 
-def _trend(stages: Sequence[Stage], channels: int, places: Integers | None) -> Integers | None:
-    """+1 per channel where the chain never decreases, -1 where it never increases; or None."""
-    trend = np.ones(channels, dtype=np.int64)
-    for stage in stages:
-        found = direction(stage)
-        if found is None:
-            return None
-        trend = trend * (found if len(found) == 1 or places is None else found[places])
-    return trend
-
-
-def _slope(
-    stages: Sequence[Stage], last: Stage, ends: tuple[Integers, Integers], places: Integers | None
-) -> npt.NDArray[np.float64]:
-    """How many levels of the quantiser a chain rises for each integer, on average, per channel."""
-    low, high = (np.asarray(evaluate(stages, e[None], places), np.float64)[0] for e in ends)
-    unit = last.operands[0].astype(np.float64) if last.operation != "reached" else np.ones(1)
-    unit = unit if len(unit) == 1 or places is None else unit[places]
-    return np.asarray(np.abs(high - low) / np.maximum(ends[1] - ends[0], 1) / unit)
-
-
-def _written_out(
-    linear: Linear,
-    function: Function,
-    ends: tuple[Integers, Integers],
-    trend: Integers | None,
-    slope: npt.NDArray[np.float64] | None,
-) -> tuple[Linear, tuple[Single, ...]]:
-    """A function of each sum as activations; channels in which it falls get their signs turned.
-
-    `slope` is given where sums are single values: how steep the function is, [channels].
-    """
-    low, high = ends
-    span = int((high - low).max()) + 1
-    if trend is None:
-        if span > TABLE_LIMIT:
-            raise Refusal(
-                f"a function that rises and falls acts on a value of {span} levels",
-                "quantise its argument to 8 bits",
-            )
-        return linear, _tabulated(function, low, high)
-    turned = linear
-    if (trend < 0).any():
-        turned = replace(linear, weights=linear.weights * trend[:, None], bias=linear.bias * trend)
-        low, high = np.where(trend < 0, -high, low), np.where(trend < 0, -low, high)
-    least, thresholds = _steps(lambda z: function(z * trend), low, high)
-    if thresholds.shape[1] == 0:
-        return turned, (Clamp(least, least),)
-    if slope is not None:
-        fitted = _multiple(turned, least, thresholds, low, high, slope)
-        if fitted is not None:
-            return fitted
-        if span <= TABLE_LIMIT:
-            return linear, _tabulated(function, *ends)
-    raised: tuple[Single, ...] = (Offset(np.array([least])),) if least else ()
-    if thresholds.shape[1] == 1:
-        return turned, (Threshold(thresholds[:, 0]), *raised)
-    return turned, (Staircase(thresholds), *raised)
-
-
-def _tabulated(function: Function, low: Integers, high: Integers) -> tuple[Single, ...]:
-    """A function of at most 8 bits as a table, one for all channels where they are equal."""
-    first, last = int(low.min()), int(high.max())
-    if last - first >= TABLE_LIMIT:
-        raise Refusal("its channels have sums of different ranges", "quantise its argument")
-    values = np.broadcast_to(
-        function(np.arange(first, last + 1)[:, None]).T, (len(low), last - first + 1)
-    )
-    return (Table(first, np.array(values[0] if (values == values[0]).all() else values)),)
-
-
-def _steps(function: Function, low: Integers, high: Integers) -> tuple[int, Integers]:
-    """A function that never decreases on low..high of each channel: (least value, thresholds).
-
-    thresholds: int64 [channels, levels - 1]: the first z at which each further level is reached,
-    found by bisection; high + 1 where it is not.
-    """
-    least, most = int(function(low[None]).min()), int(function(high[None]).max())
-    if (most - least) * len(low) > LEVEL_LIMIT * 256:
-        raise Refusal(f"{most - least + 1} levels in {len(low)} channels are too many thresholds")
-    levels = np.arange(least + 1, most + 1)[:, None]
-    start = np.broadcast_to(low, (len(levels), len(low))).copy()
-    stop = np.broadcast_to(high + 1, start.shape).copy()
-    while bool((unknown := start < stop).any()):
-        middle = (start + stop) >> 1
-        reached = function(middle) >= levels
-        stop = np.where(unknown & reached, middle, stop)
-        start = np.where(unknown & ~reached, middle + 1, start)
-    return least, np.ascontiguousarray(start.T)
-
-
-def _multiple(
-    linear: Linear,
-    least: int,
-    thresholds: Integers,
-    low: Integers,
-    high: Integers,
-    slope: npt.NDArray[np.float64],
-) -> tuple[Linear, tuple[Single, ...]] | None:
-    """Single values whose steps are those of floor((m * z + c) / 2^s), limited; None if none are.
-
-    With level y first reached at t, c must lie in y * 2^s - m * t .. y * 2^s - 1 - m * (t - 1) for
-    every y. The smallest s at which all channels have such an m and c is taken.
-    """
-    most = least + thresholds.shape[1]
-    levels = np.arange(least + 1, most + 1)
-    inner = (thresholds > low[:, None]) & (thresholds <= high[:, None])
-    count = inner.sum(axis=1)
-    if int(count.max()) == 0:
-        return None
-    at, level = np.where(inner, thresholds, 0), np.where(inner, levels, 0)
-    widest = int(np.maximum(np.abs(low), np.abs(high)).max())
-    for shift in range(SHIFT_LIMIT + 1):
-        if float(slope.max()) * 2.0**shift * widest >= 2.0**60:
-            return None
-        one = np.int64(1) << shift
-        for nudge in (0, 1, -1):
-            factor = np.maximum(np.rint(slope * one).astype(np.int64) + nudge, 1)[:, None]
-            lower = np.max(level * one - factor * at, axis=1, where=inner, initial=-UNREACHED)
-            upper = np.min(
-                level * one - 1 - factor * (at - 1), axis=1, where=inner, initial=UNREACHED
-            )
-            # Levels out of reach at both ends are left to the limits below.
-            if (lower <= upper).all():
-                break
-        else:
-            continue
-        constant = np.where(count > 0, lower, least * one - factor[:, 0] * low)
-        made = replace(
-            linear,
-            weights=linear.weights * factor,
-            bias=linear.bias * factor[:, 0] + constant,
-        )
-        shifts = np.full(len(low), shift)
-        activations: list[Single] = [Requantise(shifts, "floor")] if shift else []
-        ends = [(factor[:, 0] * z + constant) >> shift for z in (low, high)]
-        if int(ends[0].min()) < least or int(ends[1].max()) > most:
-            activations.append(Clamp(least, most))
-        return made, tuple(activations)
-    return None
-
-
-# --- two variable arguments ------------------------------------------------------------------
+# --- two variable arguments, and tensors put together ----------------------------------------
 
 
 def _paired(builder: Builder, pair: Pair, value: Real, quantiser: Quantiser, name: str) -> Held:
@@ -407,8 +239,8 @@ def _paired(builder: Builder, pair: Pair, value: Real, quantiser: Quantiser, nam
         raise Refusal(
             f"its two variable inputs have {len(a)} and {len(b)} levels", "quantise both to 8 bits"
         )
-    wanted = np.clip(_table(pair.operation, chains, quantiser, a, b), low, high)
-    program = _formula(pair.operation, chains, quantiser, wanted, a, b)
+    wanted = np.clip(tabled(pair.operation, chains, quantiser, a, b), low, high)
+    program = formula(pair.operation, chains, quantiser, wanted, a, b)
     reads = pair.places + np.array([0, one.size])
     return builder.rescaled(
         builder.computed(
@@ -417,109 +249,6 @@ def _paired(builder: Builder, pair: Pair, value: Real, quantiser: Quantiser, nam
         ),
         **quantiser.fields,
     )  # fmt: skip
-
-
-Chains = tuple[tuple[Stage, ...], tuple[Stage, ...], tuple[Stage, ...]]
-
-
-def _table(
-    operation: str, chains: Chains, quantiser: Quantiser, a: Integers, b: Integers
-) -> Integers:
-    """What the model makes of every pair: int64 [values of a, values of b]."""
-    first, second, after = chains
-    grids = [c[0].operands for c in chains[:2]]
-    plain = len(first) == len(second) == 1 and not after
-    steps = all(g[0][0] == 1 for g in grids)
-    if (
-        plain
-        and steps
-        and operation in ("add", "multiply")
-        and quantiser.stage.operation == "quantise"
-    ):
-        (_, za, sa), (_, zb, sb) = grids
-        rule = qlinear_add if operation == "add" else qlinear_multiply
-        ends = quantiser.low, quantiser.high
-        scale, zero = quantiser.stage.operands[:2]
-        return rule(a, b, (sa[0], -za[0]), (sb[0], -zb[0]), (scale[0], zero[0]), ends)
-    x, y = evaluate(first, a[:, None]), evaluate(second, b[None, :])
-    joined = {"add": x + y, "subtract": x - y, "multiply": x * y}[operation]
-    made = evaluate((*after, quantiser.stage), joined)
-    return np.asarray(made, dtype=np.int64)
-
-
-Rule = tuple[Any, Any]
-"""(scale, zero point) of a quantised tensor."""
-
-
-def qlinear_add(
-    a: Integers, b: Integers, of_a: Rule, of_b: Rule, of_y: Rule, ends: tuple[int, int]
-) -> Integers:
-    """QLinearAdd of onnxruntime on every pair: int64 [n] and [m] to int64 [n, m].
-
-    Zero points go into one constant and products are not rounded before they are added (fused
-    multiply-add), as the vector kernels do it (onnxruntime, mlas/lib/qladd.cpp).
-    """
-    (sa, za), (sb, zb), (sy, zy) = of_a, of_b, of_y
-    ra, rb = np.float32(sa / sy), np.float32(sb / sy)
-    zeros = _fused(ra, np.float32(za), np.float32(rb * np.float32(zb)))
-    fixed = np.float32(np.float32(zy) - zeros)
-    of_b_alone = _fused(b[None, :].astype(np.float32), rb, fixed)
-    total = _fused(a[:, None].astype(np.float32), ra, of_b_alone)
-    return np.asarray(np.clip(np.rint(total), *ends), dtype=np.int64)
-
-
-def _fused(x: Any, y: Any, z: Any) -> Any:
-    """x * y + z rounded to float32 once (exact in float64 for factors of 8 and 24 bits)."""
-    return (np.float64(x) * np.float64(y) + np.float64(z)).astype(np.float32)
-
-
-def qlinear_multiply(
-    a: Integers, b: Integers, of_a: Rule, of_b: Rule, of_y: Rule, ends: tuple[int, int]
-) -> Integers:
-    """QLinearMul of onnxruntime on every pair: rint(product * (s_a * s_b / s_y) + z_y)."""
-    (sa, za), (sb, zb), (sy, zy) = of_a, of_b, of_y
-    product = ((a[:, None] - za) * (b[None, :] - zb)).astype(np.float32)
-    scale = np.float32(np.float32(sa * sb) / sy)
-    scaled = np.rint(product * scale + np.float32(zy))
-    return np.asarray(np.clip(scaled, *ends), dtype=np.int64)
-
-
-def _formula(
-    operation: str, chains: Chains, quantiser: Quantiser, wanted: Integers, a: Integers, b: Integers
-) -> Any:
-    """The program that equals a table of all pairs."""
-    *_, after = chains
-    if any(len(c) != 1 for c in chains[:2]) or any(s.operation not in SCALINGS for s in after):
-        raise Refusal(
-            "float operations stand between its two variable inputs and their quantisers",
-            "quantise both inputs and the result of the operator itself",
-        )
-    scale, zero = (float(o[0]) for o in quantiser.stage.operands[:2])
-    slope, shift = 1 / scale, zero
-    for stage in reversed(after):
-        amount = float(stage.operands[0][0])
-        if stage.operation in ("multiply", "divide"):
-            slope *= amount if stage.operation == "multiply" else 1 / amount
-        else:
-            shift += slope * (amount if stage.operation == "add" else -amount)
-    (step_a, offset_a, scale_a), (step_b, offset_b, scale_b) = (
-        tuple(float(o[0]) for o in c[0].operands) for c in chains[:2]
-    )
-    if operation == "multiply":
-        if step_a != 1 or step_b != 1:
-            raise Refusal("its two variable inputs are bipolar")
-        offsets = int(offset_a), int(offset_b)
-        return fitted_product(wanted, a, b, offsets, slope * scale_a * scale_b, shift)
-    sign = -1 if operation == "subtract" else 1
-    slopes = slope * scale_a * step_a, sign * slope * scale_b * step_b
-    at_zero = shift + slope * (scale_a * offset_a + sign * scale_b * offset_b)
-    return fitted_sum(wanted, a, b, slopes, at_zero)
-
-
-SCALINGS = ("add", "subtract", "multiply", "divide")
-
-
-# --- tensors put together --------------------------------------------------------------------
 
 
 def _assembled(builder: Builder, base: Parts, value: Real, quantiser: Quantiser, name: str) -> Held:

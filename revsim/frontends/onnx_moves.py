@@ -57,6 +57,8 @@ class Placement:
 
 def placements(builder: Builder, step: Step) -> list[Placement]:
     """One placement an output; raises Refusal where a parameter is not known or does not fit."""
+    if step.operator == "Dropout" and (len(step.outputs) > 1 or builder.given(step, 2)):
+        raise Refusal("what it drops is for training; export the model for inference")
     moving = MOVES[step.operator]
     sources: dict[str, int] = {}
     given: dict[str, Array] = {}

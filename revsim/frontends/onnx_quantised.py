@@ -25,9 +25,10 @@ from revsim.frontends.onnx_builder import (
     ends_of,
     maker,
 )
-from revsim.frontends.onnx_folding import Quantiser, closed
+from revsim.frontends.onnx_folding import closed
 from revsim.frontends.onnx_reals import (
     Outside,
+    Quantiser,
     Real,
     floats_of,
     give,
@@ -296,7 +297,7 @@ def output(builder: Builder, value: Any, name: str) -> Held:
         raise Refusal("it is a float")
     if isinstance(value.base, Outside):
         raise Refusal("it is a float input", "quantise it")
-    found = settled(builder, value)
+    found = settled(builder, value, name)
     if isinstance(found.base, Constant):
         raise Refusal("it is a constant float")
     held = found.base

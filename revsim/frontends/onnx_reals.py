@@ -82,6 +82,20 @@ class Real:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Quantiser:
+    """The last stage of a chain: floats to integers in low..high of a type of the model."""
+
+    stage: Stage
+    dtype: Any
+    low: int
+    high: int
+    fields: dict[str, Any]
+    """Further fields of the tensor: scale and zero."""
+    neurons: bool = False
+    """Whether the quantiser itself is an activation function (a sign, thresholds)."""
+
+
 ALWAYS = (
     "add", "subtract", "relu", "clip", "sigmoid", "tanh", "erf", "exp", "log", "sqrt", "sign",
     "floor", "ceil", "round", "softplus", "float", "quant", "reached", "quantise", "elu",
@@ -193,8 +207,11 @@ def give(builder: Builder, step: Step, value: Any, place: int = 0) -> None:
     builder.values[name] = value
 
 
-def settled(builder: Builder, value: Real) -> Real:
-    """The same floats with a base that is a tensor of the graph (or a constant)."""
+def settled(builder: Builder, value: Real, last: str = "") -> Real:
+    """The same floats with a base that is a tensor of the graph (or a constant).
+
+    `last` names an output of the model: the sums get its name and all its stages.
+    """
     if isinstance(value.base, Held | Constant):
         return value
     if not isinstance(value.base, Sums):
@@ -202,9 +219,11 @@ def settled(builder: Builder, value: Real) -> Real:
     sums = value.base
     low, high = sums.linear.bounds(sums.source.low, sums.source.high)
     ends = int(low.min()), int(high.max())
+    # Unless it is an output, further stages are values of their own in the model.
+    stages = value.stages if last else value.stages[:1]
     held = placed(
-        builder, sums, value.shape, np.dtype(np.int32), ends, (), False, sums.name,
-        to_float=value.stages[:1],  # those of the sums; further stages are values of their own
+        builder, sums, value.shape, np.dtype(np.int32), ends, (), False, last or sums.name,
+        to_float=stages,
     )  # fmt: skip
     return replace(value, base=held)
 

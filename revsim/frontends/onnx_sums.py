@@ -31,7 +31,14 @@ from revsim.frontends.onnx_reals import (
     real,
     then,
 )
-from revsim.frontends.shapes import channels_first, check_reads, places, size_of, windows
+from revsim.frontends.shapes import (
+    channels_first,
+    check_reads,
+    places,
+    size_of,
+    transposed_windows,
+    windows,
+)
 from revsim.network.cells_onnx import Dot
 from revsim.network.graph import Linear
 from revsim.network.reals import Floats
@@ -188,6 +195,48 @@ def convolved(
         builder, step, x, weights.reshape(len(weights), -1), scale, reads, layout,
         (batch, len(weights), *out), channel, bias, f"conv{len(size)}d",
     )  # fmt: skip
+
+
+@maker("ConvTranspose", floats=True)
+def _transposed(builder: Builder, step: Step) -> None:
+    """Weights [channels in, channels out / group, ...]; as sums at the places of the output."""
+    value = real(builder.value(step, 0), step.inputs[0])
+    weights, scale = weights_of(builder.value(step, 1), step.inputs[1], 1)
+    bias = _bias_input(builder, step, 2)
+    shape, axes = value.shape, len(value.shape) - 2
+    group = int(step.attributes.get("group", 1))
+    padding = step.attributes.get("auto_pad", b"NOTSET")
+    if axes < 1 or weights.ndim != len(shape) or shape[1] != len(weights) or padding != b"NOTSET":
+        raise Refusal(f"its input {list(shape)} does not fit weights {list(weights.shape)}")
+    if group != 1 or "output_shape" in step.attributes:
+        raise Refusal("groups and a given output shape are not read in it")
+    strides = list(step.attributes.get("strides", [1] * axes))
+    dilations = list(step.attributes.get("dilations", [1] * axes))
+    pads = list(step.attributes.get("pads", [0] * 2 * axes))
+    more = list(step.attributes.get("output_padding", [0] * axes))
+    kernel, size = weights.shape[2:], shape[2:]
+    if not len(strides) == len(dilations) == len(more) == axes or len(pads) != 2 * axes:
+        raise Refusal(f"its strides, dilations or pads do not have {axes} axes")
+    if min([*strides, *dilations]) < 1 or min([*pads, *more]) < 0:
+        raise Refusal("its strides and dilations must be 1 or more, its pads 0 or more")
+    out = [
+        (n - 1) * s + (k - 1) * d + 1 - pads[a] - pads[a + axes] + more[a]
+        for a, (n, k, s, d) in enumerate(zip(size, kernel, strides, dilations, strict=True))
+    ]
+    if min(out) < 1:
+        raise Refusal(f"its output would have the shape {out}")
+    positions = checked_size([shape[0], *out])
+    check_reads(positions * size_of(kernel) * shape[1], f"node {step.name!r}")
+    flat = transposed_windows(size, kernel, strides, dilations, pads[:axes], out)
+    reads = channels_first(flat, shape[0], size_of(size), shape[1]).transpose(0, 2, 1)
+    matrix = np.moveaxis(weights, 1, 0).reshape(weights.shape[1], -1)
+    layout, channel = channels_first_layout(shape[0], size_of(out), len(matrix))
+    made = summed(
+        builder, step, grid_of(builder, value, step.inputs[0]), matrix, scale,
+        reads.reshape(positions, 1, -1), layout, (shape[0], len(matrix), *out), channel, bias,
+        "transpose_conv",
+    )  # fmt: skip
+    give(builder, step, made)
 
 
 def channels_first_layout(batch: int, space: int, channels: int) -> tuple[Integers, Integers]:

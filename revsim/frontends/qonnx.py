@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from revsim.frontends.onnx_builder import Array, Builder, Constant, Maker, Refusal, Step, maker
-from revsim.frontends.onnx_folding import Quantiser, closed
+from revsim.frontends.onnx_folding import closed
 from revsim.frontends.onnx_quantised import scale_of
-from revsim.frontends.onnx_reals import Real, floats_of, give, grid, operand, real
+from revsim.frontends.onnx_reals import Quantiser, Real, floats_of, give, grid, operand, real
 from revsim.network.reals import ROUNDINGS, Stage
 
 BREVITAS = ("onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general")

@@ -15,7 +15,7 @@ from revsim.network.sums import Integers
 
 VALUE_LIMIT = 1 << 24
 """Most values of one tensor; larger ones are refused before anything is allocated."""
-READ_LIMIT = 1 << 27
+READ_LIMIT = 1 << 25
 """Most reads of one node (positions times taps), likewise."""
 
 

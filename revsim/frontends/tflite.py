@@ -12,7 +12,7 @@ from revsim.frontends.multipliers import ROUNDINGS
 from revsim.frontends.tflite_check import check, trimmed
 from revsim.frontends.tflite_draft import Draft
 from revsim.frontends.tflite_file import RANGES, ModelFile, read_model
-from revsim.frontends.tflite_operators import RULES
+from revsim.frontends.tflite_operators import rule_of
 from revsim.network.graph import Graph
 
 
@@ -47,7 +47,9 @@ def graph_of(file: ModelFile, rounding: str = "double") -> Graph:
             raise InputError(f"{tensor.where}: an input of type {tensor.type}; use int8")
         inputs.append(draft.declare(number))
     for operator in main.operators:
-        RULES[operator.kind].make(draft, operator)
+        rule = rule_of(operator.kind)
+        if rule is not None:  # `check` has refused the others
+            rule.make(draft, operator)
     outputs = tuple(draft.given(number) for number in main.outputs)
     if not inputs or not outputs:
         raise InputError(f"{file.path}: has no input or no output")

@@ -7,7 +7,7 @@ from typing import Final
 from revsim.errors import InputError
 from revsim.frontends.multipliers import CLAMPS, FUSED
 from revsim.frontends.tflite_file import ITEMS, FileOperator, ModelFile, Subgraph
-from revsim.frontends.tflite_operators import REFUSED, RULES, UNKNOWN, Rule
+from revsim.frontends.tflite_operators import REFUSED, UNKNOWN, Rule, rule_of
 
 MESSAGE_LIMIT: Final = 300
 _QUANTISE: Final = "quantise the model fully to integers, inputs and outputs included"
@@ -58,7 +58,7 @@ def _needed(
         lasting = operator.kind in ("CALL_ONCE", "VAR_HANDLE", "ASSIGN_VARIABLE")
         if lasting or not needed.isdisjoint(operator.outputs):
             kept.append(operator)
-            rule = RULES.get(operator.kind)
+            rule = rule_of(operator.kind)
             places = range(len(operator.inputs)) if rule is None else _data(rule, operator)
             needed.update(operator.inputs[k] for k in places)
     return tuple(reversed(kept)), needed
@@ -107,7 +107,7 @@ def check(file: ModelFile, graph: Subgraph) -> None:
 def _reason(graph: Subgraph, operator: FileOperator) -> tuple[str, str] | None:
     """(reason, what to do) for an operator that cannot be made."""
     kind = operator.kind
-    rule = RULES.get(kind)
+    rule = rule_of(kind)
     if rule is None:
         return REFUSED.get(kind, UNKNOWN)
     if len(operator.inputs) < rule.least:

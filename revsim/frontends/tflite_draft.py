@@ -14,7 +14,7 @@ from revsim.network.operators import Requantise, Single
 from revsim.network.sums import Integers
 from revsim.network.words import Program
 
-TOTAL_READS: Final = 1 << 28
+TOTAL_READS: Final = 1 << 27
 """Most reads of a whole model, likewise a bound on memory."""
 
 

@@ -126,3 +126,12 @@ SUPPORTED: Final[Mapping[str, tuple[str, str]]] = {
     **{kind: ("", reason) for kind, (reason, _) in REFUSED.items() if kind != "DEQUANTIZE"},
 }
 """Operator: what is supported, and why the rest is not."""
+
+
+def rule_of(kind: str) -> Rule | None:
+    """The rule of an operator; of one that revsim does not know, what a package gives for it."""
+    if kind in RULES or kind in REFUSED:
+        return RULES.get(kind)
+    from revsim.frontends.packages import tflite_rule
+
+    return tflite_rule(kind)

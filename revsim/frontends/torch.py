@@ -25,11 +25,13 @@ def from_torch(
 ) -> Graph:
     """A torch.nn.Module as a `Graph`; needs the package torch.
 
-    Quantised modules (torch.ao.quantization, eager mode, converted) keep their own integers; data
-    is then one or more rows that show the input's shape. A float module is quantised to int8 on
-    `data`, real rows [rows, ...] (see revsim.calibrate, which takes the same options and says how
-    accurate the result is). Raises InputError, naming every layer that cannot be read.
+    Quantised modules (torch.ao.quantization, eager mode, converted; Brevitas, which exports itself
+    as QONNX) keep their own integers; data is then one or more rows that show the input's shape. A
+    float module is quantised to int8 on `data`, real rows [rows, ...] (see revsim.calibrate, which
+    takes the same options and says how accurate the result is). Raises InputError, naming every
+    layer that cannot be read.
     """
+    from revsim.frontends.torch_brevitas import is_brevitas, read_brevitas
     from revsim.frontends.torch_quantised import is_quantised, read_quantised
 
     if data is None:
@@ -38,6 +40,8 @@ def from_torch(
             "and, for a float module, the ranges to quantise by"
         )
     rows = rows_of(data)
+    if hasattr(module, "modules") and is_brevitas(module):
+        return read_brevitas(module, rows, name or type(module).__name__)
     traced = trace(module, rows, name)
     if is_quantised(traced):
         return read_quantised(traced)
@@ -204,7 +208,7 @@ def _read(reading: Reading, operation: Any, last: bool) -> str:
     source = reading.tensors[x.name]
     if isinstance(part, torch.nn.Identity | torch.nn.modules.dropout._DropoutNd):
         return source
-    if name in ("Softmax", "LogSoftmax") and last:
+    if name in LAST and last:
         reading.network.notes.append(
             f"the last {name} is left out: outputs are scores before it, in the same order"
         )
@@ -248,6 +252,8 @@ ARITHMETIC = {
     "add": "add", "iadd": "add", "sub": "sub", "isub": "sub", "mul": "mul", "imul": "mul",
     "truediv": "div", "itruediv": "div", "div": "div", "add_": "add", "mul_": "mul",
 }  # fmt: skip
+LAST = ("Softmax", "LogSoftmax")
+"""Layers that are left out at the end, since they change no order."""
 MOVES = (
     "flatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "contiguous",
     "mean",

@@ -271,19 +271,22 @@ def quotient(ops: Ops[V], top: Word[V], bottom: Word[V], digits: int) -> tuple[W
     return ops.sum(bits), remainder
 
 
-def nearest(ops: Ops[V], form: Format, a: Parts, bits: int) -> Word[V]:
-    """|a| rounded to the nearest whole number, half to even, and to at most 2^bits."""
-    limit = (form.bias + bits) << form.fraction
-    large = ops.less(ops.constant(limit), a.magnitude)
+def cut(ops: Ops[V], form: Format, a: Parts, bits: int, spare: int) -> Word[V]:
+    """|a| times 2^spare, at most 2^(bits + spare), cut off to a whole number; its last bit is set
+    where anything but 0 was cut off."""
+    large = ops.less(ops.constant((form.bias + bits) << form.fraction), a.magnitude)
     exponent = ops.select(large, ops.constant(form.bias + bits), a.exponent)
     exponent = ops.narrowed(exponent, 1, form.bias + bits)
     significand = ops.select(large, ops.constant(1 << form.fraction), a.significand)
-    wide = ops.sum([(4 << max(bits - form.fraction, 0), significand)])
+    wide = ops.sum([(1 << (spare + max(bits - form.fraction, 0)), significand)])
     places = ops.sum([(-1, exponent)], form.bias + max(bits, form.fraction))
-    places = ops.least(places, ops.constant(wide.high.bit_length()))
-    wide = shifted(ops, wide, places)
-    whole = ops.shift_right(wide, 2)
-    rest = ops.wrap(wide, 2, signed=False)
+    return shifted(ops, wide, ops.least(places, ops.constant(wide.high.bit_length())))
+
+
+def nearest(ops: Ops[V], form: Format, a: Parts, bits: int) -> Word[V]:
+    """|a| rounded to the nearest whole number, half to even, and to at most 2^bits."""
+    wide = cut(ops, form, a, bits, 2)
+    whole, rest = ops.shift_right(wide, 2), ops.wrap(wide, 2, signed=False)
     up = ops.less(ops.constant(2), ops.add(rest, ops.bit(whole, 0)))
     return ops.narrowed(ops.add(whole, up), 0, 1 << bits)
 
@@ -355,28 +358,21 @@ class Dequantise:
 
 @dataclass(frozen=True)
 class FloatToInteger:
-    """A float cut off to a whole number and saturated to low..high."""
+    """A float cut off to a whole number, of which the low `bits` bits are kept.
+
+    Numbers beyond the type wrap around, as they do in NumPy; ONNX leaves them open.
+    """
 
     form: Format
-    low: int
-    high: int
+    bits: int
+    signed: bool
 
     def __call__(self, ops: Ops[V], x: Word[V]) -> tuple[Word[V], ...]:
         """One word."""
-        form, a = self.form, parts(ops, self.form, x)
-        bits = max(-self.low, self.high + 1).bit_length()
-        limit = (form.bias + bits) << form.fraction
-        large = ops.less(ops.constant(limit), a.magnitude)
-        exponent = ops.select(large, ops.constant(form.bias + bits), a.exponent)
-        exponent = ops.narrowed(exponent, 1, form.bias + bits)
-        significand = ops.select(large, ops.constant(1 << form.fraction), a.significand)
-        wide = ops.sum([(1 << max(bits - form.fraction, 0), significand)])
-        places = ops.sum([(-1, exponent)], form.bias + max(bits, form.fraction))
-        places = ops.least(places, ops.constant(wide.high.bit_length()))
-        for k in range(places.high.bit_length()):
-            wide = ops.select(ops.bit(places, k), ops.shift_right(wide, 1 << k), wide)
-        number = ops.select(a.negative, ops.sum([(-1, wide)]), wide)
-        return (clamped(ops, number, self.low, self.high),)
+        a = parts(ops, self.form, x)
+        whole = ops.shift_right(cut(ops, self.form, a, 32, 1), 1)
+        number = ops.select(a.negative, ops.sum([(-1, whole)]), whole)
+        return (ops.wrap(number, self.bits, self.signed),)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ class Softmax:
         """As many words as arguments."""
         if len(words) >= CLASSES_LIMIT:
             raise InputError(f"softmax of {len(words)} values; at most {CLASSES_LIMIT - 1}")
+        if len(words) == 1:  # exp(0) / exp(0), rounded to the greatest number
+            return (ops.constant(self.low + (1 << self.bits) - 1),)
         (top,) = ops.call(Greatest(), *words)
         exponential, share = Exponential(self.exponentials), Share(self.low, self.bits)
         powers = [ops.call(exponential, word, top)[0] for word in words]

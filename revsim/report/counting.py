@@ -5,8 +5,10 @@ from typing import Any
 
 from rich.console import Console
 
+from revsim.circuit.banks import TensorCircuit
 from revsim.circuit.definition import Circuit
 from revsim.circuit.measures import Counts, circuit_depth, circuit_width, counts_of_item
+from revsim.circuit.survey import counts_by_layer, linear_toffolis, tensor_width
 from revsim.report.report import gate_counts
 from revsim.report.tables import WIDTH, paragraph, plain_table
 
@@ -22,14 +24,33 @@ def count_circuit(circuit: Circuit, basis: str = "native") -> dict[str, Any]:
     no wire run at once, locals free at time 0.
     """
     layers: dict[str, Counts] = {}
-    total = Counts()
     names = circuit.layer_of or ("",) * len(circuit.body)
     for item, name in zip(circuit.body, names, strict=True):
-        counted = counts_of_item(item)
-        layers[name] = layers.get(name, Counts()) + counted
-        total += counted
+        layers[name] = layers.get(name, Counts()) + counts_of_item(item)
+    linear = {layer.name: layer.linear_toffolis for layer in circuit.layers}
+    measures = circuit_width(circuit), circuit_depth(circuit)
+    return _counted(circuit, basis, layers, linear, measures)
+
+
+def count_tensors(circuit: TensorCircuit) -> dict[str, Any]:
+    """The same for a circuit of tensors, every position of every definition; no depth. Makes each
+    definition once."""
+    layers = counts_by_layer(circuit)
+    linear = linear_toffolis(circuit.linear)
+    return _counted(circuit, "native", layers, linear, (tensor_width(circuit), None))
+
+
+def _counted(
+    circuit: Circuit | TensorCircuit,
+    basis: str,
+    layers: dict[str, Counts],
+    linear: dict[str, int],
+    measures: tuple[int, int | None],
+) -> dict[str, Any]:
+    total = sum(layers.values(), Counts())
     macs = sum(layer.macs for layer in circuit.layers)
-    linear = sum(layer.linear_toffolis for layer in circuit.layers)
+    named = {layer.name for layer in circuit.layers}
+    border = sum((c for name, c in layers.items() if name not in named), Counts())
     return {
         "circuit": circuit.name,
         "basis": basis,
@@ -41,20 +62,20 @@ def count_circuit(circuit: Circuit, basis: str = "native") -> dict[str, Any]:
                 "kind": layer.kind,
                 **gate_counts(layers.get(layer.name, Counts())),
                 "macs": layer.macs,
-                "toffolis_per_mac_linear": layer.linear_toffolis / layer.macs
+                "toffolis_per_mac_linear": linear.get(layer.name, 0) / layer.macs
                 if layer.macs
                 else None,
             }
             for layer in circuit.layers
         ],
-        "border": gate_counts(layers.get("", Counts())) if circuit.layers else None,
+        "border": gate_counts(border) if circuit.layers else None,
         "total": {
             **gate_counts(total),
             "toffoli_equivalent": total.toffoli_equivalent,
-            "width": circuit_width(circuit),
-            "depth": circuit_depth(circuit),
+            "width": measures[0],
+            "depth": measures[1],
             "macs": macs,
-            "toffolis_per_mac_linear": linear / macs if macs else None,
+            "toffolis_per_mac_linear": sum(linear.values()) / macs if macs else None,
         },
     }
 
@@ -85,8 +106,9 @@ def render_counts(counted: dict[str, Any]) -> str:
         table.add_row(row["name"], *(f"{v:,}" for v in figures), style=style)
     console.print(table)
     total = counted["total"]
+    depth = "" if total["depth"] is None else f", depth {total['depth']:,} steps"
     words = [
-        f"width {total['width']:,} wires, depth {total['depth']:,} steps",
+        f"width {total['width']:,} wires{depth}",
         f"{total['toffoli_equivalent']:,} Toffolis with each Fredkin as one",
     ]
     if total["macs"]:

@@ -61,6 +61,8 @@ class RunReport:
     pointwise: Spread | None = None
     circuit_loss: CircuitLoss | None = None
     mismatched: Mismatch | None = None
+    hardware: Mapping[str, Ledgers] | None = None
+    """Totals of a graph by device: every position its own hardware, or one piece a channel."""
 
     @property
     def total(self) -> Ledgers:
@@ -220,6 +222,11 @@ class Report:
             if run.switching is None
             else {"total": sum(run.switching.values()), "layers": dict(run.switching)},
             "energy": self._energy(run.total),
+            **(
+                {}
+                if run.hardware is None
+                else {"hardware": {k: asdict(v) for k, v in run.hardware.items()}}
+            ),
             "pointwise": None if run.pointwise is None else asdict(run.pointwise),
             "circuit_loss": None if run.circuit_loss is None else _loss(run.circuit_loss),
             "mismatched": None

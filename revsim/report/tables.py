@@ -72,6 +72,7 @@ def renderable(report: Report, units: str = "bits") -> RenderableType:
         *heading_lines(report),
         *summary_lines(report),
         _ledger_table(report, units),
+        *_hardware(report, units),
         *heat_lines(report),
         *beside_lines(report, units),
         *mismatch_lines(report, units),
@@ -144,6 +145,32 @@ def _ledger_table(report: Report, units: str) -> RichTable:
     for run in report.runs:
         table.add_row(run_name(run), *_figures(run.total, units, report.temperature_k))
     return table
+
+
+def _hardware(report: Report, units: str) -> Iterable[RenderableType]:
+    """What it costs that the positions of a channel share their hardware, graph by graph."""
+    runs = [run for run in report.runs if run.hardware is not None and run.total.reset_count]
+    if not runs:
+        return
+    table = plain_table(
+        f"The price of time-shared hardware, positions of a channel ({units})",
+        "policy, input",
+        "its bit",
+        "shared",
+        "its register",
+        "shared ",
+    )
+    for run in runs:
+        figures = [
+            number(in_unit(getattr(found, name), units, report.temperature_k))
+            for name in ("per_bit", "per_register")
+            for found in (run.hardware or {}).values()
+        ]
+        table.add_row(run_name(run), *figures)
+    yield table
+    chosen = report.network.get("device", "dedicated")
+    yield paragraph(f"All other tables: {chosen} hardware, chosen by --device.", style="dim")
+    yield Text("")
 
 
 def _cause_table(report: Report, units: str) -> RichTable:

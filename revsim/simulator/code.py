@@ -33,6 +33,7 @@ from revsim.circuit.gates import (
 from revsim.circuit.measures import counts
 from revsim.circuit.program import Program, gates_below, program_of
 from revsim.circuit.registers import Wires
+from revsim.circuit.survey import note
 from revsim.errors import InputError
 from revsim.simulator.layout import KIND, SLOT, SLOTS, SPARE
 
@@ -225,6 +226,11 @@ class CodeCache:
         self._bytes = 0
         self._lock = Lock()
 
+    @property
+    def bytes(self) -> int:
+        """Memory that the codes held take."""
+        return self._bytes
+
     def get(self, recipe: Recipe, inverse: bool) -> Code:
         """The code of a recipe, made if it is not held."""
         key = (recipe.key or recipe, inverse)
@@ -234,6 +240,7 @@ class CodeCache:
                 return self._held[key]
         definition = recipe.make()
         code = find_restored(compile_code(definition, inverse), definition)
+        note(recipe, definition, code.slots)
         with self._lock:
             if key not in self._held and code.bytes <= _limit():
                 self._held[key] = code

@@ -5,6 +5,7 @@ each promise at the gate that makes it. It judges the kernels, and runs where Nu
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from revsim.circuit.definition import Call, Definition, Gates, Loop
 from revsim.circuit.gates import (
@@ -27,6 +28,7 @@ from revsim.circuit.gates import (
 )
 from revsim.circuit.program import Program, is_leaf, program_of
 from revsim.circuit.registers import Wires
+from revsim.errors import InputError
 from revsim.simulator.counters import Counters, PositionCounters
 from revsim.simulator.lanes import Words
 
@@ -72,8 +74,21 @@ def run_positions(
     before = np.ascontiguousarray(np.swapaxes(state[wires], 0, 1)).reshape(ports, -1)
     after = before.copy()
     run(definition, after, np.arange(ports, dtype=np.int32), counters, inverse)
-    for port in np.flatnonzero((before != after).any(axis=1)):
+    changed = np.flatnonzero((before != after).any(axis=1))
+    check_own(definition.name, wires, changed)
+    for port in changed:
         state[wires[:, port]] = after[port].reshape(positions, -1)
+
+
+def check_own(name: str, table: Wires, ports: npt.NDArray[np.integer]) -> None:
+    """Raise InputError where two positions share a wire that one of them changes: `table` int32
+    [positions, ports] of the definition `name`, which changes `ports`."""
+    writes = table[:, ports].ravel()
+    others = np.delete(table, ports, axis=1)
+    if len(np.unique(writes)) < len(writes) or bool(np.isin(others, writes).any()):
+        raise InputError(
+            f"definition {name!r}: two positions share a wire that one of them changes"
+        )
 
 
 def _run_program(program: Program, state: Words, wires: Wires, counters: Counters) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
@@ -46,6 +47,9 @@ from revsim.simulator.tally import (
     Spectrum,
     Tally,
 )
+
+if TYPE_CHECKING:
+    from revsim.simulator.positions import Ready
 
 Integers = npt.NDArray[np.int64]
 OnTensor = Callable[[str, Integers, Integers], None]
@@ -149,7 +153,8 @@ def simulate_tensors(
         else:
             for item in run.items:
                 _step(device, item, run.layer, on_mark)
-    cuts[key] = device.cuts.answers
+    if executor == "numba":
+        cuts[key] = device.cuts.answers
     device.enter(None)
     final = device.spectrum()
     _left_behind(device, ensemble)
@@ -451,6 +456,7 @@ def _call_plain(device: _Device, calls: Calls, layer: str) -> None:
 
 
 def _book(device: _Device, fold: CallFold, layer: str, causes: Sequence[str]) -> None:
+    fold.close()
     device.inner += fold.tallies(layer, causes)
     device.gates += fold.gates(layer)
 
@@ -460,22 +466,13 @@ _OWN: WeakSet[Calls] = WeakSet()
 
 def _check_own(calls: Calls, table: Wires, code: Code) -> None:
     """Raise InputError where two positions share a wire that one of them changes; once a call."""
-    if calls in _OWN:
-        return
-    writes = table[:, code.kept].ravel()
-    others = np.delete(table, code.kept, axis=1)
-    if len(np.unique(writes)) < len(writes) or bool(np.isin(others, writes).any()):
-        raise InputError(
-            f"definition {code.name!r}: two positions share a wire that one of them changes"
-        )
-    _OWN.add(calls)
+    if calls not in _OWN:
+        plain.check_own(code.name, table, code.kept)
+        _OWN.add(calls)
 
 
-def _replay(device: _Device, one: "object", layer: str) -> None:
+def _replay(device: _Device, one: "Ready", layer: str) -> None:
     """Run one word of one position in plain NumPy, to name the wires that break a promise."""
-    from revsim.simulator.positions import Ready
-
-    assert isinstance(one, Ready)
     words = device.state.shape[1]
     position, word = divmod(int(np.flatnonzero(one.suspect)[0]), words)
     found: list[Violation] = []

@@ -1,0 +1,76 @@
+"""The operators of all front ends, from the tables by which they read: `revsim supported`."""
+
+from typing import Any
+
+from revsim.frontends import floats_onnx, onnx_builder, torch
+from revsim.frontends.onnx_operators import WORDS
+from revsim.frontends.packages import added
+from revsim.frontends.tflite_operators import SUPPORTED
+
+
+def supported() -> dict[str, Any]:
+    """Plain tables: `tflite`, `onnx`, `torch`, and `packages`, what installed packages add.
+
+    tflite: operator, what is made of it, what is not. onnx: domain, operator, and whether it is
+    read on integers, between DequantizeLinear and QuantizeLinear, and in float models that are
+    calibrated. torch: layers and functions of float modules; of quantised modules, what
+    torch_quantised.py reads.
+    """
+    whole = set(onnx_builder.MAKERS) | {("", name) for name in WORDS}
+    floats = set(onnx_builder.FLOAT_MAKERS)
+    calibrated = {("", name) for name in (*floats_onnx.CALIBRATED, *floats_onnx.SOFTMAX)}
+    return {
+        "tflite": [
+            {"operator": kind, "made": made, "not": refused}
+            for kind, (made, refused) in sorted(SUPPORTED.items())
+        ],
+        "onnx": [
+            {
+                "domain": domain,
+                "operator": operator,
+                "integers": (domain, operator) in whole,
+                "folded": (domain, operator) in floats,
+                "calibrated": (domain, operator) in calibrated,
+            }
+            for domain, operator in sorted(whole | floats | calibrated)
+        ],
+        "torch": sorted({*torch.MAKERS, *torch.LAST}),
+        "packages": [
+            {"name": entry.name, "package": entry.dist.name if entry.dist else ""}
+            for entry in added()
+        ],
+    }
+
+
+def render() -> str:
+    """The tables as text of at most 100 columns."""
+    tables = supported()
+    lines = ["TensorFlow Lite (.tflite)", ""]
+    for row in tables["tflite"]:
+        said = row["made"] if row["made"] else f"not read: {row['not']}"
+        lines += _wrapped(row["operator"], said, 32)
+    lines += ["", "ONNX (.onnx): i on integers, f between DequantizeLinear and QuantizeLinear, "]
+    lines[-1] += "c with --calibrate"
+    domains: dict[str, list[str]] = {}
+    for row in tables["onnx"]:
+        marks = "".join(
+            mark
+            for mark, key in (("i", "integers"), ("f", "folded"), ("c", "calibrated"))
+            if row[key]
+        )
+        domains.setdefault(row["domain"] or "ai.onnx", []).append(f"{row['operator']}[{marks}]")
+    for domain, names in domains.items():
+        lines += ["", *_wrapped(domain, ", ".join(names), 30)]
+    lines += ["", "PyTorch (rs.from_torch, rs.calibrate): layers and functions of their names", ""]
+    lines += _wrapped("torch.nn", ", ".join(tables["torch"]), 30)
+    lines += ["", "Added by installed packages (entry points revsim.operators)", ""]
+    for row in tables["packages"]:
+        lines += _wrapped(row["name"], row["package"], 30)
+    return "\n".join(lines if tables["packages"] else lines[:-3]) + "\n"
+
+
+def _wrapped(name: str, text: str, width: int) -> list[str]:
+    from textwrap import wrap
+
+    first, *rest = wrap(text, 98 - width) or [""]
+    return [f"  {name:<{width - 2}}{first}", *(" " * width + line for line in rest)]
