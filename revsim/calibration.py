@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.frontends.calibrate import Calibrated, calibrate
+from revsim.frontends.floats.calibrate import Calibrated, calibrate
 from revsim.network.files import read_npy, read_npz
 from revsim.network.graph import Graph
 from revsim.network.network import Network

@@ -72,9 +72,9 @@ def outcome(read, path: Path) -> str:
 
 def reader(kind: str):
     """What reads a file of this kind: quantised models, float models, pictures."""
-    from revsim.frontends.floats_onnx import floats_from_onnx
-    from revsim.frontends.onnx import from_onnx
-    from revsim.frontends.tflite import from_tflite
+    from revsim.frontends.floats.onnx import floats_from_onnx
+    from revsim.frontends.onnx.reader import from_onnx
+    from revsim.frontends.tflite.reader import from_tflite
     from revsim.media import pixels
     from revsim.network.graph import Tensor
 

@@ -10,11 +10,11 @@ import pytest
 import revsim as rs
 from revsim.cli import main
 from revsim.errors import InputError
-from revsim.frontends.calibrate import calibrate
-from revsim.frontends.float_layers import FUNCTIONS, window_reads
-from revsim.frontends.floats import run_floats
-from revsim.frontends.floats_onnx import floats_from_onnx
-from revsim.frontends.folding import folded
+from revsim.frontends.floats.calibrate import calibrate
+from revsim.frontends.floats.folding import folded
+from revsim.frontends.floats.layers import FUNCTIONS, window_reads
+from revsim.frontends.floats.network import run_floats
+from revsim.frontends.floats.onnx import floats_from_onnx
 from revsim.network.graph import Linear
 from revsim.network.graph_reference import run_graph
 

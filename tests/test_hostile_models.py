@@ -237,7 +237,7 @@ ONNX_CASES = {
 @pytest.mark.parametrize("case", ONNX_CASES)
 def test_directed_onnx(case):
     from revsim.errors import InputError
-    from revsim.frontends.onnx import from_onnx
+    from revsim.frontends.onnx.reader import from_onnx
 
     change, words = ONNX_CASES[case]
     with pytest.raises(InputError, match=words):
@@ -280,7 +280,7 @@ TFLITE_CASES = {
 def test_directed_tflite(case, tmp_path):
     pytest.importorskip("tflite")
     from revsim.errors import InputError
-    from revsim.frontends.tflite import from_tflite
+    from revsim.frontends.tflite.reader import from_tflite
 
     path = tmp_path / "model.tflite"
     path.write_bytes(tflite_case(**TFLITE_CASES[case]))
