@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from revsim.errors import InputError
+from revsim.frontends.onnx import floats, order
 from revsim.frontends.onnx.builder import MAKERS, Array, Builder, Constant, Held, Refusal, Step
 from revsim.frontends.onnx.evaluator import evaluated
 from revsim.frontends.onnx.operators import WORDS
@@ -76,6 +77,10 @@ MOVEMENT: Final = (
     "Size", "EyeLike", "Constant", "ConstantOfShape",
 )  # fmt: skip
 """Operators that do not look at floats: among these alone NaN is allowed as an input."""
+
+
+READERS: Final = (floats, order)
+"""Rooms whose makers stand in `WORDS` once they are imported."""
 
 
 @dataclass(frozen=True, eq=False)

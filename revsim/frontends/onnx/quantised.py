@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from revsim.frontends.onnx import chains as onnx_chains
-from revsim.frontends.onnx import sums as onnx_sums
+from revsim.frontends.onnx import chains, sums
 from revsim.frontends.onnx.builder import (
     Array,
     Builder,
@@ -178,7 +177,7 @@ def _close(builder: Builder, step: Step, value: Real, place: int, axis: int = 1)
 @maker("QLinearConv")
 def _qlinear_conv(builder: Builder, step: Step) -> None:
     x, w = _triple(builder, step, 0), _triple(builder, step, 3, axis=0)
-    weights, scale = onnx_sums.weights_of(w, step.inputs[3], 0)
+    weights, scale = sums.weights_of(w, step.inputs[3], 0)
     held = grid_of(builder, x, step.inputs[0])
     bias: Any = None
     if builder.given(step, 8):
@@ -189,7 +188,7 @@ def _qlinear_conv(builder: Builder, step: Step) -> None:
         per_channel = product if len(product) == value.array.size else product[:1]
         whole = Real(value, value.shape, (grid(1, 0, per_channel),))
         bias = (whole, step.inputs[8], np.ones(1, np.float32))
-    out = onnx_sums.convolved(builder, step, held, x.shape, weights, scale, bias)
+    out = sums.convolved(builder, step, held, x.shape, weights, scale, bias)
     _close(builder, step, out, 6)
 
 
@@ -197,7 +196,7 @@ def _qlinear_conv(builder: Builder, step: Step) -> None:
 @maker("QLinearMatMul", domain=MICROSOFT)
 def _qlinear_matmul(builder: Builder, step: Step) -> None:
     a, b = _triple(builder, step, 0, axis=-2), _triple(builder, step, 3, axis=-1)
-    _close(builder, step, onnx_sums.multiplied(builder, step, a, b), 6, axis=-2)
+    _close(builder, step, sums.multiplied(builder, step, a, b), 6, axis=-2)
 
 
 @maker("QGemm", domain=MICROSOFT)
@@ -221,7 +220,7 @@ def _qgemm(builder: Builder, step: Step) -> None:
     kept = {name: builder.values.get(name) for name in names}
     builder.values.update(names)
     try:
-        onnx_sums.gemm(builder, inner)
+        sums.gemm(builder, inner)
     finally:
         builder.values.update(kept)
     out = builder.values[step.outputs[0]]
@@ -241,11 +240,11 @@ def _integer(builder: Builder, step: Step) -> None:
         values.append(dequantised(value, np.ones((), np.float32), zero, axis))
     a, b = values
     if step.operator == "ConvInteger":
-        weights, scale = onnx_sums.weights_of(b, step.inputs[1], 0)
+        weights, scale = sums.weights_of(b, step.inputs[1], 0)
         x = grid_of(builder, a, step.inputs[0])
-        out = onnx_sums.convolved(builder, step, x, a.shape, weights, scale)
+        out = sums.convolved(builder, step, x, a.shape, weights, scale)
     else:
-        out = onnx_sums.multiplied(builder, step, a, b)
+        out = sums.multiplied(builder, step, a, b)
     held = settled(builder, out).base
     assert isinstance(held, Held)
     builder.values[step.outputs[0]] = replace(held, shape=out.shape)
@@ -258,7 +257,7 @@ def _integer(builder: Builder, step: Step) -> None:
 def _qlinear_binary(builder: Builder, step: Step) -> None:
     a, b = _triple(builder, step, 0), _triple(builder, step, 3)
     operation = "add" if step.operator == "QLinearAdd" else "multiply"
-    joined = onnx_chains.arithmetic(builder, step, a, b, (operation, operation))
+    joined = chains.arithmetic(builder, step, a, b, (operation, operation))
     _close(builder, step, joined, 6)
 
 
@@ -269,7 +268,7 @@ def _qlinear_average(builder: Builder, step: Step) -> None:
     if step.attributes.get("channels_last", 0):
         raise Refusal("its channels come last", "export with channels first")
     x = _triple(builder, step, 0)
-    _close(builder, step, onnx_sums.averaged(builder, step, x), 3)
+    _close(builder, step, sums.averaged(builder, step, x), 3)
 
 
 UNARY = {"QLinearSigmoid": "sigmoid", "QLinearLeakyRelu": "leaky_relu"}
@@ -286,7 +285,7 @@ def _qlinear_unary(builder: Builder, step: Step) -> None:
 @maker("QLinearConcat", domain=MICROSOFT)
 def _qlinear_concat(builder: Builder, step: Step) -> None:
     parts = [_triple(builder, step, place) for place in range(2, len(step.inputs), 3)]
-    _close(builder, step, onnx_chains.concatenated(builder, step, parts), 0)
+    _close(builder, step, chains.concatenated(builder, step, parts), 0)
 
 
 # --- the edge -------------------------------------------------------------------------------

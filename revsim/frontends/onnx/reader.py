@@ -4,7 +4,7 @@ The file is read with the package onnx (extra `onnx`). Nodes are taken in an ord
 be run; what depends on constants alone is computed by ONNX's own reference evaluator, everything
 else by the makers that the neighbouring modules register: quantised operators and folded
 DequantizeLinear - operator - QuantizeLinear (onnx_quantised.py), QONNX (qonnx.py), operators on
-integers (onnx_operators.py). All nodes that cannot be read are named in one error.
+integers (operators.py). All nodes that cannot be read are named in one error.
 """
 
 from collections import Counter
@@ -16,12 +16,7 @@ from typing import Any
 import numpy as np
 
 from revsim.errors import InputError, missing
-from revsim.frontends.onnx import chains as onnx_chains
-from revsim.frontends.onnx import operators as onnx_operators
-from revsim.frontends.onnx import order as onnx_order
-from revsim.frontends.onnx import qonnx
-from revsim.frontends.onnx import quantised as onnx_quantised
-from revsim.frontends.onnx import sums as onnx_sums
+from revsim.frontends.onnx import chains, operators, order, qonnx, quantised, sums
 from revsim.frontends.onnx.builder import (
     FLOAT_MAKERS,
     MAKERS,
@@ -40,7 +35,7 @@ from revsim.frontends.onnx.operators import WORDS
 from revsim.frontends.onnx.reals import Real, outside
 from revsim.network.graph import Graph, Node
 
-READERS = (onnx_operators, onnx_order, onnx_sums, onnx_chains, onnx_quantised, qonnx)
+READERS = (operators, order, sums, chains, quantised, qonnx)
 """Modules that register makers of nodes when they are imported."""
 MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 """What a maker may stumble over in a node that contradicts itself."""
@@ -360,7 +355,7 @@ def _give_output(builder: Builder, name: str) -> str:
         value = builder.materialised(value, name)
     if not isinstance(value, Held):
         try:
-            value = onnx_quantised.output(builder, value, name)
+            value = quantised.output(builder, value, name)
         except Refusal as refusal:
             raise InputError(
                 f"{builder.name}, output {name!r}: {refusal.reason}"
