@@ -75,8 +75,9 @@ def main():
         run = report.runs[0]
         outputs = next(c for c in run.circuit_checks if c.id == "outputs")
         print(f"  {'0 differences' if outputs.holds else 'differs'}: {outputs.detail}")
+        reset = f"{run.total.reset_count:,.0f} bits reset"
         print(
-            f"  {run.gate_evaluations:,} gate evaluations; {run.total.reset_count:,.0f} bits reset; "
+            f"  {run.gate_evaluations:,} gate evaluations; {reset}; "
             f"all checks {'hold' if report.holds else 'do NOT hold'}",
             flush=True,
         )

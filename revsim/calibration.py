@@ -52,10 +52,10 @@ def load_as_asked(options: Namespace) -> tuple[Network | Graph, dict[str, Any]]:
 
     With `--calibrate` and no data, the rows are those of the calibration: `options.data` is set.
     """
-    if options.calibrate is None:
+    if getattr(options, "calibrate", None) is None:
         for option, given in (
-            ("--percentile", options.percentile != 100),
-            ("--power-of-two", options.power_of_two),
+            ("--percentile", getattr(options, "percentile", 100) != 100),
+            ("--power-of-two", getattr(options, "power_of_two", False)),
         ):
             if given:
                 raise InputError(f"{option} goes with --calibrate DATA")
@@ -66,7 +66,7 @@ def load_as_asked(options: Namespace) -> tuple[Network | Graph, dict[str, Any]]:
         percentile=options.percentile,
         power_of_two=options.power_of_two,
     )
-    if getattr(options, "data", "") is None and options.ensemble in (None, "data"):
+    if getattr(options, "data", "") is None and options.ensemble in (None, "data"):  # of verify
         options.data = options.calibrate
     return found.graph, {"calibration": as_dict(found)}
 

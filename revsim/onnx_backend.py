@@ -17,17 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import CheckError, InputError, missing
-from revsim.frontends.onnx_numbers import read_numbers
+from revsim.frontends.onnx_numbers import knows, read_numbers
 from revsim.network.graph_reference import run_graph
 from revsim.schedule.graphs import compile_graph
 from revsim.simulator.ensemble import data_set
 from revsim.simulator.run import simulate
 
 try:
-    from onnx import helper
     from onnx.backend.base import Backend, BackendRep
-except ImportError as error:  # this module is for nothing but ONNX
-    raise missing("the ONNX backend", "onnx", "onnx") from error
+except ImportError:  # `prepare` says so
+    Backend = BackendRep = object  # type: ignore[assignment,misc]
 
 Array = npt.NDArray[Any]
 
@@ -64,9 +63,17 @@ class GateBackend(Backend):  # type: ignore[misc,unused-ignore]
     """`onnx.backend.base.Backend` on reversible gates."""
 
     @classmethod
+    def is_compatible(cls, model: Any, device: str = "CPU", **kwargs: Any) -> bool:
+        """Whether every operator of a model is known; its types and values are looked at later."""
+        del kwargs
+        return cls.supports_device(device) and all(knows(node) for node in model.graph.node)
+
+    @classmethod
     def prepare(cls, model: Any, device: str = "CPU", **kwargs: Any) -> GateModel:
         """A model made ready; nothing is compiled yet."""
         del kwargs
+        if Backend is object:
+            raise missing("the ONNX backend", "onnx", "onnx")
         if not cls.supports_device(device):
             raise InputError(f"device {device!r}; circuits are simulated on CPU")
         return GateModel(model)
@@ -77,6 +84,10 @@ class GateBackend(Backend):  # type: ignore[misc,unused-ignore]
     ) -> tuple[Array, ...]:
         """One node on arrays; `opset_version` in kwargs chooses the operator set."""
         del outputs_info
+        try:
+            from onnx import helper
+        except ImportError:
+            raise missing("the ONNX backend", "onnx", "onnx") from None
         arrays = [np.asarray(array) for array in inputs]
         names = [name for name in node.input if name]
         given = [
@@ -99,7 +110,6 @@ class GateBackend(Backend):  # type: ignore[misc,unused-ignore]
 
 prepare = GateBackend.prepare
 run_node = GateBackend.run_node
-run_model = GateBackend.run_model
 supports_device = GateBackend.supports_device
 is_compatible = GateBackend.is_compatible
 

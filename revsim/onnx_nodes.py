@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from revsim.errors import InputError
+from revsim.errors import InputError, missing
 from revsim.onnx_backend import GateBackend, GateModel
 
 QUANTISED: Final = {
@@ -100,12 +100,18 @@ def run_cases(groups: Iterable[str] = GROUPS, names: Iterable[str] | None = None
 
 def official() -> tuple[dict[str, str], type[unittest.TestCase]]:
     """The group of each official node test by name, and the runner's tests of this backend."""
-    from onnx.backend.test import BackendTest
-    from onnx.backend.test.loader import load_model_tests
+    try:
+        from onnx.backend.test import BackendTest
+        from onnx.backend.test.loader import load_model_tests
+    except ImportError:
+        raise missing("the node tests of ONNX", "onnx", "onnx") from None
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the cases are made with NumPy, overflows and all
-        cases = {case.name: group_of(case.model) for case in load_model_tests(kind="node")}
+        made = load_model_tests(kind="node")
+        if any(case.model is None for case in made):
+            raise InputError("the node tests of this onnx are files; install onnx 1.23 or newer")
+        cases = {case.name: group_of(case.model) for case in made}
         suite = BackendTest(_Recorder, __name__).test_cases["OnnxBackendNodeModelTest"]
     return cases, suite
 
@@ -142,8 +148,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     heads = ("group", "cases", "gates", "wiring", "constant", "no circuit", "wrong", "gates run")
     rows: list[tuple[str, ...]] = [heads]
     groups = list(dict.fromkeys(outcome.group for outcome in outcomes))
-    for group in groups:
-        of = [outcome for outcome in outcomes if outcome.group == group]
+    for group in (*groups, "all"):
+        of = [outcome for outcome in outcomes if group in (outcome.group, "all")]
         counts = [sum(outcome.kind == kind for outcome in of) for kind in kinds]
         run = sum(outcome.gates for outcome in of)
         rows.append((group, *(f"{n:,}" for n in (len(of), *counts, run))))
@@ -167,7 +173,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="every node test of the package onnx")
     asked = parser.parse_args(arguments)
     groups = (asked.group,) if asked.group else (*GROUPS, *(("other",) if asked.all else ()))
-    outcomes = run_cases(groups)
+    try:
+        outcomes = run_cases(groups)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
     order = {group: place for place, group in enumerate((*GROUPS, "other"))}
     print(table(sorted(outcomes, key=lambda outcome: order[outcome.group])))
     return int(any(outcome.kind == WRONG for outcome in outcomes))

@@ -13,7 +13,6 @@ from revsim.blocks.compare import less_than
 from revsim.blocks.maximum import argmax
 from revsim.blocks.popcount import popcount
 from revsim.blocks.registry import BLOCKS, block_named
-from revsim.blocks.requantise import shortest_affine
 from revsim.blocks.select import relu_copy, relu_in_place
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Gates, Port
@@ -22,6 +21,7 @@ from revsim.circuit.measures import counts, depth
 from revsim.circuit.program import flatten
 from revsim.circuit.validate import validate_definition
 from revsim.errors import InputError
+from revsim.lower.activation import affine_of
 from revsim.network.operators import Requantise
 from revsim.simulator.apply import apply
 
@@ -208,13 +208,8 @@ def test_a_multiply_and_shift_equals_the_rule_up_to_both_ends_of_its_range(seed:
     rule = Requantise(np.array([shift]), "tflite_double", np.array([multiplier]))
     low = int(random.integers(-300, 1))
     values = np.arange(low, low + int(random.integers(2, 400)))
-
-    def function(v: np.ndarray) -> np.ndarray:
-        return rule.apply(v[:, None])[:, 0]
-
-    scale = multiplier / 2.0 ** (31 + shift)
-    affine = shortest_affine(function, int(values[0]), int(values[-1]), scale)
-    np.testing.assert_array_equal(affine.apply(values), function(values))
+    affine = affine_of(rule, int(values[0]), int(values[-1]))
+    np.testing.assert_array_equal(affine.apply(values), rule.apply(values[:, None])[:, 0])
 
 
 def test_blocks_refuse_registers_that_do_not_fit_and_name_themselves() -> None:

@@ -1,12 +1,14 @@
 """Float networks quantised by revsim: the float pass against ONNX's own evaluator, the integers
 against the rule as it is written, and what a user can get wrong."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 import revsim as rs
+from revsim.cli import main
 from revsim.errors import InputError
 from revsim.frontends.calibrate import calibrate
 from revsim.frontends.float_layers import FUNCTIONS, window_reads
@@ -237,3 +239,80 @@ def test_all_unknown_nodes_are_named_at_once():
         floats_from_onnx(model_of(nodes, [1, 3], {}))
     text = str(found.value)
     assert "a (Sin)" in text and "b (Mul)" in text and "y (Add)" not in text
+
+
+@pytest.mark.parametrize("power_of_two", [False, True])
+def test_gates_equal_the_integers(power_of_two):
+    found = calibrate(residual(), rows_of(5, 32), power_of_two=power_of_two)
+    samples = found.quantise(rows_of(6, 8))
+    assert rs.verify(found.graph, samples, policy="uncompute").holds
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A float model and rows with labels, saved."""
+    rng = np.random.default_rng(0)
+    model = model_of(
+        [("Gemm", ["x", "w", "b"], "h", {"transB": 1}), ("Relu", ["h"], "r", {}),
+         ("Gemm", ["r", "v"], "g", {}), ("Softmax", ["g"], "y", {})],
+        ["batch", 5],
+        {"w": rng.normal(size=(4, 5)).astype("f4"), "b": rng.normal(size=4).astype("f4"),
+         "v": rng.normal(size=(4, 3)).astype("f4")},
+    )  # fmt: skip
+    rows = rng.normal(size=(30, 5))
+    labels = run_floats(floats_from_onnx(model), rows)["g"].argmax(axis=1)
+    onnx.save(model, tmp_path / "float.onnx")
+    np.savez(tmp_path / "rows.npz", rows=rows, labels=labels)
+    np.save(tmp_path / "rows.npy", rows[:7])
+    return tmp_path
+
+
+def test_verify_calibrates_says_so_and_can_be_reproduced(files, capsys):
+    words = ["verify", str(files / "float.onnx"), "--calibrate", str(files / "rows.npz")]
+    words += ["--policy", "uncompute"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "accuracy 100.00% in floats" in said and "Softmax is left out" in said
+    more = ["--data", str(files / "rows.npy"), "--power-of-two", "--percentile", "99.9", "--json"]
+    assert main([*words, *more]) == 0
+    report = capsys.readouterr().out
+    calibration = json.loads(report)["provenance"]["calibration"]
+    assert calibration["rows"] == 30 and calibration["accuracy_before"] == 1
+    (files / "report.json").write_text(report)
+    assert main(["reproduce", str(files / "report.json")]) == 0
+    assert "equal" in capsys.readouterr().out
+
+
+def test_run_and_count_calibrate_too(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    words = ["float.onnx", "--calibrate", "rows.npz"]
+    given = ["--input", "rows.npy", "--output", "y.npy", "--tensors", "t.npz"]
+    assert main(["run", *words, *given]) == 0
+    found = calibrate(files / "float.onnx", *np.load("rows.npz").values())
+    made = run_graph(found.graph, {"x": found.quantise(np.load("rows.npy"))})
+    assert np.array_equal(np.load("y.npy").reshape(7, 3), made["g"])
+    assert np.array_equal(np.load("t.npz")["r"].reshape(7, 4), made["r"])
+    assert main(["count", *words]) == 0
+    assert "r" in capsys.readouterr().out
+
+
+CALLS = [
+    (["--calibrate", "rows.npz", "--percentile", "7"], "percentile must lie in"),
+    (["--percentile", "99"], "--percentile goes with --calibrate DATA"),
+    (["--power-of-two"], "--power-of-two goes with --calibrate DATA"),
+    (["--calibrate", "nothing.npz"], "no such file"),
+    ([], "--calibrate"),
+]
+
+
+@pytest.mark.parametrize("words, said", CALLS)
+def test_command_lines_that_do_not_fit(files, capsys, monkeypatch, words, said):
+    monkeypatch.chdir(files)
+    assert main(["verify", "float.onnx", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_only_onnx_files_are_calibrated(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    assert main(["verify", "rows.npz", "--calibrate", "rows.npz"]) == 2
+    assert "quantises float .onnx models" in capsys.readouterr().err

@@ -132,7 +132,7 @@ def test_finn_network_gives_its_published_answers(shared_data: Path):
 
 def test_both_forms_of_a_model_are_the_same_network(shared_data: Path):
     forms = [from_onnx(shared_data / "onnx" / f"{name}.onnx") for name in MODELS[:2]]
-    rows = np.load(shared_data / "onnx" / f"{MODELS[0]}.expected.npz")["x"]
+    rows = np.load(shared_data / "onnx" / f"{MODELS[0]}.expected.npz")["x"][:8]
     outputs = [run(graph, Input3=rows)[0] for graph in forms]
     np.testing.assert_array_equal(*outputs)
 

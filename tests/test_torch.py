@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
+import revsim as rs
 from revsim.errors import InputError
 from revsim.frontends.calibrate import calibrate
 from revsim.frontends.floats import run_floats
@@ -156,12 +157,43 @@ def test_quantised_modules_are_kept_integer_for_integer(seed):
     assert torch.allclose(out.float(), module(rows))
 
 
+def test_gates_give_the_integers_of_torch():
+    module = quantised(4)
+    rows = torch.randn(6, 3, 8, 8) * 0.8
+    report = rs.verify(from_torch(module, rows), rows.numpy(), policy="uncompute")
+    assert report.holds
+
+
 def test_dynamic_quantisation_and_floats_between_are_refused():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dynamic = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 2)))
     with pytest.raises(InputError, match=r"\(Linear\): quantised, but its input is not"):
         from_torch(dynamic, np.ones((2, 3)))
+
+
+def test_brevitas_modules_are_read_through_their_own_export():
+    layers = pytest.importorskip(
+        "brevitas.nn", reason="brevitas is not installed with all it needs"
+    )
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        layers.QuantIdentity(bit_width=4, return_quant_tensor=True),
+        layers.QuantLinear(6, 8, bias=True, weight_bit_width=3),
+        layers.QuantReLU(bit_width=4, return_quant_tensor=True),
+        layers.QuantLinear(8, 3, bias=False, weight_bit_width=3),
+    )
+    for _ in range(20):
+        module(torch.randn(32, 6))
+    rows = torch.randn(40, 6)
+    graph = from_torch(module.eval(), rows)
+    entry, last = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    whole = np.clip(np.rint(rows.numpy() / np.float32(entry.scale)), entry.low, entry.high)
+    made = run_graph(graph, {graph.inputs[0]: whole.astype(int)})[last.name]
+    wanted = module(rows)
+    wanted = getattr(wanted, "value", wanted).detach().numpy()
+    ratio = wanted[made != 0] / made[made != 0]
+    assert np.allclose(ratio, ratio[0], rtol=1e-4) and np.allclose(wanted[made == 0], 0, atol=1e-6)
 
 
 class Branches(nn.Module):

@@ -1,6 +1,7 @@
 """Programs of words are the same on wires as on integers, and leave nothing behind."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -200,3 +201,43 @@ def test_single(operator, ends: tuple[int, int]) -> None:
     ranges = [(low + half, high + half), (min(half, 0), max(half, 0))]
     found, _ = on_wires(Written(after_sum), ranges, rows)
     assert (found == expected).all()
+
+
+def both_ways(ops, a, b):
+    """Two results of one unit, one of them read on; units of equal shape and unequal meaning."""
+    low, high = ops.call(SumAndDifference(), a, b)
+    more = ops.call(SumAndDifference(), b, a)
+    return low, high, ops.multiply(high, a), more[0], more[1], ops.call(SumAndDifference(), a, a)[1]
+
+
+@dataclass(frozen=True)
+class SumAndDifference:
+    """(a + b, a - b)."""
+
+    def __call__(self, ops, a, b):
+        return ops.add(a, b), ops.subtract(a, b)
+
+
+@pytest.mark.parametrize(
+    ("function", "ranges"),
+    [
+        (lambda o, a, b: o.select(o.less(a, b), o.constant(-300), b), [(0, 9), (3, 4)]),
+        (lambda o, a, b: o.bitwise("xor", a, o.sum([(-1, a)], -1)), [(-8, 7), (0, 1)]),
+        (lambda o, a, b: o.equal(o.sum([(2, b), (1, o.invert(b))]), o.constant(3)), [(0, 1)] * 2),
+        (lambda o, a, b: o.single(Clamp(0, 99), o.single(Clamp(-5, 5), a)), [(-9, 9), (0, 1)]),
+        (both_ways, [(-8, 7), (-8, 7)]),
+        (both_ways, [(0, 15), (-8, 7)]),
+        (lambda o, a, b: o.call(SumAndDifference(), a, b), [(0, 15), (-8, 7)]),
+    ],
+)
+def test_corners(function: Callable, ranges: Ranges) -> None:
+    """What only some combinations reach: far constants, a wire and its complement, units."""
+    same(Written(function), ranges)
+
+
+def test_declared_range_narrower_than_the_operators() -> None:
+    """Only values of the declared range come; the register has no room for others."""
+    rows = np.arange(-5, 7)[:, None]
+    program = cells.Elementwise((Offset(ONE([3])), Clamp(-99, 99)))
+    found, _ = on_wires(program, [(-100, 100)], rows, limits=(-2, 9))
+    assert (found == rows + 3).all()

@@ -49,9 +49,9 @@ class Op:
 
 def options_table(kind: str) -> str | None:
     """The table that holds an operator's options in the schema, None where none is read."""
-    from revsim.frontends.tflite_file import _OPTIONS
+    from revsim.frontends.tflite_file import OPTIONS
 
-    return _OPTIONS[kind][0] if kind in _OPTIONS else None
+    return OPTIONS[kind][0] if kind in OPTIONS else None
 
 
 def model_bytes(

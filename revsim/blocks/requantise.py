@@ -1,8 +1,8 @@
 """Exact requantisation: y = round(multiplier * v / 2^shift) by any rounding rule, in columns.
 
-A monotone integer step function is `(m v + b) >> s` for the right (m, b, s), proven by comparing
-the positions of all its steps on the reachable range of v. Two-rounding rules need another offset
-for negative v, and half-to-even adds the parity of the quotient; both are one more term.
+A monotone integer step function is `(m v + b) >> s` for the right (m, b, s) (lower/scale.py finds
+them). Two-rounding rules need another offset for negative v, and half-to-even adds the parity of
+the quotient; both are one more term.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,6 @@ from revsim.blocks.columns import (
     Terms,
     copied_sum,
     copied_sum_cost,
-    signed_digits,
     sum_columns,
     weighted_bits,
 )
@@ -26,8 +25,6 @@ from revsim.circuit.registers import Encoding, Wires
 from revsim.errors import InputError
 
 Int64s = npt.NDArray[np.int64]
-STEP_LIMIT = 1 << 20
-"""Most steps of a requantiser that are compared one by one."""
 
 
 @dataclass(frozen=True)
@@ -66,99 +63,6 @@ def power_of_two(shift: int, rounding: str) -> Affine:
     if rounding == "half_away":
         return Affine(1, half, shift, -1)
     return Affine(1, half - 1, shift, 0, True)
-
-
-def shortest_affine(
-    function: Callable[[Int64s], Int64s], low: int, high: int, scale: float
-) -> Affine:
-    """The affine form with the fewest signed digits that equals a monotone step function.
-
-    `function` maps int64 [n] to int64 [n] and must not decrease on [low, high]; `scale` is its
-    slope. For each (m, s) near scale * 2^s the offsets that put every step in the right place are
-    an interval; an empty one is retried with a second offset for negative v. Raises InputError if
-    none is found or there are more than 2^20 steps.
-
-    >>> shortest_affine(lambda v: (3 * v + 4) >> 3, 0, 100, 3 / 8)
-    Affine(m=3, b=4, shift=3, b_negative=0, even=False)
-    """
-    targets, positions = _steps(function, low, high)
-    if not len(targets):
-        return Affine(0, int(function(np.array([low]))[0]), 0)
-    # (v, y): the value at v is at least y, at most y; at each step and at both ends.
-    least = np.append(positions, low), np.append(targets, targets[0] - 1)
-    greatest = np.append(positions - 1, high), np.append(targets - 1, targets[-1])
-    best: tuple[int, Affine] | None = None
-    for shift in range(0, 40):
-        centre = scale * 2.0**shift
-        if centre < 0.5 or centre * max(abs(low), abs(high), 1) > 2.0**60:
-            continue
-        reach = min(40, int(centre / 128) + 1)
-        for m in range(max(1, int(centre) - reach), int(centre) + reach + 2):
-            digits = len(signed_digits(np.array([m]))[0])
-            if best is not None and digits >= best[0]:
-                continue
-            found = _offsets(m, shift, least, greatest)
-            if found is None:
-                continue
-            price = digits + (1 if found.b_negative else 0)
-            if best is None or price < best[0]:
-                best = (price, found)
-        if best is not None and shift > best[1].shift + 4:
-            break
-    if best is None:
-        raise InputError("requantiser: no multiply-and-shift of fewer than 40 bits equals the rule")
-    return best[1]
-
-
-def _steps(function: Callable[[Int64s], Int64s], low: int, high: int) -> tuple[Int64s, Int64s]:
-    """Every value y that is reached by a step, and the least v with function(v) >= y."""
-    first, last = (int(function(np.array([v]))[0]) for v in (low, high))
-    if last - first > STEP_LIMIT:
-        raise InputError(f"requantiser: {last - first} steps, more than {STEP_LIMIT}")
-    targets = np.arange(first + 1, last + 1, dtype=np.int64)
-    below, above = np.full(len(targets), low), np.full(len(targets), high)
-    while len(targets) and int((above - below).max()) > 1:
-        middle = (below + above) // 2
-        reached = function(middle) >= targets
-        above, below = np.where(reached, middle, above), np.where(reached, below, middle)
-    return targets, above
-
-
-def _offsets(
-    m: int, shift: int, least: tuple[Int64s, Int64s], greatest: tuple[Int64s, Int64s]
-) -> Affine | None:
-    """Offsets with y(v) >= w for (v, w) in `least` and y(v) <= w for (v, w) in `greatest`.
-
-    One for all v, or else one for each sign of v.
-    """
-    lowest = (least[1] << shift) - m * least[0]
-    highest = ((greatest[1] + 1) << shift) - m * greatest[0] - 1
-    bounds = []
-    for under, over in ((least[0] < 0, greatest[0] < 0), (least[0] >= 0, greatest[0] >= 0)):
-        low = int(lowest[under].max()) if under.any() else None
-        high = int(highest[over].min()) if over.any() else None
-        bounds.append((low, high))
-    lows = [b[0] for b in bounds if b[0] is not None]
-    highs = [b[1] for b in bounds if b[1] is not None]
-    if max(lows, default=-(1 << 62)) <= min(highs, default=1 << 62):
-        return Affine(m, _roundest(max(lows, default=None), min(highs, default=None)), shift)
-    for low, high in bounds:
-        if low is not None and high is not None and low > high:
-            return None
-    negative, positive = (_roundest(low, high) for low, high in bounds)
-    return Affine(m, positive, shift, negative - positive)
-
-
-def _roundest(low: int | None, high: int | None) -> int:
-    """The number in [low, high] with the most trailing zeros: fewest constant bits."""
-    if low is None or high is None:
-        return int(low if low is not None else high if high is not None else 0)
-    zeros = 0
-    while ((high >> (zeros + 1)) << (zeros + 1)) >= low:
-        zeros += 1
-        if zeros > 62:
-            return 0
-    return (high >> zeros) << zeros
 
 
 def requantise_terms(

@@ -7,6 +7,7 @@ from revsim.cli.options import (
     POLICY,
     add_verb,
     basis_option,
+    calibration_options,
     check_writable,
     circuit_of,
     graph_of,
@@ -32,11 +33,13 @@ def add_verbs(verbs: Any) -> None:
     run.add_argument("--output", required=True, metavar="Y.npy")
     run.add_argument("--tensors", metavar="T.npz", help="also write every readable tensor")
     run.add_argument("--policy", metavar="P", help=f"{POLICY}; of a .tflite or .onnx: uncompute")
+    calibration_options(run)
 
     count = add_verb(verbs, "count", _count, "gates, width and depth, layer by layer")
     count.add_argument("model", metavar="MODEL|CIRCUIT")
     policy_options(count, "activation_reset")
     basis_option(count)
+    calibration_options(count)
 
     table = add_verb(
         verbs, "table", _table, "truth and erasure table of a circuit of up to 16 inputs"

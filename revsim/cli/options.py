@@ -136,12 +136,12 @@ def circuit_of(options: argparse.Namespace, policy: str | None, input: str | Non
 
 def graph_of(options: argparse.Namespace) -> Any:
     """The graph that a user names, None where it is a chain network or a circuit."""
+    from revsim.calibration import load_as_asked
     from revsim.network.graph import Graph
-    from revsim.pipeline import load
 
     if str(options.model).endswith(".qasm"):
         return None
-    found = load(options.model)
+    found, _ = load_as_asked(options)
     return found if isinstance(found, Graph) else None
 
 

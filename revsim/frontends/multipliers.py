@@ -33,9 +33,7 @@ def requantise(
     """
     real = np.atleast_1d(np.asarray(factors, dtype=np.float64))
     if not bool((np.isfinite(real) & (real > 0)).all()):
-        raise InputError(
-            f"{where}: its scales make a factor of {real.min()}, out of all proportion"
-        )
+        raise InputError(f"{where}: its scales make a factor of {real.min()}; fetch it again")
     pairs = [fixed_multiplier(float(f)) for f in real]
     # A factor below 2^-32 is 0, as in QuantizeMultiplier.
     whole, exponent = np.array(

@@ -48,6 +48,8 @@ MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeErro
 """What a maker may stumble over in a node that contradicts itself."""
 FILE_LIMIT = 1 << 30
 NODE_LIMIT = 20_000
+LISTED = 40
+"""Most nodes that one error names."""
 STANDARD = ("", "ai.onnx")
 
 
@@ -88,7 +90,8 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
     refused: list[tuple[Step, Refusal]] = []
     for step in ordered(steps, set(builder.values), name):
         try:
-            take(builder, step)
+            with np.errstate(all="ignore"):  # what is not finite is refused by its maker
+                take(builder, step)
         except Refusal as refusal:
             refused.append((step, refusal))
         except InputError as error:
@@ -212,9 +215,12 @@ def refusals(name: str, refused: Sequence[tuple[Step, Refusal]]) -> str:
     """All nodes that cannot be read, one line each: name, operator, reason and what to do."""
     count = f"{len(refused)} node{'s' if len(refused) > 1 else ''}"
     lines = [f"{name}: {count} cannot be read"]
-    for step, refusal in refused:
+    for step, refusal in refused[:LISTED]:
         remedy = f"; {refusal.remedy}" if refusal.remedy else ""
-        lines.append(f"  {step.name} ({step.operator}): {refusal.reason}{remedy}")
+        what = f"{step.name[:60]} ({step.operator[:40]}): {refusal.reason[:160]}{remedy}"
+        lines.append("  " + "".join(c if c.isprintable() else "?" for c in what))
+    if len(refused) > LISTED:
+        lines.append(f"  and {len(refused) - LISTED} more")
     return "\n".join(lines)
 
 

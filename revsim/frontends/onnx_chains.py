@@ -171,6 +171,8 @@ def _normalised(builder: Builder, step: Step) -> None:
     if any(len(a) != channels for a in (scale, bias, mean, variance)):
         raise Refusal(f"its parameters do not have {channels} channels")
     epsilon = np.float32(step.attributes.get("epsilon", 1e-5))
+    if not all(np.isfinite(a).all() for a in (scale, bias, mean, variance, epsilon)):
+        raise Refusal("its parameters hold NaN or infinity")
     if (variance + epsilon <= 0).any():
         raise Refusal("its variance is negative")
     slope = scale / np.sqrt(variance + epsilon)

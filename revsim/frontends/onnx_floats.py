@@ -61,6 +61,8 @@ def _quantise(builder: Builder, step: Step) -> None:
     source = held(builder, step, 0)
     dtype = _output_type(builder, step)
     kind, form = kind_of(dtype), FORMATS.get(source.dtype.name)
+    if step.attributes.get("precision", 0):
+        raise Refusal("its precision is set; only that of its input is made")
     if form is None or form.bits > 32 or is_float(dtype) or kind.bits > 16:
         raise Refusal(f"quantising {source.dtype} to {dtype} is not made")
     each = np.arange(source.size)[:, None]
@@ -93,6 +95,8 @@ def _dequantise(builder: Builder, step: Step) -> None:
     source = held(builder, step, 0)
     scale, zero = _parameters(builder, step, source.shape)
     form = FORMATS.get(scale.dtype.name)
+    if step.attributes.get("output_dtype", 0):
+        raise Refusal("its output type is set; only that of its scale is made")
     if form is None or form.bits > 32 or kind_of(source.dtype).bits > 16 or is_float(source.dtype):
         raise Refusal(f"{source.dtype} times a scale of {scale.dtype} is not made")
     rows = np.stack([to_words(scale), zero.astype(np.int64)], axis=1)

@@ -6,7 +6,7 @@ must be known before there is a circuit may be inputs of the model; they are tak
 given. `KNOWN` says which inputs of which operator these are; all others are wires.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,8 @@ import numpy as np
 from revsim.errors import InputError
 from revsim.frontends import onnx_floats as onnx_floats
 from revsim.frontends import onnx_order as onnx_order
-from revsim.frontends.onnx import MALFORMED, _step, numbers, ordered, refusals
+from revsim.frontends.onnx import MALFORMED, STANDARD, _step, numbers, refusals
+from revsim.frontends.onnx import ordered as in_order
 from revsim.frontends.onnx_builder import MAKERS, Array, Builder, Constant, Held, Refusal, Step
 from revsim.frontends.onnx_evaluator import evaluated
 from revsim.frontends.onnx_operators import WORDS
@@ -127,13 +128,14 @@ class Reading:
         return [_array(values, out) if isinstance(out, Held) else out for out in self.outputs]
 
 
-UNSAFE: Final = {
+UNSAFE: Final[dict[str, Callable[[Array, Array], Any]]] = {
     "Add": np.add,
     "Sub": np.subtract,
     "Mul": np.multiply,
     "Div": np.divide,
     "Mod": np.remainder,
     "QuantizeLinear": np.divide,
+    "DynamicQuantizeLinear": lambda x, _: x / np.abs(x).max(),  # a scale of 0
 }
 """Operators of two operands that may divide by 0 or make NaN."""
 
@@ -176,9 +178,9 @@ def read_numbers(model: Any, arrays: Sequence[Array]) -> Reading:
         wires[held.name] = array
     refused: list[tuple[Step, Refusal]] = []
     unsafe: list[tuple[Step, Held | Array, Held | Array]] = []
-    for step in ordered(steps, set(builder.values), name):
+    for step in in_order(steps, set(builder.values), name):
         try:
-            _take(builder, step)
+            _take(builder, step, floats)
             unsafe += _unsafe(builder, step)
         except Refusal as refusal:
             refused.append((step, refusal))
@@ -197,6 +199,13 @@ def read_numbers(model: Any, arrays: Sequence[Array]) -> Reading:
     return Reading(graph, wires, tuple(outputs), tuple(unsafe))
 
 
+def knows(node: Any) -> bool:
+    """Whether the operator of a NodeProto has a reader, or is computed from constants."""
+    domain = "" if node.domain in STANDARD else node.domain
+    read = domain == "" and node.op_type in {*WORDS, "Constant", "ConstantOfShape", "Range"}
+    return read or (domain, node.op_type) in MAKERS
+
+
 def steps_of(model: Any) -> tuple[Step, ...]:
     """The nodes of a ModelProto, as makers take them."""
     versions = {o.domain: o.version for o in model.opset_import}
@@ -211,26 +220,34 @@ def _input(builder: Builder, name: str, array: Array, ordered: bool) -> Held:
         raise InputError(f"{builder.name}, input {name!r}: {refusal.reason}") from None
     low, high = ends_of(array.dtype, ordered)
     pair = kind.form != "word"
-    if ordered and array.dtype.kind not in "iub" and bool(np.isnan(array.astype(np.float64)).any()):
-        raise InputError(f"{builder.name}, input {name!r}: NaN has no place in the order of floats")
+    if ordered and _has_nan(array):
+        raise InputError(f"{builder.name}, input {name!r}: NaN has no place in an order")
     shape = (*array.shape, 2) if pair else array.shape
     held = builder.tensor(name, shape, array.dtype, low, high)
     builder.inputs.append(held.name)
     return Pair(held.name, array.shape, held.dtype, low, high) if pair else held
 
 
-def _take(builder: Builder, step: Step) -> None:
+def _has_nan(array: Array) -> bool:
+    return is_float(array.dtype) and bool(np.isnan(array.astype(np.float64)).any())
+
+
+def _take(builder: Builder, step: Step, ordered: bool) -> None:
     """One node: what depends on nothing is computed at once, the rest by its maker."""
     if step.operator in ("If", "Loop", "Scan"):
-        raise Refusal("what it computes depends on the inputs only when it runs: no fixed circuit")
-    values = [builder.values.get(name) for name in step.inputs if name]
+        raise Refusal("how often it runs depends on values: no fixed circuit")
+    values = [builder.values.get(name) for name in step.inputs]
     if any(name and builder.values.get(name) is None for name in step.inputs):
         return  # behind a node that was refused
-    if all(isinstance(value, Constant) for value in values) and step.domain == "":
+    known = all(isinstance(value, Constant) for value in values if value is not None)
+    if known and step.domain == "":
         given = {name: builder.values[name].array for name in step.inputs if name}
         for out, array in zip(step.outputs, evaluated(step, given), strict=False):
             builder.values[out] = Constant(array)
         return
+    for name, value in zip(step.inputs, values, strict=False):
+        if ordered and isinstance(value, Constant) and _has_nan(value.array):
+            raise Refusal(f"its input {name!r} holds NaN, which has no place in an order")
     maker = WORDS.get(step.operator) if step.domain == "" else None
     maker = maker or MAKERS.get((step.domain, step.operator))
     if maker is None:
@@ -242,7 +259,7 @@ def _unsafe(builder: Builder, step: Step) -> list[tuple[Step, Held | Array, Held
     """A node whose values have to be looked at before its result can be trusted."""
     if step.operator not in UNSAFE:
         return []
-    first, second = (builder.values.get(name) for name in step.inputs[:2])
+    first, second = (builder.values.get(name) for name in (step.inputs * 2)[:2])
     if first is None or second is None:
         return []  # behind a node that was refused
     if isinstance(first, Constant) and isinstance(second, Constant):

@@ -55,7 +55,6 @@ from revsim.network.floats import (
     FloatSum,
     FloatToInteger,
     IntegerToFloat,
-    codes,
 )
 from revsim.network.words import Program
 
@@ -313,16 +312,17 @@ def _one_hot(builder: Builder, step: Step) -> None:
     rank = len(source.shape) + 1
     axis = int(step.attributes.get("axis", -1)) % rank
     form = FORMATS.get(source.dtype.name)
-
-    def number(value: int) -> int:
-        return int(codes(np.asarray([value], source.dtype))[0]) if form else value
-
+    if form is not None:  # the standard: floats are cut off to integers first
+        reads = [np.arange(source.size)[:, None]]
+        source = computed(
+            builder, f"{step.outputs[0]}.index", "cast", FloatToInteger(form, 32, signed=True),
+            [source], reads, source.shape, np.int32,
+        )  # fmt: skip
     count = int(np.prod(source.shape, dtype=np.int64))
     each = np.arange(count)[:, None]
     parts = []
     for k in range(depth):
-        numbers = {number(k), number(k - depth)} | ({-1} if form and k == 0 else set())
-        program = Chosen(tuple(sorted(numbers)))
+        program = Chosen((k - depth, k))
         parts.append(
             computed(
                 builder,

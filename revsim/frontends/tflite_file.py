@@ -49,7 +49,7 @@ ITEMS: Final = {
     "float32": np.float32,
 }
 """Types whose constants are read."""
-_OPTIONS: Final = {
+OPTIONS: Final = {
     "CONV_2D": (
         "Conv2DOptions",
         "Padding StrideH StrideW DilationHFactor DilationWFactor FusedActivationFunction",
@@ -371,9 +371,9 @@ class _Reader:
         return str(names[number])
 
     def _options(self, operator: Any, kind: str, where: str) -> Mapping[str, Any]:
-        if kind not in _OPTIONS:
+        if kind not in OPTIONS:
             return {}
-        table, fields = _OPTIONS[kind]
+        table, fields = OPTIONS[kind]
         given, wanted = operator.BuiltinOptionsType(), getattr(self.tflite.BuiltinOptions, table)
         raw = operator.BuiltinOptions()
         if given != wanted or raw is None:

@@ -25,11 +25,13 @@ def from_torch(
 ) -> Graph:
     """A torch.nn.Module as a `Graph`; needs the package torch.
 
-    Quantised modules (torch.ao.quantization, eager mode, converted) keep their own integers; data
-    is then one or more rows that show the input's shape. A float module is quantised to int8 on
-    `data`, real rows [rows, ...] (see revsim.calibrate, which takes the same options and says how
-    accurate the result is). Raises InputError, naming every layer that cannot be read.
+    Quantised modules (torch.ao.quantization, eager mode, converted; Brevitas, which exports itself
+    as QONNX) keep their own integers; data is then one or more rows that show the input's shape. A
+    float module is quantised to int8 on `data`, real rows [rows, ...] (see revsim.calibrate, which
+    takes the same options and says how accurate the result is). Raises InputError, naming every
+    layer that cannot be read.
     """
+    from revsim.frontends.torch_brevitas import is_brevitas, read_brevitas
     from revsim.frontends.torch_quantised import is_quantised, read_quantised
 
     if data is None:
@@ -38,6 +40,8 @@ def from_torch(
             "and, for a float module, the ranges to quantise by"
         )
     rows = rows_of(data)
+    if hasattr(module, "modules") and is_brevitas(module):
+        return read_brevitas(module, rows, name or type(module).__name__)
     traced = trace(module, rows, name)
     if is_quantised(traced):
         return read_quantised(traced)

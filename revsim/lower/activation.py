@@ -7,12 +7,14 @@ import numpy as np
 
 from revsim.blocks.add import add_constant
 from revsim.blocks.clamp import clamp_in_place
-from revsim.blocks.requantise import Affine, power_of_two, requantise, shortest_affine
+from revsim.blocks.requantise import Affine, power_of_two, requantise
 from revsim.blocks.select import relu_in_place, threshold_in_place
 from revsim.circuit.builder import Builder
 from revsim.circuit.registers import Encoding, Wires
 from revsim.errors import InputError
+from revsim.lower.scale import shortest_scale
 from revsim.lower.stage import Stage, Value, nothing
+from revsim.lower.steps import STEP_LIMIT, steps_of
 from revsim.lower.table import table_stage
 from revsim.network.operators import (
     Clamp,
@@ -222,15 +224,21 @@ def affine_of(operator: Requantise, low: int, high: int) -> Affine:
     shift = int(operator.shift[0])
     if operator.multiplier is None:
         return power_of_two(shift, operator.rounding)
-    scale = int(operator.multiplier[0]) / 2.0**shift
-    if operator.rounding == "tflite_double":
-        scale /= 2.0**31
-    try:
-        return shortest_affine(lambda v: operator.apply(v[:, None])[:, 0], low, high, scale)
-    except InputError as error:
+    (steps,) = steps_of((operator,), np.array([low]), np.array([high]))
+    if steps is None:
         raise InputError(
-            f"({operator.rounding}): {error}; use another rounding or multiplier"
-        ) from None
+            f"({operator.rounding}): has more than {STEP_LIMIT} steps; clamp before it"
+        )
+    if not len(steps.targets):
+        return Affine(0, steps.first, 0)
+    found = shortest_scale(steps, 0, whole=True)
+    if found is None:
+        raise InputError(
+            f"({operator.rounding}): no multiply-and-shift equals the rule; "
+            "use another rounding or multiplier"
+        )
+    form = found[0]
+    return Affine(form.m, form.b, form.shift, form.b_negative)
 
 
 def _requantise(operator: Requantise, value: Value) -> Stage:

@@ -88,6 +88,15 @@ class _Marks:
     until: Integers
     most: Integers
 
+    def with_ends(self, steps: Steps) -> "_Marks":
+        """No less than `first` at the low end, no more than `last` at the high one."""
+        return _Marks(
+            np.append(self.at, steps.low),
+            np.append(self.least, steps.first),
+            np.append(self.until, steps.high),
+            np.append(self.most, steps.last),
+        )
+
     def offsets(self, m: Integers, shift: Integers) -> tuple[Integers, Integers]:
         """The least and the greatest b that serve, for each of many forms; crossed if none."""
         low, high = np.full(len(m), -FAR), np.full(len(m), FAR)
@@ -121,8 +130,10 @@ class _Marks:
         return ends[0], ends[1]
 
 
-def shortest_scale(steps: Steps, offset: int | None = None) -> Found | None:
+def shortest_scale(steps: Steps, offset: int | None = None, whole: bool = False) -> Found | None:
     """The cheapest form that steps like `steps`, None where there is none.
+
+    `whole`: no clamp follows, so it must hold up to both ends, and nothing is left out.
 
     `offset`: what the register that holds v is short of v by (None: the lowest v where one offset
     serves both signs, 0 where the signs differ, and anything at all for a power of two); b is
@@ -133,24 +144,25 @@ def shortest_scale(steps: Steps, offset: int | None = None) -> Found | None:
     Scale(m=1, b=1, shift=1, b_negative=0, even=False, cut=0)
     """
     every = _Marks(steps.positions, steps.targets, steps.positions - 1, steps.targets - 1)
-    best = _best(steps, (every,), steps.low if offset is None else offset)
+    if whole:
+        every = every.with_ends(steps)
+    best = _best(steps, (every,), steps.low if offset is None else offset, whole)
     if best is not None and best[0].m == 1:
         return best
     even = _parity(steps)
-    if even is not None:
+    if even is not None and not whole:
         return even, 2 * (steps.last - steps.first).bit_length()
     if steps.low >= 0 or steps.high < 0:
         return best
-    signed = _best(steps, _sides(steps), offset or 0)
+    signed = _best(steps, _sides(steps, every), offset or 0, whole)
     if best is None or (signed is not None and signed[1] < best[1]):
         return signed
     return best
 
 
-def _sides(steps: Steps) -> tuple[_Marks, ...]:
+def _sides(steps: Steps, every: _Marks) -> tuple[_Marks, ...]:
     """The marks below 0 and from 0 on, the values at -1 and 0 among them."""
-    at, least = steps.positions, steps.targets
-    until, most = steps.positions - 1, steps.targets - 1
+    at, least, until, most = every.at, every.least, every.until, every.most
     before, after = (int(v) for v in steps.at(np.array([-1, 0])))
     if after > steps.first:
         at, least = np.append(at, 0), np.append(least, after)
@@ -162,10 +174,10 @@ def _sides(steps: Steps) -> tuple[_Marks, ...]:
     )
 
 
-def _best(steps: Steps, sides: tuple[_Marks, ...], offset: int) -> Found | None:
+def _best(steps: Steps, sides: tuple[_Marks, ...], offset: int, whole: bool) -> Found | None:
     ends = [side.slopes() for side in sides]
     low, high = max(e[0] for e in ends), min(e[1] for e in ends)
-    if not low <= high * (1 + 1e-9):
+    if not low < high:
         return None
     m, shift = _multipliers(low, high, max(abs(steps.low), abs(steps.high), 1), len(steps.targets))
     if not len(m):
@@ -174,6 +186,9 @@ def _best(steps: Steps, sides: tuple[_Marks, ...], offset: int) -> Found | None:
     bounds = [side.offsets(m, shift) for side in sides]
     room = np.min([high - low for low, high in bounds], axis=0)
     cut, bits = _cuts(m, shift, room, width, len(sides) > 1)
+    if whole:
+        digits = np.bitwise_count(m ^ (3 * m)).astype(np.int64)
+        cut, bits = 0 * cut, np.where(room < 0, FAR, digits)
     best: Found | None = None
     for k in np.argsort(bits, kind="stable")[:TRIES].tolist():
         if room[k] < 0:
@@ -190,17 +205,16 @@ def _best(steps: Steps, sides: tuple[_Marks, ...], offset: int) -> Found | None:
 
 
 def _multipliers(low: float, high: float, reach: int, steps: int) -> tuple[Integers, Integers]:
-    """Odd multipliers and their shifts (or any at shift 0) whose ratio lies in low..high."""
-    margin = 1e-12 * high if np.isfinite(high) else 0.0
-    top = min(high + margin, 2 * low + 1.0)
+    """Odd multipliers and their shifts (or any at shift 0), their ratio between low and high."""
+    top = min(high, 2 * low + 1.0)
     found: list[Integers] = []
     shifts: list[int] = []
     left = max(1, min(CANDIDATES, (1 << 22) // steps))
     for shift in range(62):
         if top * 2.0**shift * reach > 2.0**60 or left <= 0 or len(found) > EXTRA_SHIFTS:
             break
-        start = max(1, int(np.ceil((low - margin) * 2.0**shift)))
-        stop = int(np.floor(top * 2.0**shift))
+        start = int(np.floor(low * 2.0**shift)) + 1
+        stop = int(np.ceil(top * 2.0**shift)) - 1
         if shift:
             start |= 1  # even ones stood at a lower shift
         if stop < start and not found:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 from revsim.simulator.tally import PositionsGates, PositionsTally, Spectrum
 
 Integers = npt.NDArray[np.int64]
+HISTOGRAM = 1 << 20
+"""Largest total weight for which a histogram of all weights is kept."""
 MERGED = 64
 """Spectra that are held before they are added up."""
 
@@ -51,6 +53,12 @@ def gate_spectra(
     return inputs, Spectrum.of(np.concatenate([ones.ravel(), (total - ones).ravel()]))
 
 
+def _spectrum(times: Integers) -> Spectrum:
+    """A spectrum from how often each weight occurs; 0 is left out, as in `Spectrum.of`."""
+    weight = np.flatnonzero(times[1:]) + 1
+    return Spectrum(weight.astype(np.int64), times[weight])
+
+
 class CallFold:
     """Counts of one `Calls` in progress: chunks of positions come in, whatever their order."""
 
@@ -61,6 +69,7 @@ class CallFold:
         channels: Integers | None,
         cause_of: Integers,
         is_and: npt.NDArray[np.bool_],
+        kernels: bool = False,
     ) -> None:
         self.total = total
         self.cause_of, self.is_and = cause_of, is_and
@@ -69,12 +78,35 @@ class CallFold:
         pools = len(self.positions_of)
         self.ones = [SpectrumSum() for _ in range(int(cause_of.max(initial=-1)) + 1)]
         self.inputs, self.output = SpectrumSum(), SpectrumSum()
+        self.histograms: tuple[Integers, Integers, Integers] | None = None
+        if kernels and total <= HISTOGRAM:
+            self.histograms = (
+                np.zeros((max(1, len(self.ones)), total + 1), dtype=np.int64),
+                np.zeros(total + 1, dtype=np.int64),
+                np.zeros(total + 1, dtype=np.int64),
+            )
         self.pooled = np.zeros((len(cause_of), pools), dtype=np.int64)
         self.pooled_joint = np.zeros((len(is_and), pools, 3), dtype=np.int64)
 
     def add(self, first: int, ones: Integers, joint: Integers) -> None:
         """Counts of whole positions from `first` on: ones int64 [erased, positions], joint int64
         [tallies, positions, 3]."""
+        if self.histograms is not None:
+            from revsim.simulator import kernels
+
+            channel = self.channel[first : first + ones.shape[1]]
+            kernels.fold_counts(
+                ones,
+                self.cause_of,
+                joint,
+                self.is_and,
+                self.total,
+                channel,
+                *self.histograms,
+                self.pooled,
+                self.pooled_joint,
+            )
+            return
         for cause, found in enumerate(self.ones):
             found.add(Spectrum.of(ones[self.cause_of == cause].ravel()))
         channel = self.channel[first : first + ones.shape[1]]
@@ -85,6 +117,16 @@ class CallFold:
             inputs, output = gate_spectra(joint, self.is_and, self.total)
             self.inputs.add(inputs)
             self.output.add(output)
+
+    def close(self) -> None:
+        """All chunks are in: histograms become spectra."""
+        if self.histograms is not None:
+            ones, inputs, output = self.histograms
+            for found, times in zip(self.ones, ones, strict=False):
+                found.add(_spectrum(times))
+            self.inputs.add(_spectrum(inputs))
+            self.output.add(_spectrum(output))
+            self.histograms = None
 
     def tallies(self, layer: str, causes: Sequence[str]) -> list[PositionsTally]:
         """What the ERASEs threw away, one entry per cause."""

@@ -427,6 +427,42 @@ def count_values(
 
 
 @jit
+def fold_counts(
+    ones: Any,
+    cause_of: Any,
+    joint: Any,
+    is_and: Any,
+    total: int,
+    channel: Any,
+    ones_times: Any,
+    inputs_times: Any,
+    output_times: Any,
+    pooled: Any,
+    pooled_joint: Any,
+) -> None:
+    """Counts of one chunk of positions into histograms: ones int64 [erased, positions], joint int64
+    [tallies, positions, 3]; the histograms int64 [causes, total + 1] and [total + 1] say how often
+    each weight occurs, the sums `pooled` [erased, channels] and `pooled_joint` [tallies, channels,
+    3] are over positions of one channel. All as in `fold.CallFold.add`."""
+    for i in range(ones.shape[0]):
+        for p in range(ones.shape[1]):
+            ones_times[cause_of[i], ones[i, p]] += 1
+            pooled[i, channel[p]] += ones[i, p]
+    for i in range(joint.shape[0]):
+        for p in range(joint.shape[1]):
+            both, first, second = joint[i, p, 0], joint[i, p, 1], joint[i, p, 2]
+            inputs_times[both] += 1
+            inputs_times[first - both] += 1
+            inputs_times[second - both] += 1
+            inputs_times[total - first - second + both] += 1
+            held = both if is_and[i] else first + second - 2 * both
+            output_times[held] += 1
+            output_times[total - held] += 1
+            for k in range(3):
+                pooled_joint[i, channel[p], k] += joint[i, p, k]
+
+
+@jit
 def count_keys(keys: Any, weights: Any, weighted: bool, table: Any, counts: Any) -> int:
     """Weight of each distinct key (uint64 [rows, 2]) by open addressing; returns how many.
 

@@ -59,7 +59,7 @@ def ready(calls: Calls, code: Code, wires: Wires, state: Words, total: int) -> R
     suspect = np.zeros(len(wires) * state.shape[1], dtype=np.uint8)
     fold = None
     if code.erased or code.tallies:
-        fold = CallFold(total, len(wires), calls.channels, code.cause_of, code.is_and)
+        fold = CallFold(total, len(wires), calls.channels, code.cause_of, code.is_and, True)
     return Ready(calls, code, wires, before, suspect, fold)
 
 

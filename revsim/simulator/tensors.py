@@ -456,6 +456,7 @@ def _call_plain(device: _Device, calls: Calls, layer: str) -> None:
 
 
 def _book(device: _Device, fold: CallFold, layer: str, causes: Sequence[str]) -> None:
+    fold.close()
     device.inner += fold.tallies(layer, causes)
     device.gates += fold.gates(layer)
 
