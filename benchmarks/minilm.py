@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import revsim as rs
-from revsim.frontends.ranges import Quantiser
+from revsim.frontends.floats.ranges import Quantiser
 from revsim.frontends.transformer import attention_head, mlp_slice, projection_of
 from revsim.network.files import read_npz
 from revsim.network.graph_reference import run_graph

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from revsim.frontends.tflite import from_tflite
+from revsim.frontends.tflite.reader import from_tflite
 from revsim.graph_verification import verify_graph
 from revsim.physics.landauer import energy_j
 from revsim.physics.measured import MLPERF_TINY

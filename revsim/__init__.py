@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from revsim.errors import InputError as InputError
     from revsim.errors import RevsimError as RevsimError
     from revsim.explanation import explain as explain
-    from revsim.frontends.calibrate import calibrate as calibrate
-    from revsim.frontends.torch import from_torch as from_torch
+    from revsim.frontends.floats.calibrate import calibrate as calibrate
+    from revsim.frontends.torch.reader import from_torch as from_torch
     from revsim.network.arrays import from_arrays as from_arrays
     from revsim.network.files import save as save
     from revsim.network.network import Network as Network
@@ -51,8 +51,8 @@ _PUBLIC = {
     "InputError": "revsim.errors",
     "RevsimError": "revsim.errors",
     "explain": "revsim.explanation",
-    "calibrate": "revsim.frontends.calibrate",
-    "from_torch": "revsim.frontends.torch",
+    "calibrate": "revsim.frontends.floats.calibrate",
+    "from_torch": "revsim.frontends.torch.reader",
     "from_arrays": "revsim.network.arrays",
     "save": "revsim.network.files",
     "Network": "revsim.network.network",

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.frontends.calibrate import Calibrated, calibrate
+from revsim.frontends.floats.calibrate import Calibrated, calibrate
 from revsim.network.files import read_npy, read_npz
 from revsim.network.graph import Graph
 from revsim.network.network import Network
@@ -89,8 +89,6 @@ def summary(calibration: dict[str, Any]) -> str:
     found = calibration["calibration"]
     text = f"quantised to int8 on {found['rows']:,} rows; outputs differ by {found['error']:.2%}"
     if found["accuracy_before"] is not None:
-        text += (
-            f"; accuracy {found['accuracy_before']:.2%} in floats, {found['accuracy_after']:.2%} "
-            "in int8"
-        )
+        before, after = found["accuracy_before"], found["accuracy_after"]
+        text += f"; accuracy on them {before:.2%} in floats, {after:.2%} in int8"
     return "; ".join([text, *found["notes"]])

@@ -82,8 +82,8 @@ def quantised(tensor: Tensor, values: npt.NDArray[Any], what: str) -> Integers:
     """Real numbers as integers of a tensor, by the model's own operations where it has some, else
     rint(x / scale) + zero in float32, cut off at the ends of its range (network/reals.py).
 
-    >>> quantised(Tensor("x", (3,), 0, 255, 0.5, 10), np.array([0.0, 0.75, 1e9]), "x").tolist()
-    [10, 12, 255]
+    >>> quantised(Tensor("x", (3,), 0, 255, 0.5, 10), np.array([[0.0, 0.75, 1e9]]), "x").tolist()
+    [[10, 12, 255]]
     """
     if not bool(np.isfinite(values).all()):
         raise InputError(f"{what}: input {tensor.name!r} has values that are no number")

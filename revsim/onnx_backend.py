@@ -4,7 +4,7 @@
     outputs = backend.prepare(model).run(inputs)
 
 The circuit is compiled when the inputs are there, since scales, zero points, weights, shapes, axes
-and the like may be among them and must be known (frontends/onnx_numbers.py). The official tests of
+and the like may be among them and must be known (frontends/onnx/numbers.py). The official tests of
 ONNX run against this class; `python -m revsim.onnx_backend` runs those of its node tests that are
 about whole numbers, moves and order, and prints a table.
 """
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import CheckError, InputError, missing
-from revsim.frontends.onnx_numbers import knows, read_numbers
+from revsim.frontends.onnx.numbers import knows, read_numbers
 from revsim.network.graph_reference import run_graph
 from revsim.schedule.graphs import compile_graph
 from revsim.simulator.ensemble import data_set

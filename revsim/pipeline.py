@@ -61,11 +61,11 @@ def load(model: str | Path) -> Network | Graph:
     if path.suffix == ".npz":
         return load_npz(path)
     if path.suffix == ".tflite":
-        from revsim.frontends.tflite import from_tflite
+        from revsim.frontends.tflite.reader import from_tflite
 
         return from_tflite(path)
     if path.suffix == ".onnx":
-        from revsim.frontends.onnx import from_onnx
+        from revsim.frontends.onnx.reader import from_onnx
 
         return from_onnx(path)
     if os.path.exists(path):  # False, not an error, for a name that no file can have

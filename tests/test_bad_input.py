@@ -211,10 +211,10 @@ COMMANDS: list[tuple[tuple[str, ...], str]] = [
     # networks
     (("verify", "missing.npz"), "missing.npz: there is no such file"),
     (("verify", "mnist"), "mnist: neither a file nor a bundled network (digits,"),
-    (("verify", "folder"), "folder: only .npz networks"),
+    (("verify", "folder"), "folder: only .npz, .tflite and .onnx models"),
     (("verify", "folder.npz"), "folder.npz: is a folder"),
     (("verify", "loop.npz"), "loop.npz: cannot be read (Too many"),
-    (("verify", "data.csv"), "data.csv: only .npz networks"),
+    (("verify", "data.csv"), "data.csv: only .npz, .tflite and .onnx models"),
     (("verify", "notzip.npz"), "notzip.npz: is not a readable .npz file"),
     (("verify", "labels.npz"), "labels.npz: has no entry 'network'"),
     (("verify", "noheader.npz"), "noheader.npz: has no entry 'network'"),

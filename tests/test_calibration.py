@@ -10,11 +10,11 @@ import pytest
 import revsim as rs
 from revsim.cli import main
 from revsim.errors import InputError
-from revsim.frontends.calibrate import calibrate
-from revsim.frontends.float_layers import FUNCTIONS, window_reads
-from revsim.frontends.floats import run_floats
-from revsim.frontends.floats_onnx import floats_from_onnx
-from revsim.frontends.folding import folded
+from revsim.frontends.floats.calibrate import calibrate
+from revsim.frontends.floats.folding import folded
+from revsim.frontends.floats.layers import FUNCTIONS, window_reads
+from revsim.frontends.floats.network import run_floats
+from revsim.frontends.floats.onnx import floats_from_onnx
 from revsim.network.graph import Linear
 from revsim.network.graph_reference import run_graph
 
@@ -272,7 +272,7 @@ def test_verify_calibrates_says_so_and_can_be_reproduced(files, capsys):
     words += ["--policy", "uncompute"]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "accuracy 100.00% in floats" in said and "Softmax is left out" in said
+    assert "accuracy on them 100.00% in floats" in said and "Softmax is left out" in said
     more = ["--data", str(files / "rows.npy"), "--power-of-two", "--percentile", "99.9", "--json"]
     assert main([*words, *more]) == 0
     report = capsys.readouterr().out

@@ -167,7 +167,7 @@ def test_constants_cost_nothing() -> None:
 def test_cells_of_real_models(shared_data: Path, model: str, kinds: set[str]) -> None:
     """Circuits of a model's nodes of cells give the stored tensors of the reference runtime."""
     pytest.importorskip("tflite", reason="package tflite is absent: pip install '.[tflite]'")
-    from revsim.frontends.tflite import from_tflite
+    from revsim.frontends.tflite.reader import from_tflite
 
     graph = from_tflite(shared_data / "tflite" / f"{model}.tflite")
     stored = np.load(shared_data / "tflite" / f"{model}.expected.npz")

@@ -171,7 +171,7 @@ def test_inputs_by_name() -> None:
 
 
 def test_the_inputs_are_wires_and_what_must_be_known_is_not() -> None:
-    from revsim.frontends.onnx_numbers import read_numbers
+    from revsim.frontends.onnx.numbers import read_numbers
 
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])
     axes = helper.make_tensor_value_info("axes", TensorProto.INT64, [1])

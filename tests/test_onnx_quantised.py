@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from revsim.errors import InputError
-from revsim.frontends.onnx import from_onnx
-from revsim.frontends.onnx_pairs import qlinear_add, qlinear_multiply
+from revsim.frontends.onnx.pairs import qlinear_add, qlinear_multiply
+from revsim.frontends.onnx.reader import from_onnx
 from revsim.network.graph_reference import run_graph
 from revsim.network.operators import Rescale, Staircase, Threshold
 from revsim.network.reals import dequantise, quantise

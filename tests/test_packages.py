@@ -64,7 +64,7 @@ def onnx_model(operator):
 
 
 def read(operator):
-    from revsim.frontends.onnx import from_onnx
+    from revsim.frontends.onnx.reader import from_onnx
 
     return from_onnx(onnx_model(operator))
 
@@ -87,7 +87,7 @@ def test_a_table_becomes_an_operator_of_tensorflow_lite(installed, tmp_path):
     pytest.importorskip("tflite")
     from tflite_models import Op, T, model_bytes
 
-    from revsim.frontends.tflite import from_tflite
+    from revsim.frontends.tflite.reader import from_tflite
 
     path = tmp_path / "own.tflite"
     path.write_bytes(model_bytes([T((1, 3)), T((1, 3))], [Op("Staircase", (0,), (1,))], (0,), (1,)))

@@ -15,10 +15,10 @@ pytest.importorskip("tflite", reason="package tflite is absent: pip install '.[t
 from tflite_cases import golden
 from tflite_models import Op, T, model_bytes
 
-from revsim.frontends.tflite import from_tflite
-from revsim.frontends.tflite_check import refusals
-from revsim.frontends.tflite_file import read_model
-from revsim.frontends.tflite_operators import RULES, SUPPORTED
+from revsim.frontends.tflite.check import refusals
+from revsim.frontends.tflite.file import read_model
+from revsim.frontends.tflite.operators import RULES, SUPPORTED
+from revsim.frontends.tflite.reader import from_tflite
 
 OVERFLOWING = {"QUANTIZE int32 int8 0.5", "QUANTIZE int32 int16 0.5"}
 """Cases in which the kernels overflow 32 bits, and which are refused."""

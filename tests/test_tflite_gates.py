@@ -14,7 +14,7 @@ pytest.importorskip("tflite", reason="package tflite is absent: pip install '.[t
 from test_tflite import OVERFLOWING
 from tflite_cases import golden
 
-from revsim.frontends.tflite import from_tflite
+from revsim.frontends.tflite.reader import from_tflite
 
 CASES = [
     case

@@ -8,9 +8,9 @@ import pytest
 
 import revsim as rs
 from revsim.errors import InputError
-from revsim.frontends.calibrate import calibrate
-from revsim.frontends.floats import run_floats
-from revsim.frontends.torch import from_torch, read_floats, trace
+from revsim.frontends.floats.calibrate import calibrate
+from revsim.frontends.floats.network import run_floats
+from revsim.frontends.torch.reader import from_torch, read_floats, trace
 from revsim.network.graph_reference import run_graph
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")

@@ -5,7 +5,7 @@ import pytest
 
 import revsim as rs
 from revsim.errors import InputError
-from revsim.frontends.ranges import Quantiser
+from revsim.frontends.floats.ranges import Quantiser
 from revsim.frontends.transformer import (
     Projection,
     attention_head,

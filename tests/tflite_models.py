@@ -49,7 +49,7 @@ class Op:
 
 def options_table(kind: str) -> str | None:
     """The table that holds an operator's options in the schema, None where none is read."""
-    from revsim.frontends.tflite_file import OPTIONS
+    from revsim.frontends.tflite.file import OPTIONS
 
     return OPTIONS[kind][0] if kind in OPTIONS else None
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.frontends.tflite_file import FileTensor
+from revsim.frontends.tflite.file import FileTensor
 from revsim.network.cells_tflite import fixed_multiplier
 from revsim.network.operators import Clamp, Offset, Requantise, Single
 

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from revsim.errors import InputError
-from revsim.frontends.onnx_builder import Builder, Maker, Refusal, Step
-from revsim.frontends.tflite_draft import Draft
-from revsim.frontends.tflite_file import FileOperator
-from revsim.frontends.tflite_operators import BYTES, Rule
+from revsim.frontends.onnx.builder import Builder, Maker, Refusal, Step
+from revsim.frontends.tflite.draft import Draft
+from revsim.frontends.tflite.file import FileOperator
+from revsim.frontends.tflite.operators import BYTES, Rule
 from revsim.network.cells import Elementwise
 from revsim.network.operators import Table
 from revsim.network.sums import Integers

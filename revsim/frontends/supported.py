@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from revsim.frontends import floats_onnx, onnx_builder, torch
-from revsim.frontends.onnx_operators import WORDS
+from revsim.frontends.floats import onnx as floats_onnx
+from revsim.frontends.onnx import builder as onnx_builder
+from revsim.frontends.onnx.operators import WORDS
 from revsim.frontends.packages import added
-from revsim.frontends.tflite_operators import SUPPORTED
+from revsim.frontends.tflite.operators import SUPPORTED
+from revsim.frontends.torch import reader as torch
 
 
 def supported() -> dict[str, Any]:

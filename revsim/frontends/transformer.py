@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.frontends.float_layers import gelu
+from revsim.frontends.floats.layers import gelu
+from revsim.frontends.floats.ranges import Quantiser, quantiser_for
 from revsim.frontends.multipliers import into, requantise
-from revsim.frontends.ranges import Quantiser, quantiser_for
 from revsim.network.cells import Composed, Elementwise
 from revsim.network.cells_onnx import Dot
 from revsim.network.graph import Cells, Graph, Linear, Node, Tensor, Wiring

@@ -1,0 +1,1 @@
+"""Float networks and their calibration to int8."""

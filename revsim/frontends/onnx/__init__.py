@@ -1,0 +1,1 @@
+"""ONNX models: quantised operators, QDQ pairs, QONNX, operators on whole numbers."""

@@ -1,0 +1,1 @@
+"""PyTorch modules: float, quantised by torch.ao, and Brevitas."""
