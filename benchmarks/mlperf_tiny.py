@@ -109,8 +109,8 @@ def tables(found: list[tuple[Model, Report, str]]) -> list[str]:
         )
     out += [
         "",
-        "| | policy | reset_count | per_bit | per_register | given_kept | Toffolis | heat at 300 K "
-        "(per_bit) | measured / heat |",
+        "| | policy | reset_count | per_bit | per_register | given_kept | Toffolis, ANDs | "
+        "heat at 300 K (per_bit) | measured / heat |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for model, report, _ in found:

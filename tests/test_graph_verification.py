@@ -166,7 +166,7 @@ def running_sum() -> Graph:
 
 def test_a_stream_is_carried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are consecutive steps; the circuit's states are those of the reference."""
-    monkeypatch.setattr("revsim.lower.graph.lower_graph", lower_by_tables)
+    monkeypatch.setattr("revsim.schedule.graphs.lower_graph", lower_by_tables)
     graph = running_sum()
     steps = np.array([[0, 1], [1, 0], [0, 0], [3, 1], [0, 1]])
     _, expected = run_stream(graph, {"x": steps})
