@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.media import is_media, read_media
+from revsim.graphs.media import is_media, read_media
 from revsim.network.files import read_npy, read_npz
 from revsim.network.graph import Graph, Tensor
 from revsim.network.graph_reference import check_given, run_stream
