@@ -74,6 +74,8 @@ def _integers(tensor: Tensor, array: npt.NDArray[Any], what: str) -> npt.NDArray
         )
     if not len(array):
         raise InputError(f"{what}: there are no rows")
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{what}: values of type {array.dtype}; give integers or real numbers")
     flat = array.reshape(len(array), tensor.size)
     return quantised(tensor, flat, what) if array.dtype.kind == "f" else flat
 

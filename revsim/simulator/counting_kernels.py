@@ -62,8 +62,8 @@ def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
         table[:] = np.uint64(0)
         for k in range(here):
             bit = 1 << (k & 3)
-            low = wire_key(np.int64(wires[start + k]), 0)
-            high = wire_key(np.int64(wires[start + k]), 1)
+            low = wire_key(np.int64(wires[start + k]), np.int64(0))
+            high = wire_key(np.int64(wires[start + k]), np.int64(1))
             for entry in range(bit):
                 table[k >> 2, bit + entry, 0] = table[k >> 2, entry, 0] ^ low
                 table[k >> 2, bit + entry, 1] = table[k >> 2, entry, 1] ^ high

@@ -141,7 +141,7 @@ def run_lanes(
             k += run
         frame[ports * block : (slots + SPARE) * block] = np.uint64(0)
         frame[(slots + 3) * block : (slots + 4) * block] = ~np.uint64(0)
-        g = 0
+        g = np.int64(0)  # typed, since numba compiles a function once for each literal
         while g < code.shape[0]:
             if block == 64:
                 g = _gates_64(code, g, frame, dirty, broken)
