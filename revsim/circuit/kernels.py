@@ -217,7 +217,7 @@ def fold_gates(
                 literal = held[listed[i]] ^ (0 if positive[i] else 1)
                 every = _and(every, literal, kind, ends, slots, made, inputs)
             held[c] = _xor(held[c], every, kind, ends, slots, made, inputs)
-    return kind[: made[0]].copy(), ends[: made[0]].copy(), inputs
+    return kind[: made[0]].copy(), ends[: made[0]].copy(), int(inputs)
 
 
 @jit
