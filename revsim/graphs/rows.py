@@ -77,7 +77,16 @@ def _integers(tensor: Tensor, array: npt.NDArray[Any], what: str) -> npt.NDArray
     if array.dtype.kind not in "biuf":
         raise InputError(f"{what}: values of type {array.dtype}; give integers or real numbers")
     flat = array.reshape(len(array), tensor.size)
-    return quantised(tensor, flat, what) if array.dtype.kind == "f" else flat
+    if array.dtype.kind == "f":
+        return quantised(tensor, flat, what)
+    bad = np.argwhere((flat < tensor.low) | (flat > tensor.high))
+    if len(bad):
+        row, place = bad[0]
+        raise InputError(
+            f"{what}: row {row}, value {place} of input {tensor.name!r} is {flat[row, place]}; it "
+            f"takes {tensor.low}..{tensor.high}"
+        )
+    return flat
 
 
 def quantised(tensor: Tensor, values: npt.NDArray[Any], what: str) -> Integers:
