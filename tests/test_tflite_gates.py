@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from revsim.graph_run import run_graph_circuit
+from revsim.graphs.run import run_graph_circuit
 from revsim.network.graph_reference import run_graph, run_stream
 
 pytest.importorskip("tflite", reason="package tflite is absent: pip install '.[tflite]'")
