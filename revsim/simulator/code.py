@@ -51,7 +51,7 @@ CACHE_MEGABYTES = "REVSIM_PROGRAM_CACHE_MB"
 class Code:
     """What `kernels.run_lanes` runs: `rows` uint64 [rows] on `slots` wires, ports first.
 
-    `writes` int64 [ports]: how many gates write each port; those `restored` int32 are changed back
+    `writes` int32 [ports]: how many gates write each port; those `restored` int32 are changed back
     in the end, those `kept` are not. Control lists as in `Program`. `cause_of`
     int64 [erased]: the cause of each ERASE among `causes`; `is_and` bool [tallies]: whether the
     gate that a TALLY announces is an AND (else an XOR). `gates`: gates of one call.
@@ -59,7 +59,7 @@ class Code:
 
     name: str
     rows: Rows
-    writes: npt.NDArray[np.int64]
+    writes: npt.NDArray[np.int32]
     restored: Wires
     starts: npt.NDArray[np.int64]
     control_wires: Wires
@@ -73,8 +73,9 @@ class Code:
     @cached_property
     def bytes(self) -> int:
         """Memory that the arrays take."""
-        arrays = (self.rows, self.starts, self.control_wires, self.cause_of, self.is_and)
-        return sum(a.nbytes for a in arrays)
+        lists = (self.starts, self.control_wires, self.control_polarity)
+        ports = (self.writes, self.restored, self.kept)
+        return sum(a.nbytes for a in (self.rows, *lists, *ports, self.cause_of, self.is_and))
 
     @cached_property
     def kept(self) -> Wires:
@@ -145,13 +146,13 @@ def code_of(program: Program) -> Code:
     )
 
 
-def _writes(table: Table, ports: int) -> npt.NDArray[np.int64]:
+def _writes(table: Table, ports: int) -> npt.NDArray[np.int32]:
     """How many gates write each port (both wires of a swap are written)."""
     opcodes = table[:, OP]
     targets = table[(opcodes != FREE) & (opcodes != TALLY), C]
     pairs = table[(opcodes == SWAP) | (opcodes == CSWAP), B]
     both = np.concatenate([targets, pairs])
-    return np.bincount(both[both < ports], minlength=ports)
+    return np.bincount(both[both < ports], minlength=ports).astype(np.int32)
 
 
 def tallied_gates(opcodes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
