@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from mmap import mmap
 from threading import Lock
 
 import numpy as np
@@ -219,6 +220,20 @@ def find_restored(code: Code, definition: Definition) -> Code:
     return replace(code, restored=restored.astype(np.int32))
 
 
+PAGES = 1 << 16
+"""Bytes from which rows are worth pages of their own."""
+
+
+def _in_pages(rows: Rows) -> Rows:
+    """Rows in memory that goes back to the system when they are forgotten: thousands of codes of
+    all sizes that come and go leave a heap full of holes."""
+    if rows.nbytes < PAGES:
+        return rows
+    held: Rows = np.frombuffer(mmap(-1, rows.nbytes), dtype=np.uint64)
+    held[:] = rows
+    return held
+
+
 class CodeCache:
     """Codes of recipes, least recently used first out, bounded in bytes; safe among threads."""
 
@@ -242,6 +257,8 @@ class CodeCache:
         definition = recipe.make()
         code = find_restored(compile_code(definition, inverse), definition)
         note(recipe, definition, code.slots)
+        if code.bytes <= _limit():
+            code = replace(code, rows=_in_pages(code.rows))
         with self._lock:
             if key not in self._held and code.bytes <= _limit():
                 self._held[key] = code
