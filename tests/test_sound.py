@@ -7,7 +7,7 @@ import pytest
 
 from revsim import sound
 from revsim.errors import InputError
-from revsim.graph_rows import read_samples
+from revsim.graphs.rows import read_samples
 from revsim.network.graph import Graph, Node, Tensor, Wiring
 
 TIMES = np.arange(sound.SAMPLES) / sound.RATE
