@@ -232,7 +232,7 @@ def test_a_real_model(
     found = np.load(y)
     assert found.dtype == stored["y_tflm"].dtype
     assert (found == stored["y_tflm"]).all()
-    assert len(np.load(t).files) == 3
+    assert len(np.load(t).files) == 4  # the input among them
     capsys.readouterr()
     assert main(["verify", model, "--data", x, "--policy", "uncompute", "--json"]) == 0
     saved = tmp_path / "report.json"

@@ -22,8 +22,8 @@ def read_samples(
     graph: Graph, path: str | Path
 ) -> tuple[dict[str, Integers], npt.NDArray[Any] | None]:
     """Inputs by name, and labels: a .npy of samples, or an .npz with `rows` or one array per input
-    (under its name, or in order where the names are others), and perhaps `labels`; an image or a
-    folder of images (media.py)."""
+    (under its name, or in order where the names are others), and perhaps `labels`; an image, a
+    .wav or a folder of them (media.py)."""
     if is_media(path):
         rows, labels = read_media(graph, path)
         return samples_of(graph, rows, str(path)), labels

@@ -276,7 +276,7 @@ def _linear_checks(circuit: TensorCircuit) -> tuple[Check, Check]:
     one_way = [
         f"{r.name} is not undone by its inverse"
         for r in chosen
-        if not reversible_both_ways(r.make())
+        if not reversible_both_ways(r.make(), keep=False)
     ]
     tried = f"{len(chosen):,} of {len(recipes):,} definitions"
     return (

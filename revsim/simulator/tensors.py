@@ -107,7 +107,8 @@ _CHECKED: WeakSet[TensorCircuit] = WeakSet()
 
 
 def check(circuit: TensorCircuit) -> None:
-    """Raise InputError where tables do not fit their ports, banks or the device; once a circuit."""
+    """Raise InputError where tables do not fit their ports, banks or the device, or a position is
+    given a wire twice; once a circuit."""
     if circuit in _CHECKED:
         return
     for item in circuit.body:
@@ -118,6 +119,7 @@ def check(circuit: TensorCircuit) -> None:
                     f"definition {item.recipe.name!r}: ports of {widths} wires, given tables of "
                     f"{[table.shape for table in item.wires]}"
                 )
+            _check_ports(item)
             tables: Sequence[Wires] = item.wires
         else:
             tables = (item.bank.wires,)
@@ -127,6 +129,19 @@ def check(circuit: TensorCircuit) -> None:
             if table.size and not 0 <= int(table.min()) <= int(table.max()) < circuit.width:
                 raise InputError(f"{circuit.name!r}: a wire outside 0..{circuit.width - 1}")
     _CHECKED.add(circuit)
+
+
+def _check_ports(calls: Calls) -> None:
+    """Each wire at one port of a position, as in a call: a definition may change for a time what it
+    reads, and wires that it takes for two would be one."""
+    ordered = np.sort(calls.table, axis=1)
+    twice = np.argwhere(ordered[:, 1:] == ordered[:, :-1])
+    if len(twice):
+        position, place = twice[0].tolist()
+        raise InputError(
+            f"definition {calls.recipe.name!r}: position {position} is given wire "
+            f"{ordered[position, place]} at two ports; copy it first"
+        )
 
 
 def _step(device: Device, item: TensorItem, layer: str, on_mark: OnTensor | None) -> None:
