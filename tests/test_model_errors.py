@@ -76,7 +76,10 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "an empty .tflite": (("verify", "empty.tflite"), "empty.tflite: no TensorFlow Lite file"),
     "an empty .onnx": (("verify", "empty.onnx"), "empty.onnx: not an ONNX model"),
     "a folder": (("verify", "folder.tflite"), "folder.tflite: cannot be read: Is a directory"),
-    "a huge tensor": (("verify", "huge.onnx"), "huge.onnx, input 'x': a tensor of shape [1, 1048577]"),
+    "a huge tensor": (
+        ("verify", "huge.onnx"),
+        "huge.onnx, input 'x': a tensor of shape [1, 1048577]",
+    ),
     "no samples": (VERIFY, "give samples (--data FILE"),
     "another shape": ((*VERIFY, "--data", "wide.npy"), "wide.npy: shape [2, 4] for input 't0'"),
     "another type": ((*VERIFY, "--data", "complex.npy"), "complex.npy: values of type complex128"),
