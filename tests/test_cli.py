@@ -313,7 +313,7 @@ from revsim.warmup import warm_up
 warm_up()
 for module in (sums, gates, counting_kernels, kernels):
     for name, kernel in vars(module).items():
-        if hasattr(kernel, "signatures") and not kernel.signatures:
+        if name[0] != "_" and hasattr(kernel, "signatures") and not kernel.signatures:
             print(name)
 """
 
@@ -323,7 +323,7 @@ def test_warmup_compiles_every_kernel_of_chains_and_tensors():
         [sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True
     )
     # Those that stand inside others are compiled with them; flips are counted on request only.
-    inside = {"transpose", "wire_key", "_put", "_and", "_xor", "_gate", "popcount", "checked_word"}
+    inside = {"transpose", "wire_key", "popcount", "checked_word"}
     assert set(found.stdout.split()) - inside <= {"count_toggles", "advance_depth"}
 
 
