@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from revsim.errors import InputError
-from revsim.graph_rows import read_samples
+from revsim.graphs.rows import read_samples
 from revsim.network.graph import Graph, Node, Tensor, Wiring
 
 Image = pytest.importorskip("PIL.Image")

@@ -2,13 +2,14 @@
 
 import wave
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
 
 from revsim import sound
 from revsim.errors import InputError
-from revsim.graph_rows import read_samples
+from revsim.graphs.rows import read_samples
 from revsim.network.graph import Graph, Node, State, Tensor, Wiring
 
 TIMES = np.arange(sound.SAMPLES) / sound.RATE
@@ -134,6 +135,20 @@ def test_wake_words_take_a_recording_step_by_step(tmp_path):
         read_samples(graph, tmp_path)
     with pytest.raises(InputError, match="1 to 60 seconds"):
         read_samples(graph, record(path, np.zeros(sound.LONGEST + 1, dtype="<i2")))
+
+
+@pytest.mark.parametrize(
+    "name, digest",
+    [
+        ("yes", "10e92a0736b23187"),
+        ("no", "fd2f532a6167f5b6"),
+    ],
+)
+def test_wake_features_are_those_of_the_c_library(shared_data, name, digest):
+    """Digests of what pymicro-features 2.0.2 makes of the recordings, 98 frames of uint16."""
+    recording = sound.read_wav(shared_data / "datasets" / f"{name}_1000ms.wav")
+    logs = sound.log_energies(recording, sound.WAKE_STEP, rounded=True)
+    assert sha256(logs.astype("<u2").tobytes()).hexdigest().startswith(digest)
 
 
 def test_tables_of_the_c_library_differ_by_rounding():
