@@ -308,7 +308,7 @@ class CodeCache:
 
 
 def _limit() -> int:
-    given = os.environ.get(CACHE_MEGABYTES, "1024")
+    given = os.environ.get(CACHE_MEGABYTES, "768")
     if not (given.isascii() and given.isdigit()):
         raise InputError(f"{CACHE_MEGABYTES} must be a whole number of megabytes, got {given!r}")
     return int(given) << 20
