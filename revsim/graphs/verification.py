@@ -25,8 +25,8 @@ from revsim.evidence import (
     shares_right,
     versions,
 )
-from revsim.graph_known import GraphKnown, Values, known_of_graph
-from revsim.graph_rows import ends_of, flat_rows, samples_of
+from revsim.graphs.known import GraphKnown, Values, known_of_graph
+from revsim.graphs.rows import ends_of, flat_rows, samples_of
 from revsim.ledger import identities
 from revsim.ledger.comparison import compare
 from revsim.ledger.identities import Identity
