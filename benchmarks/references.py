@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.frontends.floats.ranges import Quantiser
-from revsim.graph_rows import samples_of
-from revsim.graph_run import run_graph_circuit
+from revsim.graphs.rows import samples_of
+from revsim.graphs.run import run_graph_circuit
 from revsim.network.files import read_npz
 from revsim.network.graph import Graph
 from revsim.network.graph_reference import run_graph, run_stream

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from revsim.graph_run import run_graph_circuit
+from revsim.graphs.run import run_graph_circuit
 
 pytest.importorskip("tflite", reason="package tflite is absent: pip install '.[tflite]'")
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import CheckError, InputError
-from revsim.graph_rows import circuit_rows, shaped
+from revsim.graphs.rows import circuit_rows, shaped
 from revsim.network.files import write_npy, write_npz
 from revsim.network.graph import Graph
 from revsim.schedule.graphs import compile_graph
