@@ -9,6 +9,7 @@ integers (operators.py). All nodes that cannot be read are named in one error.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,10 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
     if refused:
         raise InputError(refusals(name, refused))
     outputs = [_give_output(builder, value.name) for value in graph.output]
-    nodes = needed(builder.nodes, outputs)
+    nodes = [
+        replace(node, name=f"{node.operator.kind}_{number}")  # tensors keep the model's names
+        for number, node in enumerate(needed(builder.nodes, outputs))
+    ]
     kept = {*outputs, *builder.inputs, *(node.output for node in nodes)}
     return Graph(
         name=name,
