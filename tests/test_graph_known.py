@@ -49,7 +49,6 @@ def test_active_is_above_the_zero_of_the_tensor() -> None:
     """An integer equal to the zero point stands for 0 and is not active."""
     found = known_of_graph(signed_graph(), data_set(np.array([[-3, -1, 0], [3, -2, 1]])))
     assert found.activity.active_neurons == (1 + 2) / 2
-    assert [n.name for n in found.neurons] == ["double"]
 
 
 def test_separate_losses_are_sums_over_values(known: GraphKnown) -> None:
@@ -68,9 +67,6 @@ def test_a_ceiling_is_the_rows_own_not_the_networks() -> None:
     every = uniform([0] * 4, [3] * 4)
     assert not known_of_graph(graph, every).ceiling
     assert known_of_graph(graph, data_set(every.rows[:50])).ceiling
-    assert not known_of_graph(
-        graph, data_set(np.concatenate([every.rows[:5], every.rows[:1]]))
-    ).ceiling
 
 
 def test_steps_of_a_stream_have_no_weights() -> None:
