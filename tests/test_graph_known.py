@@ -65,7 +65,7 @@ def test_a_ceiling_is_the_rows_own_not_the_networks() -> None:
     """All distinct rows are a ceiling of the entropy unless they are all inputs there are."""
     graph = small_graph()
     every = uniform([0] * 4, [3] * 4)
-    assert not known_of_graph(graph, every).ceiling
+    assert not known_of_graph(graph, data_set(every.rows)).ceiling
     assert known_of_graph(graph, data_set(every.rows[:50])).ceiling
 
 

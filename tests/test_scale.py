@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_lower_linear import through_stages
+from test_lower_linear import stage_on, through_stages
 
 from revsim.circuit.registers import Encoding
 from revsim.lower.piece import scaled
@@ -164,3 +164,22 @@ def test_many_channels_are_bisected_one_by_one(monkeypatch: pytest.MonkeyPatch) 
             other.low, other.high, other.first, other.last
         )  # fmt: skip
         assert one.positions.tolist() == other.positions.tolist()
+
+
+@pytest.mark.parametrize("seed", range(36))
+def test_rules_taken_as_they_stand(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are too many steps to look for a shorter form, a rule's own one is taken, in two
+    pieces where it rounds twice: every rounding, offsets on both sides, on every value."""
+    monkeypatch.setattr("revsim.lower.pieces.FEW", 3)
+    rng = np.random.default_rng(seed)
+    low, high = -int(rng.integers(0, 90)), int(rng.integers(20, 90))
+    rule = ["floor", "half_up", "half_away", "half_even", "tflite_double", "half_even"][seed % 6]
+    if rule == "tflite_double":
+        m, shift = rng.integers(1 << 30, 1 << 31, 1), rng.integers(0, 3, 1)
+    else:
+        m, shift = rng.integers(1, 12, 1), rng.integers(1, 4, 1)
+    left = rng.integers(1, 3, 1) if seed % 4 == 3 else None
+    once = Requantise(shift, rule, None if seed % 12 == 5 else m, left)
+    before = (Offset(rng.integers(-9, 9, 1)),) if seed % 3 == 0 else ()
+    after = (Offset(rng.integers(-9, 9, 1)), Clamp(-150, 200)) if seed % 2 else ()
+    stage_on((*before, once, *after), low, high, np.arange(low, high + 1))
