@@ -82,3 +82,34 @@ def test_rounding_single_is_one_rounding() -> None:
         [2, 1],
         [-1, -1],
     ]
+
+
+def test_which_products_of_scales_are_float32() -> None:
+    """Dense layers of one scale and unsigned 8-bit layers round s_x s_w to float32 first, all
+    others form the factor in double (GetQuantizedConvolutionMultipler and its callers)."""
+    pytest.importorskip("tflite")
+    from revsim.frontends.tflite.sums import _factors
+
+    one, two = np.float32([0.1]), np.float32([0.1, 0.3])
+    x_scale, out_scale = np.float32(0.7), np.float32(0.9)
+    for kind, type_, scales, short in (
+        ("FULLY_CONNECTED", "int8", one, True),
+        ("FULLY_CONNECTED", "int8", two, False),
+        ("FULLY_CONNECTED", "int16", one, True),
+        ("CONV_2D", "int8", one, False),
+        ("CONV_2D", "uint8", one, True),
+        ("DEPTHWISE_CONV_2D", "uint8", one, True),
+        ("CONV_2D", "int8", two, False),
+    ):
+        x = SimpleNamespace(scale=x_scale, type=type_)
+        found = _factors(
+            SimpleNamespace(kind=kind),  # type: ignore[arg-type]
+            x,  # type: ignore[arg-type]
+            SimpleNamespace(scales=scales),  # type: ignore[arg-type]
+            scales,
+            SimpleNamespace(scale=out_scale),  # type: ignore[arg-type]
+        )
+        double = np.float64(x_scale) * scales.astype(np.float64)
+        single = (x_scale * scales).astype(np.float64)
+        assert (double != single).any()
+        assert found.tolist() == ((single if short else double) / np.float64(out_scale)).tolist()
