@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from revsim.errors import RevsimError as RevsimError
     from revsim.explanation import explain as explain
     from revsim.frontends.floats.calibrate import calibrate as calibrate
+    from revsim.frontends.onnx.reader import from_onnx as from_onnx
+    from revsim.frontends.tflite.reader import from_tflite as from_tflite
     from revsim.frontends.torch.reader import from_torch as from_torch
     from revsim.network.arrays import from_arrays as from_arrays
     from revsim.network.files import save as save
+    from revsim.network.graph import Graph as Graph
+    from revsim.network.graph_reference import run_graph as run_graph
+    from revsim.network.graph_reference import run_stream as run_stream
     from revsim.network.network import Network as Network
     from revsim.network.operators import table as table
     from revsim.network.reference import run_reference as run_reference
@@ -52,7 +57,12 @@ _PUBLIC = {
     "RevsimError": "revsim.errors",
     "explain": "revsim.explanation",
     "calibrate": "revsim.frontends.floats.calibrate",
+    "from_onnx": "revsim.frontends.onnx.reader",
+    "from_tflite": "revsim.frontends.tflite.reader",
     "from_torch": "revsim.frontends.torch.reader",
+    "Graph": "revsim.network.graph",
+    "run_graph": "revsim.network.graph_reference",
+    "run_stream": "revsim.network.graph_reference",
     "from_arrays": "revsim.network.arrays",
     "save": "revsim.network.files",
     "Network": "revsim.network.network",

@@ -108,7 +108,7 @@ def _verify(options: argparse.Namespace) -> int:
         from revsim.report.tables import render_text
 
         if "calibration" in report.provenance:
-            from revsim.calibration import summary
+            from revsim.cli.calibration import summary
 
             print(f"{options.model}: {summary(report.provenance)}")
         print(render_text(report, options.units, color=sys.stdout.isatty()), end="")
@@ -117,7 +117,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def report_of(options: argparse.Namespace) -> Any:
     """The `Report` of a parsed `verify` command line; writes nothing."""
-    from revsim.calibration import load_as_asked
+    from revsim.cli.calibration import load_as_asked
     from revsim.inputs import make_ensemble, make_prior
     from revsim.pipeline import verify
 
