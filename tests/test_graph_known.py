@@ -10,10 +10,10 @@ from test_graph_verification import compiled, report_of, running_sum
 from revsim.circuit.banks import BankErase, Calls, Recipe, TensorCircuit
 from revsim.circuit.builder import Builder
 from revsim.errors import InputError
-from revsim.graph_known import GraphKnown, known_of_graph
-from revsim.graph_rows import samples_of
-from revsim.graph_run import run_graph_circuit
-from revsim.graph_verification import cut_losses, graph_accuracy, graph_digest, samples_digest
+from revsim.graphs.known import GraphKnown, known_of_graph
+from revsim.graphs.rows import samples_of
+from revsim.graphs.run import run_graph_circuit
+from revsim.graphs.verification import cut_losses, graph_accuracy, graph_digest, samples_digest
 from revsim.ledger.ledgers import ledger_rows
 from revsim.ledger.reference import column_entropies
 from revsim.network.graph import Graph, Linear, Node, Tensor, Wiring
@@ -214,7 +214,7 @@ def test_inputs_in_order_where_their_names_are_others() -> None:
 def test_every_tensor_of_more_rows_than_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows go through in batches; tensors are put together from the places they are read at."""
     monkeypatch.setattr("revsim.schedule.graphs.lower_graph", lower_by_tables)
-    monkeypatch.setattr("revsim.graph_run.BATCH", 70)
+    monkeypatch.setattr("revsim.graphs.run.BATCH", 70)
     graph = small_graph()
     rows = uniform([0] * 4, [3] * 4).rows[:150]
     expected = run_graph(graph, {"x": rows})

@@ -97,6 +97,8 @@ def test_any_monotone_function_in_any_register(seed: int) -> None:
 def test_forms_of_small_registers(seed: int) -> None:
     """The top bit is always added; a form that no clamp follows holds up to both ends."""
     rng = np.random.default_rng(seed)
+    short = shortest_scale(Steps(0, 6, 0, 2, np.arange(1, 3), np.array([4, 5])))
+    assert short is not None and short[0].cut < 3
     for _ in range(12):
         low, high = -int(rng.integers(0, 9)), int(rng.integers(2, 9))
         count = int(rng.integers(2, 6))

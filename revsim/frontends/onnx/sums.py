@@ -302,8 +302,7 @@ def multiplied(
             layout = places((rows, whole, columns)).transpose(1, 0, 2).ravel()
             scale = scale if len(scale) == 1 else np.tile(scale, whole)
         channel = layout % len(matrix)
-        if len(scale) > 1 and len(scale) != len(matrix):
-            scale = np.tile(scale, len(matrix) // len(scale))
+        _one_scale_a_row(scale, matrix, step.inputs[1])
         return summed(builder, step, x, matrix, scale * factor, reads, layout, shape, channel, bias)
     if isinstance(a.base, Constant):
         weights, scale = weights_of(a, step.inputs[0], max(len(first) - 2, 0))
@@ -311,6 +310,7 @@ def multiplied(
         flat = weights.ravel()[at_a]
         if not bool((flat == flat[:1]).all()):
             raise Refusal("its constant left factor has several matrices")
+        _one_scale_a_row(scale, flat[0], step.inputs[0])
         reads = at_b.transpose(0, 2, 1).reshape(whole * columns, 1, inner)
         layout = places((whole, columns, rows)).transpose(0, 2, 1).ravel()
         return summed(
@@ -335,6 +335,11 @@ def multiplied(
         np.dtype(np.int32), ends,
     )  # fmt: skip
     return Real(held, tuple(shape), (grid(1, 0, np.float32(x.scale * y.scale) * factor),))
+
+
+def _one_scale_a_row(scale: Floats, matrix: Integers, name: str) -> None:
+    if len(scale) not in (1, len(matrix)):  # a vector with a scale for each of its values
+        raise Refusal(f"its weights {name!r} have a scale for each element", "one per channel")
 
 
 @maker("Gemm", floats=True)
