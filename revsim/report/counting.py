@@ -80,30 +80,39 @@ def _counted(
     }
 
 
+UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"))
+
+
+def compact(count: int) -> str:
+    """A count as it is below a million, above in four digits.
+
+    >>> compact(718_004), compact(14_389_120), compact(20_938_406_244), compact(999_999_999)
+    ('718,004', '14.39 M', '20.94 G', '1.000 G')
+    """
+    if count < 10**6:
+        return f"{count:,}"
+    size, unit = next(u for u in UNITS if count >= u[0] * (1 - 5e-5) or u[1] == "M")
+    return f"{count / size:#.4g} {unit}"
+
+
 def render_counts(counted: dict[str, Any]) -> str:
-    """The counts as text, 80 columns wide."""
+    """The counts as text, 80 columns wide; where a million is reached, in four digits."""
     console = Console(width=WIDTH, record=True, file=io.StringIO())
     written = counted["policy"] == "as_written"
     chosen = "" if written else f"; {counted['policy']}, {counted['input']}"
-    table = plain_table(
-        f"{counted['circuit']}: {TITLES[counted['basis']]}{chosen}",
-        "layer",
-        "Toffoli",
-        "CNOT",
-        "NOT",
-        "Fredkin",
-        "other",
-        "ERASE",
-        "all gates",
-    )
     rows = [*counted["layers"], {"name": "total", **counted["total"]}]
     if counted["border"] is not None and counted["border"]["gates"]:
         rows.insert(-1, {"name": "border", **counted["border"]})
-    for row in rows:
+    columns = {"Toffoli": "toffoli", "CNOT": "cnot", "NOT": "not", "Fredkin": "fredkin"}
+    columns |= {"other": "other", "ERASE": "erase", "all gates": "gates"}
+    found = [{**row, "other": row["swap"] + row["mcx"]} for row in rows]
+    kept = {t: k for t, k in columns.items() if found[-1][k] or t not in ("Fredkin", "other")}
+    large = found[-1]["gates"] >= 10**6
+    table = plain_table(f"{counted['circuit']}: {TITLES[counted['basis']]}{chosen}", "layer", *kept)
+    for row in found:
         style = "bold" if row["name"] == "total" else None
-        figures = [row[k] for k in ("toffoli", "cnot", "not", "fredkin")]
-        figures += [row["swap"] + row["mcx"], row["erase"], row["gates"]]
-        table.add_row(row["name"], *(f"{v:,}" for v in figures), style=style)
+        figures = (compact(row[k]) if large else f"{row[k]:,}" for k in kept.values())
+        table.add_row(row["name"], *figures, style=style)
     console.print(table)
     total = counted["total"]
     depth = "" if total["depth"] is None else f", depth {total['depth']:,} steps"
@@ -116,6 +125,8 @@ def render_counts(counted: dict[str, Any]) -> str:
             f"linear part, computed and uncomputed once: {total['toffolis_per_mac_linear']:.2f} "
             f"Toffolis per MAC (multiply-accumulate), of which there are {total['macs']:,}"
         )
+    if large:
+        words.append("M and G are rounded: --json has every count exactly")
     for line in words:
         console.print(paragraph(line))
     return console.export_text()
