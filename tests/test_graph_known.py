@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from revsim.graph_known import GraphKnown, known_of_graph
+from revsim.graph_rows import samples_of
+from revsim.graph_run import run_graph_circuit
+from revsim.graph_verification import cut_losses, graph_accuracy, graph_digest, samples_digest
 from test_graph_verification import compiled, report_of, running_sum
 
 from revsim.circuit.banks import BankErase, Calls, Recipe, TensorCircuit
 from revsim.circuit.builder import Builder
 from revsim.errors import InputError
-from revsim.graph_known import GraphKnown, known_of_graph
-from revsim.graph_rows import samples_of
-from revsim.graph_run import run_graph_circuit
-from revsim.graph_verification import cut_losses, graph_accuracy, graph_digest, samples_digest
 from revsim.ledger.ledgers import ledger_rows
 from revsim.ledger.reference import column_entropies
 from revsim.network.graph import Graph, Linear, Node, Tensor, Wiring
