@@ -43,7 +43,7 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     """
     if len(names) <= most:
         return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
 
 
 def signed(bits: float) -> str:
@@ -78,10 +78,11 @@ def in_words(reading: str, compared: Sequence[Comparison], counted: Activity) ->
     for reason in reasons:
         left = [c.quantity for c in about if c.holds is None and c.note.endswith(reason)]
         parts.append(f"not compared: {', '.join(left)} ({reason})")
-    text = f"{reading}, {about[0].reading_bits:.3f}: {'; '.join(parts)}"
+    bits = signed(about[0].reading_bits).removeprefix("+")
+    text = f"{reading}, {bits}: {'; '.join(parts)}"
     if reading == READINGS[0] and counted.loud:
         text += (
-            f". {len(counted.loud)} of {counted.neuron_states} neurons break p <= p* = "
+            f". {len(counted.loud):,} of {counted.neuron_states:,} neurons break p <= p* = "
             f"{CROSSING:.4f}: on for more of the inputs, a state has less entropy than activity: "
             f"{listed(counted.loud)}"
         )

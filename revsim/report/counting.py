@@ -14,6 +14,19 @@ from revsim.report.tables import WIDTH, paragraph, plain_table
 
 TITLES = {"native": "native gates", "fredkin": "gates in the Fredkin basis"}
 
+KINDS = {
+    "Toffoli": ("toffoli",),
+    "CNOT": ("cnot",),
+    "NOT": ("not",),
+    "Fredkin": ("fredkin",),
+    "other": ("swap", "mcx"),
+    "ERASE": ("erase",),
+    "all gates": ("gates",),
+}
+"""Columns of the table and what each adds up."""
+MANY_GATES = 10**7
+"""From here on columns of zeros make room for long figures."""
+
 
 def count_circuit(circuit: Circuit, basis: str = "native") -> dict[str, Any]:
     """Counts per layer and in total, with width, depth and Toffolis per multiply-accumulate.
@@ -85,27 +98,22 @@ def render_counts(counted: dict[str, Any]) -> str:
     console = Console(width=WIDTH, record=True, file=io.StringIO())
     written = counted["policy"] == "as_written"
     chosen = "" if written else f"; {counted['policy']}, {counted['input']}"
-    table = plain_table(
-        f"{counted['circuit']}: {TITLES[counted['basis']]}{chosen}",
-        "layer",
-        "Toffoli",
-        "CNOT",
-        "NOT",
-        "Fredkin",
-        "other",
-        "ERASE",
-        "all gates",
-    )
     rows = [*counted["layers"], {"name": "total", **counted["total"]}]
     if counted["border"] is not None and counted["border"]["gates"]:
         rows.insert(-1, {"name": "border", **counted["border"]})
+    total = counted["total"]
+    crowded = total["gates"] >= MANY_GATES
+    columns = [name for name, kinds in KINDS.items() if not crowded or _sum(total, kinds)]
+    title = f"{counted['circuit']}: {TITLES[counted['basis']]}{chosen}"
+    table = plain_table(title, "layer", *columns)
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for row in rows:
         style = "bold" if row["name"] == "total" else None
-        figures = [row[k] for k in ("toffoli", "cnot", "not", "fredkin")]
-        figures += [row["swap"] + row["mcx"], row["erase"], row["gates"]]
-        table.add_row(row["name"], *(f"{v:,}" for v in figures), style=style)
+        figures = (f"{_sum(row, KINDS[name]):,}" for name in columns)
+        table.add_row(row["name"], *figures, style=style)
     console.print(table)
-    total = counted["total"]
+    left_out = [name for name in KINDS if name not in columns]
     depth = "" if total["depth"] is None else f", depth {total['depth']:,} steps"
     words = [
         f"width {total['width']:,} wires{depth}",
@@ -116,6 +124,12 @@ def render_counts(counted: dict[str, Any]) -> str:
             f"linear part, computed and uncomputed once: {total['toffolis_per_mac_linear']:.2f} "
             f"Toffolis per MAC (multiply-accumulate), of which there are {total['macs']:,}"
         )
+    if left_out:
+        words.append(f"no gates of these kinds: {', '.join(left_out)}")
     for line in words:
         console.print(paragraph(line))
     return console.export_text()
+
+
+def _sum(row: dict[str, Any], kinds: tuple[str, ...]) -> int:
+    return sum(int(row[kind]) for kind in kinds)

@@ -29,6 +29,8 @@ from revsim.frontends.shapes import places
 
 DAMAGE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 SOFTMAX = ("Softmax", "LogSoftmax")
+QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "Quant")
+"""Operators that no float model has."""
 
 
 @dataclass
@@ -135,6 +137,10 @@ def _take(reading: Reading, step: Step, last: str) -> None:
         )
         return
     maker = CALIBRATED.get(step.operator) if step.domain == "" else None
+    if maker is None and step.operator in QUANTISED:
+        raise Refusal(
+            f"operator {step.operator} makes it a quantised model", "leave --calibrate out"
+        )
     if maker is None:
         raise Refusal(
             f"operator {step.operator} is not among those that can be calibrated",
