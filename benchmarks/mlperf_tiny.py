@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from revsim.frontends.tflite.reader import from_tflite
-from revsim.graph_verification import verify_graph
+from revsim.graphs.verification import verify_graph
 from revsim.physics.landauer import energy_j
 from revsim.physics.measured import MLPERF_TINY
 from revsim.pipeline import DEFAULT_POLICIES
@@ -78,7 +78,7 @@ def measure(
     graph = from_tflite(file)
     runs = [(policy, "destroy") for policy in policies]
     report = verify_graph(graph, x, runs, labels=labels)
-    from revsim.graph_rows import samples_of
+    from revsim.graphs.rows import samples_of
     from revsim.network.graph_reference import run_graph
 
     mine = run_graph(graph, samples_of(graph, x))[graph.outputs[0]]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from revsim.circuit.definition import Circuit
 from revsim.errors import InputError
-from revsim.graph_rows import ends_of, flat_rows, read_samples
+from revsim.graphs.rows import ends_of, flat_rows, read_samples
 from revsim.network.bundled import bundled_data, is_bundled
 from revsim.network.files import read_npy, read_npz
 from revsim.network.graph import Graph

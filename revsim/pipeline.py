@@ -22,7 +22,7 @@ from revsim.evidence import (
     provenance_of,
     tuned_report,
 )
-from revsim.graph_verification import verify_graph
+from revsim.graphs.verification import verify_graph
 from revsim.ledger.ledgers import check_scope
 from revsim.ledger.streams import stream_identity
 from revsim.ledger.verdicts import conditions
@@ -143,7 +143,7 @@ def verify(
     added to each value. population: the name of an estimator (ledger/estimators.py); the rows are
     then a sample, and the report adds estimates and intervals for its population. device: of a
     graph, dedicated (default: every position its own hardware) or shared. A graph's ensemble is
-    samples in the model's own shape, or arrays by name of its inputs; see graph_verification.py.
+    samples in the model's own shape, or arrays by name of its inputs; see graphs/verification.py.
     Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import revsim
-from revsim.calibration import load_as_asked
+from revsim.cli.calibration import load_as_asked
 from revsim.errors import InputError
 from revsim.evidence import data_digest, model_digest
-from revsim.graph_verification import default_samples, graph_digest, samples_digest
+from revsim.graphs.verification import default_samples, graph_digest, samples_digest
 from revsim.inputs import make_ensemble
 from revsim.network.files import reading
 from revsim.network.graph import Graph

@@ -75,7 +75,7 @@ def reader(kind: str):
     from revsim.frontends.floats.onnx import floats_from_onnx
     from revsim.frontends.onnx.reader import from_onnx
     from revsim.frontends.tflite.reader import from_tflite
-    from revsim.media import pixels
+    from revsim.graphs.media import pixels
     from revsim.network.graph import Tensor
 
     if kind in ("png", "jpg"):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import revsim as rs
-from revsim.calibration import real_rows
 from revsim.cli import main
+from revsim.cli.calibration import real_rows
 from revsim.errors import InputError
 from revsim.frontends.floats.calibrate import calibrate
 from revsim.frontends.floats.folding import folded

@@ -12,10 +12,10 @@ import revsim as rs
 from revsim.circuit.banks import BankErase, Calls, Recipe, TensorCircuit
 from revsim.circuit.builder import Builder
 from revsim.errors import InputError
-from revsim.graph_known import GraphKnown, known_of_graph
-from revsim.graph_rows import quantised, read_samples, samples_of
-from revsim.graph_run import run_graph_circuit, run_graph_to_files
-from revsim.graph_verification import graph_run_report
+from revsim.graphs.known import GraphKnown, known_of_graph
+from revsim.graphs.rows import quantised, read_samples, samples_of
+from revsim.graphs.run import run_graph_circuit, run_graph_to_files
+from revsim.graphs.verification import graph_run_report
 from revsim.ledger.reference import column_entropies, joint_entropy
 from revsim.network.graph import Cells, Graph, Node, State, Tensor, Wiring
 from revsim.network.graph_reference import run_graph, run_stream
@@ -281,7 +281,7 @@ def test_a_real_model(
     found = np.load(y)
     assert found.dtype == stored["y_tflm"].dtype
     assert (found == stored["y_tflm"]).all()
-    assert len(np.load(t).files) == 3
+    assert len(np.load(t).files) == 4  # the input among them
     capsys.readouterr()
     assert main(["verify", model, "--data", x, "--policy", "uncompute", "--json"]) == 0
     saved = tmp_path / "report.json"

@@ -1,5 +1,5 @@
-"""ONNX models read into integers: against the stored tensors of their runtimes, and operator by
-operator against plain formulas in NumPy (and onnxruntime, where it is installed)."""
+"""ONNX models read into integers, operator by operator, against plain formulas in NumPy (and
+onnxruntime, where it is installed)."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from revsim.simulator.run import simulate
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-MODELS = ("mnist_cnn_qoperator_u8", "mnist_cnn_qdq_u8", "TFC_1W1A", "finn_tfc_multithreshold")
+FORMS = ("mnist_cnn_qoperator_u8", "mnist_cnn_qdq_u8")
 MICROSOFT = "com.microsoft"
 f32 = np.float32
 
@@ -89,36 +89,6 @@ def saturated(x, zero, dtype=np.uint8):
 # --- stored models ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_tensor_and_output_of_a_real_model(name, shared_data: Path):
-    graph = from_onnx(shared_data / "onnx" / f"{name}.onnx")
-    stored = np.load(shared_data / "onnx" / f"{name}.expected.npz")
-    rows = stored["x"]
-    (given,), (out,) = graph.inputs, graph.outputs
-    values = run_graph(graph, {given: quantise(graph.tensors[given], rows)})
-    answers = [k for k in ("y0", "y_ort_noopt", "y_ort_default") if k in stored]
-    assert answers
-    for key in answers:
-        wanted = stored[key].reshape(len(rows), -1)
-        made = values[out]
-        if wanted.dtype.kind == "f":
-            made = dequantise(graph.tensors[out], made)
-        np.testing.assert_array_equal(made, wanted, err_msg=f"{name}: {key}")
-    compared = 0
-    for key in stored:
-        tensor = graph.tensors.get(key.removeprefix("t_"))
-        if not key.startswith("t_") or tensor is None:
-            continue
-        wanted = stored[key].reshape(len(stored[key]), -1)
-        made = values[tensor.name][: len(wanted)]
-        if wanted.dtype.kind == "f":
-            made = dequantise(tensor, made)
-        np.testing.assert_array_equal(made, wanted, err_msg=f"{name}: {key}")
-        compared += wanted.size
-    # TFC's stored names are those of a renamed copy, so its outputs alone are compared.
-    assert compared > 20_000 or name in ("TFC_1W1A", "finn_tfc_multithreshold")
-
-
 def test_finn_network_gives_its_published_answers(shared_data: Path):
     folder = shared_data / "onnx"
     graph = from_onnx(folder / "finn_tfc_multithreshold.onnx")
@@ -131,8 +101,8 @@ def test_finn_network_gives_its_published_answers(shared_data: Path):
 
 
 def test_both_forms_of_a_model_are_the_same_network(shared_data: Path):
-    forms = [from_onnx(shared_data / "onnx" / f"{name}.onnx") for name in MODELS[:2]]
-    rows = np.load(shared_data / "onnx" / f"{MODELS[0]}.expected.npz")["x"][:8]
+    forms = [from_onnx(shared_data / "onnx" / f"{name}.onnx") for name in FORMS]
+    rows = np.load(shared_data / "onnx" / f"{FORMS[0]}.expected.npz")["x"][:8]
     outputs = [run(graph, Input3=rows)[0] for graph in forms]
     np.testing.assert_array_equal(*outputs)
 
@@ -147,20 +117,6 @@ def at_gates(graph, samples):
     values = run_graph(graph, {n: quantise(graph.tensors[n], samples[n]) for n in graph.inputs})
     wanted = np.concatenate([values[name] for name in graph.outputs], axis=1)
     return np.asarray(simulate(circuit, data_set(rows)).outputs), wanted
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if "cnn" in n else ()) for n in MODELS]
-)
-def test_gates_of_a_real_model(name, shared_data: Path):
-    graph = from_onnx(shared_data / "onnx" / f"{name}.onnx")
-    stored = np.load(shared_data / "onnx" / f"{name}.expected.npz")
-    made, wanted = at_gates(graph, {graph.inputs[0]: stored["x"]})
-    np.testing.assert_array_equal(made, wanted)
-    answers = stored[next(k for k in ("y0", "y_ort_default") if k in stored)]
-    tensor = graph.tensors[graph.outputs[0]]
-    floats = made if answers.dtype.kind == "i" else dequantise(tensor, made)
-    np.testing.assert_array_equal(floats, answers.reshape(len(made), -1))
 
 
 # --- quantised operators ------------------------------------------------------------------------

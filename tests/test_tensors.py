@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from convolutions import WIDTH, convolution, expected, netlist
 
-from revsim.circuit.banks import Bank, BankErase, BankFree, Calls, Recipe, TensorCircuit
+from revsim.circuit.banks import (
+    Bank,
+    BankErase,
+    BankFree,
+    BankSet,
+    Calls,
+    Recipe,
+    TensorCircuit,
+)
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Erase, Gates, Port
 from revsim.circuit.gates import ROLE, Role
@@ -373,6 +381,31 @@ def test_positions_that_write_one_wire_are_refused() -> None:
         body = tuple(wrong if item is calls else item for item in circuit.body)
         with pytest.raises(InputError, match="two positions share a wire"):
             simulate(replace(circuit, body=body), images(3, 4), executor=executor)
+
+
+def test_a_position_with_one_wire_at_two_ports_is_refused() -> None:
+    """Padding that all taps of a position share, which sums complement for a time."""
+    circuit, reads, _ = convolution()
+    first = int(np.flatnonzero((reads >= 16).sum(axis=1) > 1)[0])
+    start = next(b.bank.wires[0] for b in circuit.body if isinstance(b, BankSet))
+    body = tuple(
+        replace(item, wires=(_one_padding(item.wires[0], reads, start), item.wires[1]))
+        if isinstance(item, Calls)
+        else item
+        for item in circuit.body
+    )
+    shared = replace(circuit, body=body)
+    for executor in ("numba", "numpy"):
+        with pytest.raises(InputError, match=f"position {first} is given wire .* at two ports"):
+            simulate(shared, images(3, 4), executor=executor)
+    with pytest.raises(InputError, match="uses a wire twice"):
+        simulate(unroll(shared), images(3, 4))
+
+
+def _one_padding(x: np.ndarray, reads: np.ndarray, register: np.ndarray) -> np.ndarray:
+    taps = x.reshape(*reads.shape, -1).copy()
+    taps[reads >= 16] = register
+    return taps.reshape(x.shape)
 
 
 def test_what_is_freed_or_left_dirty_is_named() -> None:

@@ -1,13 +1,11 @@
-"""TensorFlow Lite models as gates: every tensor, read from the wires, equals the reference."""
+"""TensorFlow Lite operators as gates: what is read from the wires equals tflite-micro."""
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from revsim.graph_run import run_graph_circuit
-from revsim.network.graph_reference import run_graph, run_stream
+from revsim.graphs.run import run_graph_circuit
 
 pytest.importorskip("tflite", reason="package tflite is absent: pip install '.[tflite]'")
 
@@ -25,15 +23,6 @@ CASES = [
     for case in itertools.islice(cases, 2)
 ]
 """Two of each operator and type."""
-MODELS = {"hello_world_int8": 256, "alexa": 3, "hey_jarvis": 3, "micro_speech_quantized": 2}
-LARGE = {
-    "ad01_int8": 2,
-    "kws_ref_model": 2,
-    "pretrainedResnet_quant": 1,
-    "vww_96_int8": 1,
-    "mobilenet_v1_0.25_128_quant": 1,
-}
-"""Models and how many of their samples are run."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -60,41 +49,3 @@ def test_policies_agree_on_an_operator_of_each_sort(policy, tmp_path):
         given = dict(zip(graph.inputs, case.inputs, strict=True))
         found, _ = run_graph_circuit(graph, given, policy)
         np.testing.assert_array_equal(found[graph.outputs[0]], case.outputs[0], err_msg=sort)
-
-
-def check_model(name: str, rows: int, folder) -> None:
-    """Every tensor that is read from the gates equals the reference runtime's, or, beyond the
-    samples whose tensors it stored, the integer reference."""
-    graph = from_tflite(folder / "tflite" / f"{name}.tflite")
-    last = graph.nodes[-1]
-    wide = graph.tensors[last.inputs[0]].size > 1000  # its softmax is too large for one definition
-    if wide:
-        graph = replace(graph, nodes=graph.nodes[:-1], outputs=last.inputs)
-    with np.load(folder / "tflite" / f"{name}.expected.npz") as held:
-        stored = {key: held[key] for key in held.files if key != "tensors"}
-    given = {graph.inputs[0]: stored["x"][:rows]}
-    expected = run_stream(graph, given)[1] if stored["stateful"] else run_graph(graph, given)
-    found, gates = run_graph_circuit(graph, given, "uncompute", tensors=True)
-    assert {node.output for node in graph.nodes} <= found.keys()
-    for tensor, values in found.items():
-        np.testing.assert_array_equal(values, expected[tensor], err_msg=tensor)
-        key = f"t{graph.tensors[tensor].number}" if tensor in graph.tensors else ""
-        if key in stored:
-            both = min(rows, len(stored[key]))
-            truth = stored[key][:both].reshape(both, -1)
-            np.testing.assert_array_equal(values[:both], truth, err_msg=tensor)
-    answer = stored[f"y_{stored['primary']}"][:rows].reshape(rows, -1)
-    if not wide:
-        np.testing.assert_array_equal(found[graph.outputs[0]], answer)
-    assert gates > 0
-
-
-@pytest.mark.parametrize(("name", "rows"), MODELS.items())
-def test_every_tensor_of_a_small_model(name, rows, shared_data):
-    check_model(name, rows, shared_data)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "rows"), LARGE.items())
-def test_every_tensor_of_a_large_model(name, rows, shared_data):
-    check_model(name, rows, shared_data)

@@ -10,7 +10,9 @@ import revsim as rs
 from revsim.errors import InputError
 from revsim.frontends.floats.calibrate import calibrate
 from revsim.frontends.floats.network import run_floats
-from revsim.frontends.torch.reader import from_torch, read_floats, trace
+from revsim.frontends.torch.operations import read_floats
+from revsim.frontends.torch.reader import from_torch
+from revsim.frontends.torch.trace import trace
 from revsim.network.graph_reference import run_graph
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")

@@ -48,18 +48,21 @@ def column_gates(
     shared = np.empty(bits + 1, np.int32)
     private = np.empty(2 * bits + 2 * width + 2, np.int32)
     spare = np.empty(2 * bits + 2 * width + 2, np.int32)
-    n, m, free, arrived = 0, 0, start, 0
+    # Typed, since numba compiles a function once for each literal that it is called with.
+    x, cx, ccx, none, n = np.int64(0), np.int64(1), np.int64(2), np.int64(-1), np.int64(0)
+    m, free, arrived = 0, start, 0
     for k in range(width):
         h = bounds[k + 1] - bounds[k]
         p = arrived
-        private[:p] = carries[:p]
+        for i in range(p):  # a slice takes numba two seconds to compile
+            private[i] = carries[i]
         arrived = 0
         # Complement in place whatever this column needs complemented; a later one flips back.
         for i in range(h):
             w = wire[bounds[k] + i]
             shared[i] = w
             if flipped[w] != negative[bounds[k] + i]:
-                n = _put(rows, n, 0, -1, -1, w, fresh)
+                n = _put(rows, n, x, none, none, w, fresh)
                 flipped[w] = negative[bounds[k] + i]
         if k == width - 1:  # the sum bit only, since the carry leaves the range
             if p:
@@ -69,11 +72,11 @@ def column_gates(
                 named[m, 0], named[m, 1] = 2, 1
                 m, free = m + 1, free + 1
             for i in range(h):
-                n = _put(rows, n, 1, shared[i], -1, total, fresh)
+                n = _put(rows, n, cx, shared[i], none, total, fresh)
             for i in range(1, p):
-                n = _put(rows, n, 1, private[i], -1, total, fresh)
+                n = _put(rows, n, cx, private[i], none, total, fresh)
             if ones[k]:
-                n = _put(rows, n, 0, -1, -1, total, fresh)
+                n = _put(rows, n, x, none, none, total, fresh)
             result[k] = total
             break
         first = 0  # shared bits before this one are used up
@@ -82,7 +85,7 @@ def column_gates(
             missing = min(max(adders, 1) - p, h - first)
             if missing > 0:  # copy shared bits until enough are private
                 for i in range(missing):
-                    n = _put(rows, n, 1, shared[first + i], -1, free + i, fresh)
+                    n = _put(rows, n, cx, shared[first + i], none, free + i, fresh)
                     private[p + i] = free + i
                 named[m, 0], named[m, 1] = 1, missing
                 m, free = m + 1, free + missing
@@ -95,18 +98,18 @@ def column_gates(
             for i in range(pool):
                 spare[i] = shared[first + i] if i < s else private[adders + i - s]
             for i in range(adders):
-                n = _put(rows, n, 1, spare[i], -1, spare[adders + i], fresh)
+                n = _put(rows, n, cx, spare[i], none, spare[adders + i], fresh)
             for i in range(adders):
-                n = _put(rows, n, 1, spare[i], -1, private[i], fresh)
+                n = _put(rows, n, cx, spare[i], none, private[i], fresh)
             for i in range(adders):
-                n = _put(rows, n, 2, spare[adders + i], private[i], free + i, fresh)
+                n = _put(rows, n, ccx, spare[adders + i], private[i], free + i, fresh)
                 carries[arrived + i] = free + i
             for i in range(adders):
-                n = _put(rows, n, 1, spare[i], -1, free + i, fresh)
+                n = _put(rows, n, cx, spare[i], none, free + i, fresh)
             for i in range(adders):
-                n = _put(rows, n, 1, spare[i], -1, spare[adders + i], fresh)
+                n = _put(rows, n, cx, spare[i], none, spare[adders + i], fresh)
             for i in range(adders):
-                n = _put(rows, n, 1, spare[adders + i], -1, private[i], fresh)
+                n = _put(rows, n, cx, spare[adders + i], none, private[i], fresh)
             named[m, 0], named[m, 1] = 0, adders
             m, free, arrived = m + 1, free + adders, arrived + adders
             used = min(2 * adders, s)
@@ -122,7 +125,7 @@ def column_gates(
             named[m, 0], named[m, 1] = 2, 1
             m, free = m + 1, free + 1
             if ones[k]:
-                n = _put(rows, n, 0, -1, -1, total, fresh)
+                n = _put(rows, n, x, none, none, total, fresh)
             result[k] = total
             continue
         total = private[p - 1]
@@ -136,17 +139,17 @@ def column_gates(
             named[m, 0], named[m, 1] = 0, 1
             carries[arrived] = free
             if other >= 0:
-                n = _put(rows, n, 2, other, total, free, fresh)
+                n = _put(rows, n, ccx, other, total, free, fresh)
                 if ones[k]:  # a + b + 1: the carry is a OR b
-                    n = _put(rows, n, 1, other, -1, free, fresh)
-                    n = _put(rows, n, 1, total, -1, free, fresh)
-                n = _put(rows, n, 1, other, -1, total, fresh)
+                    n = _put(rows, n, cx, other, none, free, fresh)
+                    n = _put(rows, n, cx, total, none, free, fresh)
+                n = _put(rows, n, cx, other, none, total, fresh)
             else:  # a + 1: the carry is a itself
-                n = _put(rows, n, 1, total, -1, free, fresh)
+                n = _put(rows, n, cx, total, none, free, fresh)
             if ones[k]:
-                n = _put(rows, n, 0, -1, -1, total, fresh)
+                n = _put(rows, n, x, none, none, total, fresh)
             m, free, arrived = m + 1, free + 1, arrived + 1
     for w in range(start):
         if flipped[w]:
-            n = _put(rows, n, 0, -1, -1, w, fresh)
+            n = _put(rows, n, x, none, none, w, fresh)
     return rows[:n].copy(), named[:m].copy(), result

@@ -58,11 +58,10 @@ class Calls:
     """`recipe` at many positions: `wires`, one table int32 [positions, port width] per port.
 
     Positions may read the same wires; what a position writes is its own: two positions never share
-    a wire that one of them changes, so that their order does not matter. A wire that stands at two
-    ports of one position (padding, mostly) is read by each as if it had a copy of its own, changed
-    and changed back at will, as a CNOT onto a 0 and another one give it. `channels` int64
-    [positions]: which positions a device that shares its hardware serves one after the other with
-    one piece of it (those of one channel); None: all of them.
+    a wire that one of them changes for good, so that their order does not matter. As in any call no
+    wire stands at two ports of one position: what is read twice (padding, mostly) has a copy for
+    each port. `channels` int64 [positions]: which positions a device that shares its hardware
+    serves one after the other with one piece of it (those of one channel); None: all of them.
     """
 
     recipe: Recipe

@@ -166,16 +166,16 @@ def assign_slots(
 
 @jit
 def fold_gates(
-    table: Int32s, starts: Int64s, listed: Int32s, positive: npt.NDArray[np.uint8], held: Int32s
+    table: Int32s, starts: Int64s, listed: Int32s, positive: npt.NDArray[np.uint8], held: Int64s
 ) -> tuple[npt.NDArray[np.int8], Int32s, int]:
     """Run a flat gate table int32 [rows, 6] on literals: what ANDs and XORs it computes.
 
-    Literals are 2 * signal + complement, -2 and -1 the constants 0 and 1. `held` int32 [wires] is
+    Literals are 2 * signal + complement, -2 and -1 the constants 0 and 1. `held` int64 [wires] is
     the literal that each wire holds, changed in place; signals 0..inputs-1 are those in it at the
     start. Returns (kind int8 [gates], 0 AND, 1 XOR; operands int32 [gates, 2]; inputs): gate k
     makes signal inputs + k. Equal gates are made once, so that what is undone later costs nothing.
     """
-    inputs = 0
+    inputs = np.int64(0)  # typed, since numba compiles a function once for each literal
     for w in range(held.shape[0]):
         if held[w] >= 0:
             inputs += 1
@@ -212,43 +212,43 @@ def fold_gates(
             held[b] = _xor(held[b], moved, kind, ends, slots, made, inputs)
             held[c] = _xor(held[c], moved, kind, ends, slots, made, inputs)
         elif op == 5:
-            every = np.int32(-1)
+            every = np.int64(-1)
             for i in range(starts[table[row, 5]], starts[table[row, 5] + 1]):
                 literal = held[listed[i]] ^ (0 if positive[i] else 1)
                 every = _and(every, literal, kind, ends, slots, made, inputs)
             held[c] = _xor(held[c], every, kind, ends, slots, made, inputs)
-    return kind[: made[0]].copy(), ends[: made[0]].copy(), inputs
+    return kind[: made[0]].copy(), ends[: made[0]].copy(), int(inputs)
 
 
 @jit
 def _and(p: int, q: int, kind: Any, ends: Int32s, slots: Int32s, made: Int64s, inputs: int) -> Any:
     """The literal of p AND q."""
     if p == -2 or q == -2 or p == q ^ 1:
-        return np.int32(-2)
+        return np.int64(-2)
     if p == -1 or p == q:
-        return np.int32(q)
+        return np.int64(q)
     if q == -1:
-        return np.int32(p)
-    return _gate(0, min(p, q), max(p, q), kind, ends, slots, made, inputs)
+        return np.int64(p)
+    return _gate(np.int64(0), min(p, q), max(p, q), kind, ends, slots, made, inputs)
 
 
 @jit
 def _xor(p: int, q: int, kind: Any, ends: Int32s, slots: Int32s, made: Int64s, inputs: int) -> Any:
     """The literal of p XOR q; what was added to an XOR is taken off again."""
     if p < 0:
-        return np.int32(q ^ (p & 1))
+        return np.int64(q ^ (p & 1))
     if q < 0:
-        return np.int32(p ^ (q & 1))
+        return np.int64(p ^ (q & 1))
     complement = (p ^ q) & 1
     first, second = min(p >> 1, q >> 1), max(p >> 1, q >> 1)
     if first == second:
-        return np.int32(-2 + complement)
+        return np.int64(complement - 2)
     for one, other in ((first, second), (second, first)):
         if one >= inputs and kind[one - inputs] == 1:
             for end in range(2):
                 if ends[one - inputs, end] >> 1 == other:
-                    return np.int32(ends[one - inputs, 1 - end] ^ complement)
-    return _gate(1, 2 * first, 2 * second, kind, ends, slots, made, inputs) ^ complement
+                    return np.int64(ends[one - inputs, 1 - end] ^ complement)
+    return _gate(np.int64(1), 2 * first, 2 * second, kind, ends, slots, made, inputs) ^ complement
 
 
 @jit
@@ -263,13 +263,13 @@ def _gate(
     while slots[place] >= 0:
         k = slots[place]
         if kind[k] == what and ends[k, 0] == p and ends[k, 1] == q:
-            return np.int32(2 * (inputs + k))
+            return np.int64(2 * (inputs + k))
         place = (place + 1) & mask
     k = made[0]
     slots[place] = k
     kind[k], ends[k, 0], ends[k, 1] = what, p, q
     made[0] += 1
-    return np.int32(2 * (inputs + k))
+    return np.int64(2 * (inputs + k))
 
 
 @jit
@@ -277,13 +277,13 @@ def netlist_rows(
     kind: npt.NDArray[np.int8],
     ends: Int32s,
     given: Int32s,
-    outputs: Int32s,
+    outputs: Int64s,
     targets: Int32s,
     first_local: int,
 ) -> tuple[Int32s, int]:
     """Gates (see `fold_gates`) as rows of a gate table, each output reset when it is dead.
 
-    given: int32 [inputs], the wire of each input signal; outputs: int32 [n] literals, targets:
+    given: int32 [inputs], the wire of each input signal; outputs: int64 [n] literals, targets:
     int32 [n] the wires, holding 0, that get them. Returns (table, number of local wires). An AND
     complements wires before it and back after it, an XOR is two XORs onto a fresh wire; before each
     stands a TALLY of its inputs. Gates that reach no output are left out.
@@ -291,7 +291,8 @@ def netlist_rows(
     inputs, gates = given.shape[0], kind.shape[0]
     last = np.full(inputs + gates, -1, np.int64)  # the last gate that reads a signal
     wire = np.full(inputs + gates, -1, np.int32)
-    wire[:inputs] = given
+    for i in range(inputs):
+        wire[i] = given[i]
     for i in range(outputs.shape[0]):
         signal = outputs[i] >> 1
         if signal >= 0:

@@ -86,8 +86,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_graph(options: argparse.Namespace, graph: Any) -> int:
-    from revsim.graph_rows import read_samples
-    from revsim.graph_run import run_graph_to_files
+    from revsim.graphs.rows import read_samples
+    from revsim.graphs.run import run_graph_to_files
 
     samples, _ = read_samples(graph, options.rows)
     policy = options.policy or "uncompute"

@@ -142,7 +142,7 @@ def circuit_of(options: argparse.Namespace, policy: str | None, input: str | Non
 
 def graph_of(options: argparse.Namespace) -> Any:
     """The graph that a user names, None where it is a chain network or a circuit."""
-    from revsim.calibration import load_as_asked
+    from revsim.cli.calibration import load_as_asked
     from revsim.network.graph import Graph
 
     if str(options.model).endswith(".qasm"):

@@ -110,7 +110,7 @@ def _verify(options: argparse.Namespace) -> int:
         if "calibration" in report.provenance:
             from textwrap import fill
 
-            from revsim.calibration import summary
+            from revsim.cli.calibration import summary
 
             print(fill(f"{options.model}: {summary(report.provenance)}", 80))
         print(render_text(report, options.units, color=sys.stdout.isatty()), end="")
@@ -119,7 +119,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def report_of(options: argparse.Namespace) -> Any:
     """The `Report` of a parsed `verify` command line; writes nothing."""
-    from revsim.calibration import load_as_asked
+    from revsim.cli.calibration import load_as_asked
     from revsim.errors import InputError
     from revsim.inputs import make_ensemble
 

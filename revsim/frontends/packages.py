@@ -7,7 +7,7 @@
 The object is a `Table` (`rs.table(function)`): the operator is that function of each value. Or it
 is, for ONNX, a maker `(builder, step) -> None` (onnx_builder.py), which takes its inputs from the
 builder and sets `builder.values` of its outputs; for TensorFlow Lite, a `Rule`
-(tflite_operators.py). Packages are asked only for operators that revsim itself does not know.
+(tflite/operators.py). Packages are asked only for operators that revsim itself does not know.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ from revsim.frontends.onnx import builder as onnx_builder
 from revsim.frontends.onnx.operators import WORDS
 from revsim.frontends.packages import added
 from revsim.frontends.tflite.operators import SUPPORTED
-from revsim.frontends.torch import reader as torch
+from revsim.frontends.torch import layers as torch
 
 
 def supported() -> dict[str, Any]:
@@ -16,7 +16,7 @@ def supported() -> dict[str, Any]:
     tflite: operator, what is made of it, what is not. onnx: domain, operator, and whether it is
     read on integers, between DequantizeLinear and QuantizeLinear, and in float models that are
     calibrated. torch: layers and functions of float modules; of quantised modules, what
-    torch_quantised.py reads.
+    torch/quantised.py reads.
     """
     whole = set(onnx_builder.MAKERS) | {("", name) for name in WORDS}
     floats = set(onnx_builder.FLOAT_MAKERS)

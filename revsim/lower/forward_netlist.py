@@ -57,8 +57,8 @@ def netlist_of(forward: Definition) -> Definition:
     zero = np.repeat([p.zero_in for p in forward.ports], [p.width for p in forward.ports])
     given = np.flatnonzero(~zero).astype(np.int32)
     targets = np.flatnonzero(zero).astype(np.int32)
-    held = np.full(flat.wires, FALSE, dtype=np.int32)
-    held[given] = 2 * np.arange(len(given), dtype=np.int32)
+    held = np.full(flat.wires, FALSE, dtype=np.int64)
+    held[given] = 2 * np.arange(len(given))
     kind, ends, _ = fold_gates(np.ascontiguousarray(flat.table), starts, listed, positive, held)
     first = forward.port_wires
     table, locals_ = netlist_rows(kind, ends, given, held[targets], targets, first)

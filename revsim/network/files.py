@@ -9,7 +9,7 @@ import json
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -44,6 +44,8 @@ from revsim.network.operators import (
 FORMAT = "revsim network 1"
 SIZE_LIMIT = 1 << 30
 """Bytes that the arrays of one file may take in memory."""
+NAME_LIMIT = 10_000
+"""Characters of an array's name in a file; a zip takes 65,535 bytes."""
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -125,10 +127,36 @@ def small(values: Integers) -> np.ndarray[Any, np.dtype[Any]]:
 
 
 def write_npz(path: str | Path, arrays: dict[str, Any]) -> None:
-    """Write a compressed .npz, whole or not at all."""
+    """Write a compressed .npz, whole or not at all, under any names (`entry_names`)."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, array in zip(entry_names(arrays), arrays.values(), strict=True):
+            with archive.open(f"{entry}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
     write_whole(path, buffer.getvalue())
+
+
+def entry_names(names: Iterable[str]) -> list[str]:
+    """Names as an .npz can hold them: themselves, but for a zero character, an ending .npy, and
+    lengths beyond what a zip takes; two that have become one are numbered. (`np.savez` itself
+    would take a tensor named `file` for its own argument.)
+
+    >>> entry_names(["a/b;c:0", "file", "d" + chr(0), "d?", "e.npy"])
+    ['a/b;c:0', 'file', 'd?', 'd? #1', 'e_npy']
+    """
+    out: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        entry = name.replace("\0", "?")[:NAME_LIMIT]
+        if entry.endswith(".npy"):
+            entry = entry[:-4] + "_npy"
+        base, count = entry, 0
+        while entry in taken:
+            count += 1
+            entry = f"{base} #{count}"
+        taken.add(entry)
+        out.append(entry)
+    return out
 
 
 def write_npy(path: str | Path, array: Integers) -> None:

@@ -6,17 +6,14 @@ view of it, whatever the policy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 
 from revsim.circuit.banks import Bank, Recipe, WireTable
-from revsim.circuit.definition import Port
-from revsim.circuit.registers import Encoding
 from revsim.lower.stage import Stage
 from revsim.lower.tiles import LoweredNode
 from revsim.network.graph import Graph, Node, Wiring
-from revsim.schedule.steps import copier
+from revsim.schedule.reads import Reads, copy_of, repeats_of
 from revsim.schedule.tensor_device import TensorDevice
 from revsim.schedule.views import Integers, Views, encoding_of, inputs_of, outputs_of
 
@@ -31,7 +28,7 @@ class Build:
     input: str
     device: TensorDevice = field(default_factory=TensorDevice)
     banks: dict[int, Bank] = field(default_factory=dict)
-    tables: dict[tuple[str, int], WireTable] = field(default_factory=dict)
+    ready: dict[str, Reads] = field(default_factory=dict)
     stages: dict[Stage, Recipe] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,51 +58,57 @@ class Build:
             out[own, : held.shape[1]] = held[registers[own] - self.views.roots[k].start]
         return out
 
-    def inputs_at(self, node: Node, reads: Integers, padding: Bank | None) -> WireTable:
-        """Port `x` at every position: the registers read, argument after argument."""
-        key = node.name, id(reads)
-        if key not in self.tables:
-            flat = np.concatenate([self.views.registers[name] for name in node.inputs])
-            held = self.wires(flat)
-            if padding is not None:
-                held = np.concatenate([held, padding.wires])  # a read of -1 finds the last
-            widths = (held >= 0).sum(axis=1)
-            if int(widths.min()) == held.shape[1]:
-                self.tables[key] = held[reads].reshape(len(reads), -1)
-            else:
-                columns = [held[c, : widths[c].max()] for c in reads.T]
-                self.tables[key] = np.concatenate(columns, axis=1)
-        return self.tables[key]
-
     # --- steps ----------------------------------------------------------------------------------
 
     def clean(self, number: int, part: str = "copy", inverse: bool = False) -> None:
         """y ^= node(x) by the tiles' `copy` or `netlist` recipes; or, inverse, y back to 0."""
-        node = self.graph.nodes[number]
-        low, root = self.lowered[node.name], self.roots[number]
+        low, root = self.lowered[self.graph.nodes[number].name], self.roots[number]
         if not inverse:
             made = self.views.roots[root]
             self.banks[root] = self.device.alloc(made.name, made.size, made.encoding)
-        padding = self.pad(low)
+        reads = self.begin(low)
         wires = self.banks[root].wires
         for tile in reversed(low.tiles) if inverse else low.tiles:
-            x = self.inputs_at(node, tile.reads, padding)
+            x = reads.tables[id(tile.reads)]
             y = wires[tile.writes].reshape(len(tile.writes), -1)
             self.device.calls(getattr(tile, part), x, y, inverse=inverse)
-        self.unpad(low, padding)
+        self.end(low, reads)
 
-    def pad(self, low: LoweredNode) -> Bank | None:
-        """A register of the padding constant, where a tile reads one."""
-        if not any(bool((tile.reads < 0).any()) for tile in low.tiles):
-            return None
-        name = f"{low.node.name}.padding"
-        return self.device.constant(name, low.encodings[0], low.padding)
+    def begin(self, low: LoweredNode) -> Reads:
+        """What the tiles of a node read, made ready: port `x` is the registers read, argument
+        after argument. `end` undoes it."""
+        name = low.node.name
+        if name in self.ready:
+            return self.ready[name]
+        flat = np.concatenate([self.views.registers[n] for n in low.node.inputs])
+        again = repeats_of(flat, {id(tile.reads): tile.reads for tile in low.tiles})
+        padding = None
+        if again.padding:
+            encoding = low.encodings[0]
+            padding = self.device.constant(f"{name}.padding", encoding, low.padding, again.padding)
+        copies, held = [], self.wires(np.concatenate([flat, again.copied]))
+        parts = [held[: len(flat)], _wide(padding, held.shape[1])]
+        roots = self.views.root_of(again.copied)
+        for k in np.unique(roots).tolist():  # in the order of the registers
+            source, encoding = self.wires(again.copied[roots == k]), self.views.roots[k].encoding
+            copy = self.device.alloc(f"{name}.copies", len(source), encoding)
+            self.device.calls(copy_of(encoding), source, copy.wires)
+            copies.append((source, copy))
+            parts.append(_wide(copy, held.shape[1]))
+        held = np.concatenate(parts)
+        tables = {key: _table(held, rows) for key, rows in again.rows.items()}
+        made = Reads(tables, padding, tuple(copies))
+        if padding is None and not copies:  # the same wires at every time
+            self.ready[name] = made
+        return made
 
-    def unpad(self, low: LoweredNode, padding: Bank | None) -> None:
-        """The padding constant undone; tables that point to it are forgotten."""
-        if padding is not None:
-            self.device.undo_constant(padding, low.padding)
-            self.tables = {k: v for k, v in self.tables.items() if k[0] != low.node.name}
+    def end(self, low: LoweredNode, made: Reads) -> None:
+        """Padding and copies undone."""
+        for source, copy in reversed(made.copies):
+            self.device.calls(copy_of(copy.encoding), source, copy.wires, inverse=True)
+            self.device.free(copy)
+        if made.padding is not None:
+            self.device.undo_constant(made.padding, low.padding)
 
     def wire(self, number: int) -> None:
         """A wiring: its constants are made, its output can be read."""
@@ -171,7 +174,7 @@ class Build:
                 out.append(Bank(name, wires, encoding))
                 continue
             target = self.device.alloc(f"{name} copied", len(registers), encoding)
-            self.device.calls(_copy(encoding), wires, target.wires)
+            self.device.calls(copy_of(encoding), wires, target.wires)
             out.append(Bank(name, target.wires, encoding))
         if not copy:
             self.end_of([k for k in self.dying(len(self.graph.nodes)) if k not in taken])
@@ -189,7 +192,17 @@ class Build:
         return whole and not stays and root.constant is None
 
 
-@cache
-def _copy(encoding: Encoding) -> Recipe:
-    ports = Port("source", encoding.width), Port("target", encoding.width, True)
-    return Recipe(f"copy of {encoding.width} bits", ports, lambda: copier(encoding))
+def _wide(bank: Bank | None, width: int) -> WireTable:
+    """The wires of a bank as a table of a width that may be greater, or an empty one."""
+    out = np.full((bank.size if bank else 0, width), -1, dtype=np.int32)
+    if bank:
+        out[:, : bank.wires.shape[1]] = bank.wires
+    return out
+
+
+def _table(held: WireTable, rows: Integers) -> WireTable:
+    """Registers that a port reads, side by side: int32 [positions, wires]."""
+    widths = (held >= 0).sum(axis=1)
+    if int(widths.min(initial=held.shape[1])) == held.shape[1]:
+        return held[rows].reshape(len(rows), -1)
+    return np.concatenate([held[c, : widths[c].max(initial=0)] for c in rows.T], axis=1)

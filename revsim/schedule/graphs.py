@@ -111,16 +111,16 @@ def _activate(build: Build, number: int) -> None:
     """z clean, the inputs erased, then stage by stage over all channels in place."""
     device, node = build.device, build.graph.nodes[number]
     low = build.lowered[node.name]
-    padding = build.pad(low)
+    reads = build.begin(low)
     values: list[WireTable] = []
     for tile in low.tiles:
         assert tile.linear is not None and tile.z is not None
         z = device.alloc(f"{node.name}.z", len(tile.writes), tile.z)
-        x = build.inputs_at(node, tile.reads, padding)
+        x = reads.tables[id(tile.reads)]
         device.calls(tile.linear, x, z.wires)
         device.mark(f"{node.name}.z", z, tile.writes.ravel())
         values.append(z.wires)
-    build.unpad(low, padding)
+    build.end(low, reads)
     build.end_of(build.dying(number))
     root = build.roots[number]
     shape = build.views.roots[root].shape

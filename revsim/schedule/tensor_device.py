@@ -64,15 +64,15 @@ class TensorDevice:
             self._add(BankAlloc(bank))
         return bank
 
-    def constant(self, name: str, encoding: Encoding, value: int) -> Bank:
-        """One register that holds a constant, its bits as an unsigned number, made by NOTs."""
-        bank = self.alloc(name, 1, encoding)
+    def constant(self, name: str, encoding: Encoding, value: int, size: int = 1) -> Bank:
+        """Registers that hold a constant, its bits as an unsigned number, made by NOTs."""
+        bank = self.alloc(name, size, encoding)
         if value and bank.wires.size:
             self._add(BankSet(bank, value))
         return bank
 
     def undo_constant(self, bank: Bank, value: int) -> None:
-        """The NOTs again; the register is given back."""
+        """The NOTs again; the registers are given back."""
         if value and bank.wires.size:
             self._add(BankSet(bank, value))
         self.free(bank)

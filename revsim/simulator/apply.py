@@ -68,11 +68,12 @@ def apply(
     return {name: read(state, span, rows).astype(np.int64) for name, span in spans.items()}
 
 
-def reversible_both_ways(definition: Definition, seed: int = 0) -> bool:
+def reversible_both_ways(definition: Definition, seed: int = 0, keep: bool = True) -> bool:
     """Whether a definition and then its inverse leave everything as it was, on 512 random states.
 
     Ports start random (those promised to be 0 at 0), every promise about locals and roles is held
-    to on the way there and back. A definition that erases is not a bijection.
+    to on the way there and back. A definition that erases is not a bijection. `keep` False: the
+    definition was made for this alone, so its program is not remembered.
     """
     if definition.erases:
         return False
@@ -88,7 +89,7 @@ def reversible_both_ways(definition: Definition, seed: int = 0) -> bool:
         if HAVE_NUMBA:
             from revsim.simulator import fast
 
-            fast.run(definition, state, every, counters, inverse, keep=not inverse)
+            fast.run(definition, state, every, counters, inverse, keep=keep and not inverse)
         else:
             plain.run(definition, state, every, counters, inverse)
     clean = not counters.suspects and not counters.violations

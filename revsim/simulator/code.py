@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from mmap import mmap
 from threading import Lock
 
 import numpy as np
@@ -51,7 +52,7 @@ CACHE_MEGABYTES = "REVSIM_PROGRAM_CACHE_MB"
 class Code:
     """What `kernels.run_lanes` runs: `rows` uint64 [rows] on `slots` wires, ports first.
 
-    `writes` int64 [ports]: how many gates write each port; those `restored` int32 are changed back
+    `writes` int32 [ports]: how many gates write each port; those `restored` int32 are changed back
     in the end, those `kept` are not. Control lists as in `Program`. `cause_of`
     int64 [erased]: the cause of each ERASE among `causes`; `is_and` bool [tallies]: whether the
     gate that a TALLY announces is an AND (else an XOR). `gates`: gates of one call.
@@ -59,7 +60,7 @@ class Code:
 
     name: str
     rows: Rows
-    writes: npt.NDArray[np.int64]
+    writes: npt.NDArray[np.int32]
     restored: Wires
     starts: npt.NDArray[np.int64]
     control_wires: Wires
@@ -73,8 +74,9 @@ class Code:
     @cached_property
     def bytes(self) -> int:
         """Memory that the arrays take."""
-        arrays = (self.rows, self.starts, self.control_wires, self.cause_of, self.is_and)
-        return sum(a.nbytes for a in arrays)
+        lists = (self.starts, self.control_wires, self.control_polarity)
+        ports = (self.writes, self.restored, self.kept)
+        return sum(a.nbytes for a in (self.rows, *lists, *ports, self.cause_of, self.is_and))
 
     @cached_property
     def kept(self) -> Wires:
@@ -145,13 +147,13 @@ def code_of(program: Program) -> Code:
     )
 
 
-def _writes(table: Table, ports: int) -> npt.NDArray[np.int64]:
+def _writes(table: Table, ports: int) -> npt.NDArray[np.int32]:
     """How many gates write each port (both wires of a swap are written)."""
     opcodes = table[:, OP]
     targets = table[(opcodes != FREE) & (opcodes != TALLY), C]
     pairs = table[(opcodes == SWAP) | (opcodes == CSWAP), B]
     both = np.concatenate([targets, pairs])
-    return np.bincount(both[both < ports], minlength=ports)
+    return np.bincount(both[both < ports], minlength=ports).astype(np.int32)
 
 
 def tallied_gates(opcodes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
@@ -218,6 +220,20 @@ def find_restored(code: Code, definition: Definition) -> Code:
     return replace(code, restored=restored.astype(np.int32))
 
 
+PAGES = 1 << 16
+"""Bytes from which rows are worth pages of their own."""
+
+
+def _in_pages(rows: Rows) -> Rows:
+    """Rows in memory that goes back to the system when they are forgotten: thousands of codes of
+    all sizes that come and go leave a heap full of holes."""
+    if rows.nbytes < PAGES:
+        return rows
+    held: Rows = np.frombuffer(mmap(-1, rows.nbytes), dtype=np.uint64)
+    held[:] = rows
+    return held
+
+
 class CodeCache:
     """Codes of recipes, least recently used first out, bounded in bytes; safe among threads."""
 
@@ -241,6 +257,8 @@ class CodeCache:
         definition = recipe.make()
         code = find_restored(compile_code(definition, inverse), definition)
         note(recipe, definition, code.slots)
+        if code.bytes <= _limit():
+            code = replace(code, rows=_in_pages(code.rows))
         with self._lock:
             if key not in self._held and code.bytes <= _limit():
                 self._held[key] = code

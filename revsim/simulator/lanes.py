@@ -8,9 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.registers import Wires
+from revsim.errors import InputError
 
 Words = npt.NDArray[np.uint64]
 Raw = npt.NDArray[np.uint64]
+
+MEMORY_LIMIT = 4 << 30
+"""Bytes that the state of the device may take for all rows at once."""
 
 
 def words_for(rows: int) -> int:
@@ -22,6 +26,15 @@ def padded_words(rows: int) -> int:
     """Words that a run of `rows` lanes takes: one, or whole vectors of eight."""
     words = words_for(rows)
     return words if words <= 1 else -(-words // 8) * 8
+
+
+def check_memory(wires: int, rows: int, words: int) -> None:
+    """Raise InputError where `words` words of each wire are more than a device may take."""
+    if wires * words * 8 > MEMORY_LIMIT:
+        raise InputError(
+            f"{rows:,} rows on {wires:,} wires need {wires * words * 8 >> 20:,} MiB, the limit is "
+            f"{MEMORY_LIMIT >> 20:,} MiB, and all rows of a run are held at once: use fewer rows"
+        )
 
 
 def pack(bits: npt.NDArray[np.bool_], words: int | None = None) -> Words:

@@ -39,7 +39,15 @@ from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble
 from revsim.simulator.faults import EraseFaults, FaultStream
 from revsim.simulator.groups import groups_of
-from revsim.simulator.lanes import Words, padded_words, planes_of, unpack, weighted_ones, write
+from revsim.simulator.lanes import (
+    Words,
+    check_memory,
+    padded_words,
+    planes_of,
+    unpack,
+    weighted_ones,
+    write,
+)
 from revsim.simulator.statistics import (
     distribution_of_wires,
     spectrum_of_values,
@@ -56,8 +64,6 @@ circuit of tensors with (name, element indices int64 [registers], int64 [rows, r
 OnErase = Callable[[Erase, npt.NDArray[np.bool_]], None]
 """Called with each ERASE of a register and what it throws away, bool [wires, rows]."""
 
-MEMORY_LIMIT = 4 << 30
-"""Bytes that the state of the device may take for all rows at once."""
 INTEGER_BITS = 63
 """Widest register that is read or written as an integer."""
 
@@ -170,11 +176,7 @@ def simulate(
     started = time.perf_counter()
     rows = len(ensemble.rows)
     words = padded_words(rows)
-    if circuit.width * words * 8 > MEMORY_LIMIT:
-        raise InputError(
-            f"{rows} rows on {circuit.width} wires need {circuit.width * words * 8 >> 20} MiB; "
-            f"the limit is {MEMORY_LIMIT >> 20} MiB: use fewer rows"
-        )
+    check_memory(circuit.width, rows, words)
     device = _load(circuit, ensemble, words)
     device.toggles = {} if switching else None
     device.values, device.pointwise = values, pointwise

@@ -114,7 +114,8 @@ def float_network(model: Any, data: Any) -> FloatNetwork:
     if isinstance(model, FloatNetwork):
         return model
     if hasattr(model, "named_modules"):
-        from revsim.frontends.torch.reader import read_floats, rows_of, trace
+        from revsim.frontends.torch.operations import read_floats
+        from revsim.frontends.torch.trace import rows_of, trace
 
         return read_floats(trace(model, rows_of(data)))
     from revsim.frontends.floats.onnx import floats_from_onnx

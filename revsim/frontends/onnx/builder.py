@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
+from revsim.frontends.shapes import VALUE_LIMIT
 from revsim.network.graph import Cells, Linear, Node, Tensor, Wiring
 from revsim.network.operators import Single
 from revsim.network.sums import Integers
@@ -25,7 +26,7 @@ from revsim.network.words import Program
 
 Array = npt.NDArray[Any]
 SIZE_LIMIT = 1 << 26
-"""Most values that one tensor of a model may have."""
+"""Most values of one constant; tensors that data flow through: shapes.VALUE_LIMIT."""
 
 
 class Refusal(Exception):
@@ -263,6 +264,6 @@ def checked_size(shape: Sequence[int]) -> int:
         if length < 0:
             raise Refusal(f"a shape of {list(shape)} has a negative length")
         size *= int(length)
-    if size > SIZE_LIMIT:
-        raise InputError(f"a tensor of shape {list(shape)} has more than {SIZE_LIMIT:,} values")
+    if size > VALUE_LIMIT:
+        raise InputError(f"a tensor of shape {list(shape)} has more than {VALUE_LIMIT:,} values")
     return size

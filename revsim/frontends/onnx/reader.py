@@ -139,6 +139,8 @@ def take(builder: Builder, step: Step) -> None:
     """One node: folded if all its inputs are known, otherwise read by its maker."""
     inputs = [builder.values.get(name) for name in step.inputs if name]
     if any(name and builder.values[name] is None for name in step.inputs):
+        if not is_known(step):
+            raise unknown(step)
         return  # behind a node that was refused
     floats = any(isinstance(value, Real) for value in inputs)
     maker = (FLOAT_MAKERS if floats else MAKERS).get((step.domain, step.operator))
@@ -154,9 +156,24 @@ def take(builder: Builder, step: Step) -> None:
             builder.values[out] = Constant(array)
         return
     if maker is None:
-        where = f" of domain {step.domain!r}" if step.domain else ""
-        raise Refusal(f"operator {step.operator}{where} is not known", "see `revsim supported`")
+        raise unknown(step)
     maker(builder, step)
+
+
+def is_known(step: Step) -> bool:
+    """Whether any table has the operator, whatever its inputs may be."""
+    key = step.domain, step.operator
+    if key in MAKERS or key in FLOAT_MAKERS or (step.domain == "" and step.operator in WORDS):
+        return True
+    from revsim.frontends.packages import onnx_maker
+
+    return onnx_maker(*key) is not None
+
+
+def unknown(step: Step) -> Refusal:
+    """An operator that no table has."""
+    where = f" of domain {step.domain!r}" if step.domain else ""
+    return Refusal(f"operator {step.operator}{where} is not known", "see `revsim supported`")
 
 
 def folded(builder: Builder, step: Step) -> list[Array]:
@@ -323,7 +340,10 @@ def _shape(value: Any, name: str) -> tuple[int, ...]:
                 f"{length if length else dim.dim_param or 'unknown'}; export with fixed shapes"
             )
         out.append(int(length))
-    checked_size(out)
+    try:
+        checked_size(out)
+    except InputError as error:
+        raise InputError(f"{name}, input {value.name!r}: {error}") from None
     return tuple(out)
 
 

@@ -1,7 +1,7 @@
 """Operators of TensorFlow Lite: which are made, from what, and why others are not.
 
 `SUPPORTED` is the table that `revsim supported` prints. The rules also say what the checker
-(tflite_check.py) looks at before anything is made.
+(tflite/check.py) looks at before anything is made.
 """
 
 from collections.abc import Callable, Mapping

@@ -15,15 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.frontends.floats import layers as layers
+from revsim.frontends.floats import layers
 from revsim.frontends.onnx.builder import Refusal
-from revsim.frontends.torch.reader import (
-    MOVES,
-    Traced,
-    _called,
-    convolution_padding,
-    pool_geometry,
-)
+from revsim.frontends.torch.layers import convolution_padding, pool_geometry
+from revsim.frontends.torch.operations import MOVES
+from revsim.frontends.torch.trace import Traced
 from revsim.network.cells import Composed, Elementwise, Sum, run_cells
 from revsim.network.cells_order import Greatest
 from revsim.network.graph import Cells, Graph, Linear, Node, Tensor, Wiring
@@ -55,7 +51,7 @@ def read_quantised(traced: Traced) -> Graph:
         try:
             reader.values[operation.name] = reader.read(operation)
         except (Refusal, InputError) as error:
-            refused.append(f"  {operation.name} ({_called(traced, operation)}): {error}")
+            refused.append(f"  {operation.name} ({traced.called(operation)}): {error}")
             behind.add(operation.name)
     if refused:
         count = f"{len(refused)} layer{'s' if len(refused) > 1 else ''}"
@@ -122,7 +118,7 @@ class _Reader:
         """One operation as nodes of the graph; the tensor that it makes."""
         result = self.traced.results[operation.name]
         part = self.traced.parts[operation.target] if operation.op == "call_module" else None
-        called = _called(self.traced, operation)
+        called = self.traced.called(operation)
         first = operation.args[0] if operation.args else operation.all_input_nodes[0]
         if called in ("Quantize", "quantize_per_tensor"):
             return self._entry(operation)
@@ -319,7 +315,7 @@ class _Reader:
         values = made.int_repr().numpy().astype(np.int64)
         program = Elementwise((Table(x.low, values),))
         reads = np.arange(x.size)[:, None]
-        kind_name = _called(self.traced, operation).lower()
+        kind_name = self.traced.called(operation).lower()
         return self._node(Cells(kind_name, program, reads), (x,), out, neurons=True)
 
 

@@ -1,14 +1,14 @@
 """`run` for graphs: samples in, raw integers out, in the model's own shapes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from revsim.errors import InputError
-from revsim.graph_rows import circuit_rows, shaped
+from revsim.errors import CheckError, InputError
+from revsim.graphs.rows import circuit_rows, shaped
 from revsim.network.files import write_npy, write_npz
 from revsim.network.graph import Graph, Tensor
 from revsim.schedule.graphs import compile_graph
@@ -16,56 +16,68 @@ from revsim.schedule.views import inputs_of
 from revsim.simulator.ensemble import data_set
 from revsim.simulator.run import simulate
 
+Integers = npt.NDArray[np.int64]
 BATCH = 256
 """Rows that are run at a time."""
 
 
 def run_graph_circuit(
     graph: Graph,
-    samples: Mapping[str, npt.NDArray[np.int64]],
+    samples: Mapping[str, Integers],
     policy: str = "uncompute",
     tensors: bool = False,
-) -> tuple[dict[str, npt.NDArray[np.int64]], int]:
+) -> tuple[dict[str, Integers], int]:
     """Tensors by name, int64 [rows, size], read from the gates of a circuit, and gate evaluations.
 
-    The outputs, or every tensor and the weighted sums (NODE.z, of policies that hold them) too. The
-    rows of a graph with a state are consecutive steps. Raises CheckError where a wire is released
-    while it is not 0.
+    The outputs, or every tensor, the given ones included, and the weighted sums (NODE.z, of
+    policies that hold them). A tensor that can never be read whole is left out. The rows of a graph
+    with a state are consecutive steps. Raises CheckError where a wire is released while it is not
+    0, and where a state that the gates made is not the one that the next step was given.
     """
     circuit = compile_graph(graph, policy)
     given = circuit_rows(graph, samples)
     rows = np.concatenate([given[name] for name in inputs_of(graph)], axis=1)
-    parts: list[dict[str, npt.NDArray[np.int64]]] = []
+    sizes = {t.name: t.size for t in graph.tensors.values()}
+    sizes |= {f"{node.name}.z": sizes[node.output] for node in graph.nodes}
+    parts: list[dict[str, Integers]] = []
     evaluations = 0
     for first in range(0, len(rows), BATCH):
         batch = rows[first : first + BATCH]
-        seen: dict[str, list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]] = {}
+        seen: dict[str, list[tuple[Integers, Integers]]] = {}
 
         def on_mark(name: str, places: Any, values: Any, seen: Any = seen) -> None:
             seen.setdefault(name, []).append((places, values))
 
         run = simulate(circuit, data_set(batch), on_mark=on_mark if tensors else None)
-        found = {name: _joined(len(batch), pieces) for name, pieces in seen.items()}
+        found = {name: _joined(len(batch), sizes[name], pieces) for name, pieces in seen.items()}
         cuts = np.cumsum([bank.size for bank in circuit.outputs])[:-1]
         for bank, values in zip(circuit.outputs, np.split(run.outputs, cuts, axis=1), strict=True):
             found[bank.name] = values
-        parts.append(found)
+        parts.append({name: values for name, values in found.items() if values is not None})
         evaluations += run.tally.gate_evaluations
-    return {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}, evaluations
+    out = {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
+    for state in graph.state:
+        if not np.array_equal(out[state.output][:-1], given[state.input][1:]):
+            raise CheckError(
+                f"{graph.name}: state {state.output!r} as the gates made it is not what the next "
+                "step was given"
+            )
+    return {**given, **out} if tensors else out, evaluations
 
 
-def _joined(rows: int, pieces: list[tuple[Any, Any]]) -> npt.NDArray[np.int64]:
-    """A tensor from the places at which its parts were read."""
-    size = 1 + max(int(places.max(initial=-1)) for places, _ in pieces)
+def _joined(rows: int, size: int, pieces: Sequence[tuple[Integers, Integers]]) -> Integers | None:
+    """A tensor from the places at which its parts were read, None where one never was."""
     out = np.zeros((rows, size), dtype=np.int64)
+    held = np.zeros(size, dtype=np.bool_)
     for places, values in pieces:
         out[:, places] = values
-    return out
+        held[places] = True
+    return out if held.all() else None
 
 
 def run_graph_to_files(
     graph: Graph,
-    samples: Mapping[str, npt.NDArray[np.int64]],
+    samples: Mapping[str, Integers],
     output: str | Path,
     tensors: str | Path | None,
     policy: str = "uncompute",

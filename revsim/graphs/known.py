@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.graph_rows import circuit_rows, directed_samples, ends_of, unflat_rows
+from revsim.graphs.rows import circuit_rows, directed_samples, ends_of, unflat_rows
 from revsim.ledger.comparison import Activity, activity
 from revsim.ledger.reference import (
     LayerEntropies,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.errors import InputError
-from revsim.media import is_media, read_media
+from revsim.graphs.media import is_media, read_media
 from revsim.network.files import read_npy, read_npz
 from revsim.network.graph import Graph, Tensor
 from revsim.network.graph_reference import check_given, run_stream
@@ -22,7 +22,7 @@ def read_samples(
 ) -> tuple[dict[str, Integers], npt.NDArray[Any] | None]:
     """Inputs by name, and labels: a .npy of samples, or an .npz with `rows` (or `x`) or one array
     per input (under its name, or in order where the names are others), and perhaps `labels` (or
-    `y`); an image or a folder of images (media.py)."""
+    `y`); an image, a .wav or a folder of them (media.py)."""
     if is_media(path):
         rows, labels = read_media(graph, path)
         return samples_of(graph, rows, str(path)), labels
@@ -75,8 +75,19 @@ def _integers(tensor: Tensor, array: npt.NDArray[Any], what: str) -> npt.NDArray
         )
     if not len(array):
         raise InputError(f"{what}: there are no rows")
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{what}: values of type {array.dtype}; give integers or real numbers")
     flat = array.reshape(len(array), tensor.size)
-    return quantised(tensor, flat, what) if array.dtype.kind == "f" else flat
+    if array.dtype.kind == "f":
+        return quantised(tensor, flat, what)
+    bad = np.argwhere((flat < tensor.low) | (flat > tensor.high))
+    if len(bad):
+        row, place = bad[0]
+        raise InputError(
+            f"{what}: row {row}, value {place} of input {tensor.name!r} is {flat[row, place]}; it "
+            f"takes {tensor.low}..{tensor.high}"
+        )
+    return flat
 
 
 def quantised(tensor: Tensor, values: npt.NDArray[Any], what: str) -> Integers:

@@ -1,8 +1,9 @@
-"""Pictures as samples of a graph: one image, or a folder of them, pixel for pixel.
+"""Pictures and speech as samples of a graph: one file, or a folder of them.
 
-Preprocessing is what the integer vision models of MLPerf Tiny and TensorFlow Lite document: a pixel
-0..255 as it is where the input is unsigned, pixel - 128 where it is int8
-(https://github.com/mlcommons/tiny, benchmark/training). Nothing is scaled, cut or turned.
+Speech becomes the features of micro_speech (sound.py). Pictures are prepared as the integer vision
+models of MLPerf Tiny and TensorFlow Lite document: a pixel 0..255 as it is where the input is
+unsigned, pixel - 128 where it is int8 (https://github.com/mlcommons/tiny, benchmark/training).
+Nothing is scaled, cut or turned.
 """
 
 from pathlib import Path
@@ -14,12 +15,14 @@ import numpy.typing as npt
 from revsim.errors import InputError, missing
 from revsim.network.graph import Graph, Tensor
 from revsim.network.sums import Integers
+from revsim.sound import CHANNELS, FRAMES, features, read_wav
 
 IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm")
 FORMATS: Final = ("PNG", "JPEG", "BMP", "PPM")
 SOUNDS: Final = (".wav", ".flac", ".mp3", ".ogg")
+READ: Final = (*IMAGES, ".wav")
 FOLDER_LIMIT: Final = 1 << 16
-"""Most images of a folder."""
+"""Most files of a folder."""
 
 
 def is_media(path: str | Path) -> bool:
@@ -28,39 +31,55 @@ def is_media(path: str | Path) -> bool:
 
 
 def read_media(graph: Graph, path: str | Path) -> tuple[Integers, npt.NDArray[Any] | None]:
-    """(samples [rows, values], labels or None) of one image or of a folder.
+    """(samples [rows, values], labels or None) of one image or .wav, or of a folder.
 
-    A folder gives its images in the order of their names; a folder of folders gives those of each,
+    A folder gives its files in the order of their names; a folder of folders gives those of each,
     its label the place of the folder's name in order, from 0. Raises InputError for other sizes
-    than the model's, for what is no 8-bit image, and for sounds.
+    than the model's, and for what is no 8-bit image or no second of 16 kHz speech.
     """
     path = Path(path)
-    if path.suffix.lower() in SOUNDS:
-        raise InputError(
-            f"{path.name}: sound is not turned into features here; run the model's own front end "
-            "(micro_speech: audio_preprocessor_int8.tflite, 49 x 40 int8) and give them as .npy"
-        )
     if len(graph.inputs) != 1:
         raise InputError(f"{path}: {graph.name} has {len(graph.inputs)} inputs; give an .npz")
     tensor = graph.tensors[graph.inputs[0]]
     if not path.is_dir():
-        return pixels(tensor, path)[None], None
+        return _sample(tensor, path)[None], None
     folders = sorted(p for p in path.iterdir() if p.is_dir())
-    named = [(label, p) for label, folder in enumerate(folders) for p in _images(folder)]
-    alone = _images(path)
+    named = [(label, p) for label, folder in enumerate(folders) for p in _files(folder)]
+    alone = _files(path)
     if bool(named) == bool(alone):
         raise InputError(
-            f"{path}: give a folder of images, or one of a folder per label; it holds "
-            f"{'both' if alone else 'neither'} ({', '.join(IMAGES)})"
+            f"{path}: give a folder of files, or one of a folder per label; it holds "
+            f"{'both' if alone else 'neither'} ({', '.join(READ)})"
         )
     if len(named) + len(alone) > FOLDER_LIMIT:
-        raise InputError(f"{path}: more than {FOLDER_LIMIT:,} images")
-    rows = np.stack([pixels(tensor, p) for p in alone or [p for _, p in named]])
+        raise InputError(f"{path}: more than {FOLDER_LIMIT:,} files")
+    rows = np.stack([_sample(tensor, p) for p in alone or [p for _, p in named]])
     return rows, None if alone else np.array([label for label, _ in named])
 
 
-def _images(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGES and p.is_file())
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in READ and p.is_file())
+
+
+def _sample(tensor: Tensor, path: Path) -> Integers:
+    return (speech if path.suffix.lower() in SOUNDS else pixels)(tensor, path)
+
+
+def speech(tensor: Tensor, path: Path) -> Integers:
+    """One .wav as the 1,960 features of an input tensor, flat."""
+    shape = tuple(n for n in tensor.shape if n != 1)
+    if shape not in ((FRAMES * CHANNELS,), (FRAMES, CHANNELS)) or (tensor.low, tensor.high) != (
+        -128,
+        127,
+    ):
+        raise InputError(
+            f"{path}: input {tensor.name!r} of shape {list(tensor.shape)} takes no sound, only "
+            f"{FRAMES} x {CHANNELS} int8 features of micro_speech are made of it: give the "
+            f"{tensor.size:,} features as .npy"
+        )
+    if path.suffix.lower() != ".wav":
+        raise InputError(f"{path}: convert it to .wav (16 kHz, mono, 16-bit PCM)")
+    return features(read_wav(path)).ravel()
 
 
 def pixels(tensor: Tensor, path: Path) -> Integers:

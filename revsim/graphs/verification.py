@@ -25,8 +25,8 @@ from revsim.evidence import (
     shares_right,
     versions,
 )
-from revsim.graph_known import GraphKnown, Values, known_of_graph
-from revsim.graph_rows import ends_of, flat_rows, samples_of
+from revsim.graphs.known import GraphKnown, Values, known_of_graph
+from revsim.graphs.rows import ends_of, flat_rows, samples_of
 from revsim.ledger import identities
 from revsim.ledger.comparison import compare
 from revsim.ledger.identities import Identity
@@ -278,7 +278,7 @@ def _linear_checks(circuit: TensorCircuit) -> tuple[Check, Check]:
     one_way = [
         f"{r.name} is not undone by its inverse"
         for r in chosen
-        if not reversible_both_ways(r.make())
+        if not reversible_both_ways(r.make(), keep=False)
     ]
     tried = f"{len(chosen):,} of {len(recipes):,} definitions"
     return (

@@ -1,0 +1,1 @@
+"""Graphs of tensors through the four steps: samples, what is known of them, runs, reports."""

@@ -1,0 +1,212 @@
+"""Kernels that read packed registers and count what they hold: transposition, hashes, counts."""
+
+from typing import Any
+
+import numpy as np
+
+from revsim.circuit.kernels import jit
+
+
+@jit
+def transpose(words: Any) -> None:
+    """Transpose a 64 x 64 bit matrix (uint64 [64]) in place (Warren, Hacker's Delight, 7-3)."""
+    width = 32
+    mask = np.uint64(0x00000000FFFFFFFF)
+    while width != 0:
+        shift = np.uint64(width)
+        k = 0
+        while k < 64:
+            change = ((words[k] >> shift) ^ words[k + width]) & mask
+            words[k] ^= change << shift
+            words[k + width] ^= change
+            k = (k + width + 1) & ~width
+        width >>= 1
+        mask = mask ^ (mask << np.uint64(width)) if width else mask
+
+
+@jit
+def register_values(state: Any, wires: Any, rows: int, out: Any) -> None:
+    """Registers of at most 64 wires as unsigned integers: out uint64 [rows]."""
+    matrix = np.zeros(64, np.uint64)
+    for word in range((rows + 63) // 64):
+        matrix[:] = np.uint64(0)
+        for k in range(wires.shape[0]):
+            matrix[k] = state[wires[k], word]
+        transpose(matrix)
+        base = word * 64
+        for r in range(min(64, rows - base)):
+            out[base + r] = matrix[r]
+
+
+@jit
+def wire_key(wire: int, half: int) -> Any:
+    """Half 0 or 1 of the 128-bit key of a device wire: output 2 * wire + half of splitmix64
+    (Steele, Lea, Flood, OOPSLA 2014), from the seed of the hash."""
+    z = np.uint64(20250313) + np.uint64(2 * wire + half + 1) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@jit
+def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
+    """XOR of the keys of the wires that are 1, row by row, into out uint64 [rows, 2].
+
+    64 wires at a time: their keys are combined in a table for each four of them, their words are
+    transposed, and each row looks up 16 entries.
+    """
+    matrix = np.zeros(64, np.uint64)
+    table = np.zeros((16, 16, 2), np.uint64)
+    for start in range(0, wires.shape[0], 64):
+        here = min(64, wires.shape[0] - start)
+        table[:] = np.uint64(0)
+        for k in range(here):
+            bit = 1 << (k & 3)
+            low = wire_key(np.int64(wires[start + k]), np.int64(0))
+            high = wire_key(np.int64(wires[start + k]), np.int64(1))
+            for entry in range(bit):
+                table[k >> 2, bit + entry, 0] = table[k >> 2, entry, 0] ^ low
+                table[k >> 2, bit + entry, 1] = table[k >> 2, entry, 1] ^ high
+        for word in range((rows + 63) // 64):
+            matrix[:] = np.uint64(0)
+            for k in range(here):
+                matrix[k] = state[wires[start + k], word]
+            transpose(matrix)
+            for r in range(min(64, rows - 64 * word)):
+                value = matrix[r]
+                low, high = np.uint64(0), np.uint64(0)
+                for i in range(16):
+                    nibble = np.int64(value & np.uint64(15))
+                    low ^= table[i, nibble, 0]
+                    high ^= table[i, nibble, 1]
+                    value >>= np.uint64(4)
+                out[64 * word + r, 0] ^= low
+                out[64 * word + r, 1] ^= high
+
+
+@jit
+def bank_values(state: Any, wires: Any, rows: int, out: Any) -> None:
+    """Registers of one width up to 64 as unsigned integers: wires int32 [registers, width], out
+    uint64 [rows, registers]. As many registers as fit are transposed together."""
+    registers, width = wires.shape
+    if width == 0:
+        out[:] = np.uint64(0)
+        return
+    each = 64 // width
+    matrix = np.zeros(64, np.uint64)
+    mask = ~np.uint64(0) >> np.uint64(64 - width)
+    for start in range(0, registers, each):
+        here = min(each, registers - start)
+        for word in range((rows + 63) // 64):
+            matrix[:] = np.uint64(0)
+            for i in range(here):
+                for k in range(width):
+                    matrix[i * width + k] = state[wires[start + i, k], word]
+            transpose(matrix)
+            for r in range(min(64, rows - 64 * word)):
+                value = matrix[r]
+                for i in range(here):
+                    out[64 * word + r, start + i] = (value >> np.uint64(i * width)) & mask
+
+
+@jit
+def count_values(
+    values: Any, starts: Any, weights: Any, weighted: bool, keys: Any, counts: Any, out: Any
+) -> int:
+    """Weight of each distinct value of each pool; returns how many entries of `out` it took.
+
+    values: uint64 [rows, registers]; pool i is the registers starts[i]..starts[i + 1]. counts:
+    int64 [size] of zeros, keys: uint64 [size], size a power of two above the values of a pool, or
+    above the largest value (no two values then share a slot). out: int64, zeros excepted.
+    """
+    mask = np.uint64(counts.shape[0] - 1)
+    found = 0
+    direct = keys.shape[0] == 0
+    for pool in range(starts.shape[0] - 1):
+        first, last = starts[pool], starts[pool + 1]
+        for count in range(2):  # add all up; then take each sum out once
+            for r in range(values.shape[0]):
+                weight = weights[r] if weighted else np.int64(1)
+                if weight == 0:
+                    continue
+                for k in range(first, last):
+                    value = values[r, k]
+                    place = np.int64(value & mask)
+                    if not direct:
+                        slot = value * np.uint64(0x9E3779B97F4A7C15)
+                        place = np.int64((slot ^ (slot >> np.uint64(32))) & mask)
+                        # A slot taken out holds -1 until the pool is done: it ends no search.
+                        while counts[place] != 0 and keys[place] != value:
+                            place = np.int64((np.uint64(place) + np.uint64(1)) & mask)
+                    if count == 0:
+                        counts[place] += weight
+                        if not direct:
+                            keys[place] = value
+                    elif counts[place] > 0:
+                        out[found] = counts[place]
+                        found += 1
+                        counts[place] = 0 if direct else -1
+        if not direct:
+            counts[:] = 0
+    return found
+
+
+@jit
+def fold_counts(
+    ones: Any,
+    cause_of: Any,
+    joint: Any,
+    is_and: Any,
+    total: int,
+    channel: Any,
+    ones_times: Any,
+    inputs_times: Any,
+    output_times: Any,
+    pooled: Any,
+    pooled_joint: Any,
+) -> None:
+    """Counts of one chunk of positions into histograms: ones int64 [erased, positions], joint int64
+    [tallies, positions, 3]; the histograms int64 [causes, total + 1] and [total + 1] say how often
+    each weight occurs, the sums `pooled` [erased, channels] and `pooled_joint` [tallies, channels,
+    3] are over positions of one channel. All as in `fold.CallFold.add`."""
+    for i in range(ones.shape[0]):
+        for p in range(ones.shape[1]):
+            ones_times[cause_of[i], ones[i, p]] += 1
+            pooled[i, channel[p]] += ones[i, p]
+    for i in range(joint.shape[0]):
+        for p in range(joint.shape[1]):
+            both, first, second = joint[i, p, 0], joint[i, p, 1], joint[i, p, 2]
+            inputs_times[both] += 1
+            inputs_times[first - both] += 1
+            inputs_times[second - both] += 1
+            inputs_times[total - first - second + both] += 1
+            held = both if is_and[i] else first + second - 2 * both
+            output_times[held] += 1
+            output_times[total - held] += 1
+            for k in range(3):
+                pooled_joint[i, channel[p], k] += joint[i, p, k]
+
+
+@jit
+def count_keys(keys: Any, weights: Any, weighted: bool, table: Any, counts: Any) -> int:
+    """Weight of each distinct key (uint64 [rows, 2]) by open addressing; returns how many.
+
+    table: uint64 [size, 2] scratch, counts: int64 [size] zeros, size a power of two > rows.
+    """
+    mask = np.uint64(counts.shape[0] - 1)
+    distinct = 0
+    for r in range(keys.shape[0]):
+        weight = weights[r] if weighted else np.int64(1)
+        if weight == 0:
+            continue
+        low, high = keys[r, 0], keys[r, 1]
+        slot = (low ^ (high >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
+        place = np.int64((slot ^ (slot >> np.uint64(32))) & mask)
+        while counts[place] != 0 and (table[place, 0] != low or table[place, 1] != high):
+            place = np.int64((np.uint64(place) + np.uint64(1)) & mask)
+        if counts[place] == 0:
+            table[place, 0] = low
+            table[place, 1] = high
+            distinct += 1
+        counts[place] += weight
+    return distinct
