@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from revsim.report.counting import compact
+
 HEADER = """\
 | model | samples | tensors | elements | differ | gates run | seconds | MiB | sha256 |
 |---|--:|--:|--:|--:|--:|--:|--:|---|"""
@@ -101,14 +103,6 @@ def line(f: dict[str, Any]) -> str:
         f"| {f['name']} | {f['samples']} | {tensors} | {f['elements']:,} | {f['differences']} | "
         f"{compact(f['gate_evaluations'])} | {f['seconds']:.1f} | {f['mib']:.0f} | {f['sha256']} |"
     )
-
-
-def compact(count: int) -> str:
-    """A large number in four digits: 14.39 M."""
-    for size, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M")):
-        if count >= size:
-            return f"{count / size:.4g} {unit}"
-    return f"{count:,}"
 
 
 if __name__ == "__main__":

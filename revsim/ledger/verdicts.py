@@ -78,8 +78,7 @@ def in_words(reading: str, compared: Sequence[Comparison], counted: Activity) ->
     for reason in reasons:
         left = [c.quantity for c in about if c.holds is None and c.note.endswith(reason)]
         parts.append(f"not compared: {', '.join(left)} ({reason})")
-    bits = signed(about[0].reading_bits).removeprefix("+")
-    text = f"{reading}, {bits}: {'; '.join(parts)}"
+    text = f"{reading}, {about[0].reading_bits:,.3f}: {'; '.join(parts)}"
     if reading == READINGS[0] and counted.loud:
         text += (
             f". {len(counted.loud):,} of {counted.neuron_states:,} neurons break p <= p* = "

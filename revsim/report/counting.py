@@ -14,19 +14,6 @@ from revsim.report.tables import WIDTH, paragraph, plain_table
 
 TITLES = {"native": "native gates", "fredkin": "gates in the Fredkin basis"}
 
-KINDS = {
-    "Toffoli": ("toffoli",),
-    "CNOT": ("cnot",),
-    "NOT": ("not",),
-    "Fredkin": ("fredkin",),
-    "other": ("swap", "mcx"),
-    "ERASE": ("erase",),
-    "all gates": ("gates",),
-}
-"""Columns of the table and what each adds up."""
-MANY_GATES = 10**7
-"""From here on columns of zeros make room for long figures."""
-
 
 def count_circuit(circuit: Circuit, basis: str = "native") -> dict[str, Any]:
     """Counts per layer and in total, with width, depth and Toffolis per multiply-accumulate.
@@ -93,27 +80,41 @@ def _counted(
     }
 
 
+UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"))
+
+
+def compact(count: int) -> str:
+    """A count as it is below a million, above in four digits.
+
+    >>> compact(718_004), compact(14_389_120), compact(20_938_406_244), compact(999_999_999)
+    ('718,004', '14.39 M', '20.94 G', '1.000 G')
+    """
+    if count < 10**6:
+        return f"{count:,}"
+    size, unit = next(u for u in UNITS if count >= u[0] * (1 - 5e-5) or u[1] == "M")
+    return f"{count / size:#.4g} {unit}"
+
+
 def render_counts(counted: dict[str, Any]) -> str:
-    """The counts as text, 80 columns wide."""
+    """The counts as text, 80 columns wide; where a million is reached, in four digits."""
     console = Console(width=WIDTH, record=True, file=io.StringIO())
     written = counted["policy"] == "as_written"
     chosen = "" if written else f"; {counted['policy']}, {counted['input']}"
     rows = [*counted["layers"], {"name": "total", **counted["total"]}]
     if counted["border"] is not None and counted["border"]["gates"]:
         rows.insert(-1, {"name": "border", **counted["border"]})
-    total = counted["total"]
-    crowded = total["gates"] >= MANY_GATES
-    columns = [name for name, kinds in KINDS.items() if not crowded or _sum(total, kinds)]
-    title = f"{counted['circuit']}: {TITLES[counted['basis']]}{chosen}"
-    table = plain_table(title, "layer", *columns)
-    for column in table.columns[1:]:
-        column.no_wrap = True
-    for row in rows:
+    columns = {"Toffoli": "toffoli", "CNOT": "cnot", "NOT": "not", "Fredkin": "fredkin"}
+    columns |= {"other": "other", "ERASE": "erase", "all gates": "gates"}
+    found = [{**row, "other": row["swap"] + row["mcx"]} for row in rows]
+    kept = {t: k for t, k in columns.items() if found[-1][k] or t not in ("Fredkin", "other")}
+    large = found[-1]["gates"] >= 10**6
+    table = plain_table(f"{counted['circuit']}: {TITLES[counted['basis']]}{chosen}", "layer", *kept)
+    for row in found:
         style = "bold" if row["name"] == "total" else None
-        figures = (f"{_sum(row, KINDS[name]):,}" for name in columns)
+        figures = (compact(row[k]) if large else f"{row[k]:,}" for k in kept.values())
         table.add_row(row["name"], *figures, style=style)
     console.print(table)
-    left_out = [name for name in KINDS if name not in columns]
+    total = counted["total"]
     depth = "" if total["depth"] is None else f", depth {total['depth']:,} steps"
     words = [
         f"width {total['width']:,} wires{depth}",
@@ -124,12 +125,8 @@ def render_counts(counted: dict[str, Any]) -> str:
             f"linear part, computed and uncomputed once: {total['toffolis_per_mac_linear']:.2f} "
             f"Toffolis per MAC (multiply-accumulate), of which there are {total['macs']:,}"
         )
-    if left_out:
-        words.append(f"no gates of these kinds: {', '.join(left_out)}")
+    if large:
+        words.append("M and G are rounded: --json has every count exactly")
     for line in words:
         console.print(paragraph(line))
     return console.export_text()
-
-
-def _sum(row: dict[str, Any], kinds: tuple[str, ...]) -> int:
-    return sum(int(row[kind]) for kind in kinds)

@@ -179,9 +179,19 @@ def _cause_table(report: Report, units: str) -> RichTable:
         table.add_row(Text(run_name(run), style="bold"))
         if not run.rows:
             table.add_row("  nothing is erased")
-        for row in run.rows:
-            figures = _figures(row.ledgers, units, report.temperature_k)
-            table.add_row(f"  {row.layer}, {row.cause}", *figures)
+        labels = [f"  {row.layer}, {row.cause}" for row in run.rows]
+        figures = [_figures(row.ledgers, units, report.temperature_k) for row in run.rows]
+        columns = zip(FOUR, *figures, strict=True)
+        room = WIDTH - 2 - sum(2 + max(map(len, column)) for column in columns)
+        above = ""
+        for row, label, found in zip(run.rows, labels, figures, strict=True):
+            if max(map(len, labels)) <= room:
+                table.add_row(label, *found)
+                continue
+            if row.layer != above:
+                table.add_row(f"  {row.layer}")
+            above = row.layer
+            table.add_row(f"    {row.cause}", *found)
     return table
 
 
