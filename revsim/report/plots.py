@@ -102,13 +102,13 @@ def _ledgers(report: Report, run: RunReport, axes: Any) -> None:
                 markerfacecolor="white",
                 label=label,
             )
-            crowded = len(names) > 3  # then the figure stands over the layer's own bars
+            crowded = len(names) > 3  # then the figure stands over the layer's own highest bar
             axes.annotate(
                 number(value) if crowded else f"  {number(value)}",
-                (place + (0.38 if crowded else 0.44), value),
+                (place + (-0.38 if crowded else 0.44), value),
                 xytext=(0, (2, -2)[column]),
                 textcoords="offset points",
-                ha="right" if crowded else "left",
+                ha="left",
                 va=("bottom", "top")[column],
                 fontsize=8,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0} if crowded else None,
