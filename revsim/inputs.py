@@ -18,6 +18,7 @@ from revsim.simulator.ensemble import (
     ENUMERATION_LIMIT,
     Ensemble,
     data_set,
+    inputs_in_all,
     product,
     random_rows,
     uniform,
@@ -151,10 +152,8 @@ def _product(low: Integers, high: Integers, parameter: str, spec: str | None) ->
 
 def _instead(low: Integers, high: Integers) -> str:
     """What to use in place of product:P: enumerated ensembles only where the inputs allow them."""
-    rows = 1
-    for values in high - low + 1:
-        rows *= int(values)
-    few = "uniform, product:data with data, " if rows <= ENUMERATION_LIMIT else ""
+    listed = inputs_in_all(low, high) <= ENUMERATION_LIMIT
+    few = "uniform, product:data with data, " if listed else ""
     return f"{few}a data file or random:ROWS"
 
 

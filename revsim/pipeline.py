@@ -37,10 +37,10 @@ from revsim.report.report import Report, erasure_table
 from revsim.sampling import Sample
 from revsim.schedule.graphs import compile_graph
 from revsim.schedule.policy import Policy, compile_network
-from revsim.simulator.ensemble import Ensemble, data_set, uniform
+from revsim.simulator.ensemble import Ensemble, data_set, inputs_in_all, uniform
 from revsim.simulator.run import simulate
 from revsim.streaming import check_stream, stream_report
-from revsim.verification import inputs_in_all, known_of, run_report
+from revsim.verification import known_of, run_report
 
 ENUMERATE_BY_DEFAULT = 1 << 20
 DEFAULT_POLICIES = ("conventional", "activation_reset", "uncompute", "bennett")
@@ -103,7 +103,7 @@ def default_ensemble(network: Network) -> tuple[Ensemble, npt.NDArray[np.int64] 
     found = bundled_data(network.name) if is_bundled(network) else None
     if found is not None:
         return data_set(found[0]), found[1]
-    if inputs_in_all(network) <= ENUMERATE_BY_DEFAULT:
+    if inputs_in_all(network.input_low, network.input_high) <= ENUMERATE_BY_DEFAULT:
         return uniform(network.input_low, network.input_high), None
     raise InputError(
         f"network {network.name!r} has too many inputs to enumerate; give data "

@@ -1,4 +1,4 @@
-"""Speech as samples of a graph: one second of sound to the 49 x 40 int8 features of micro_speech.
+"""Speech as samples of a graph: features of micro_speech and of the wake words of microWakeWord.
 
 The integer front end of TensorFlow Lite Micro, step by step, as its sources define it
 (https://github.com/tensorflow/tflite-micro: tensorflow/lite/micro/examples/micro_speech/
@@ -7,6 +7,8 @@ python/tflite_micro/signal the tables; its FFT is https://github.com/mborgerding
 bits): Hann window, scaling to 16 bits, real FFT, energy, a bank of 40 mel filters, square root,
 spectral subtraction, per-channel automatic gain control (PCAN), logarithm, int8. Every rounding
 and every overflow of its machine integers is kept: the features are its features, bit for bit.
+The wake words (https://github.com/OHF-Voice/pymicro-features) have the elder C library's tables
+(TensorFlow, tensorflow/lite/experimental/microfrontend/lib): window and filters rounded in float32.
 
 >>> silence = features(np.zeros(SAMPLES, dtype=np.int16))
 >>> silence.shape, set(silence.ravel().tolist())
@@ -26,88 +28,112 @@ from revsim.errors import InputError
 Integers = npt.NDArray[np.int64]
 
 RATE: Final = 16_000
-"""Samples a second."""
 SAMPLES: Final = RATE
-"""Samples of a recording: one second."""
+"""Samples a second, and of a recording for micro_speech."""
 WINDOW: Final = 480
-"""Samples of a frame: 30 ms."""
 STEP: Final = 320
-"""Samples from one frame to the next: 20 ms."""
+"""Samples of a frame, 30 ms, and from one frame to the next, 20 ms."""
+WAKE_STEP: Final = 160
+WAKE_UNIT: Final = 0.0390625
+"""The same of wake words, 10 ms, and the unit of their features, 1 / 25.6."""
+LONGEST: Final = 60 * RATE
+"""Most samples of a recording for wake words: a minute."""
 FRAMES: Final = 1 + (SAMPLES - WINDOW) // STEP
 CHANNELS: Final = 40
 FFT: Final = 512
-LOWEST: Final = 125.0
-"""Lower end of the filters, Hz."""
-HIGHEST: Final = 7500.0
-"""Upper end of the filters, Hz."""
+BAND: Final = (125.0, 7500.0)
+"""Ends of the filters, Hz."""
 WEIGHT_BITS: Final = 12
 """Fraction bits of the window and of the filters."""
 CORRECTION_BITS: Final = FFT.bit_length() - 1 - WEIGHT_BITS // 2
 """Bits by which the FFT leaves the square roots too small: 3."""
 SMOOTHING_BITS: Final = 10
-"""Fraction bits of the noise estimate."""
 SUBTRACTION_BITS: Final = 14
 SMOOTHING: Final = (0.025, 0.06)
-"""Part of a new frame in the noise estimate, of channels 0, 2, ... and of channels 1, 3, ..."""
 LEAST_LEFT: Final = 0.05
-"""Part of a signal that subtraction leaves at least."""
+"""Part of a new frame in the noise estimate of even and odd channels; least part left of it."""
 GAIN_STRENGTH: Final = 0.95
 GAIN_OFFSET: Final = 80.0
 GAIN_BITS: Final = 21
 RATIO_BITS: Final = 12
-"""Fraction bits of the ratio of signal to noise; 6 are left after it is bent."""
 OUTPUT_BITS: Final = 6
+"""Fraction bits of the ratio of signal to noise, before and after it is bent."""
 LOG_STEPS: Final = 128
-"""Pieces of the table of logarithms."""
 LOG_BITS: Final = 16
+"""Pieces of the table of logarithms, and its fraction bits."""
 WORD: Final = (1 << 32) - 1
 
 
-def read_wav(path: str | Path) -> npt.NDArray[np.int16]:
-    """int16 [16000]: one second of 16 kHz mono 16-bit PCM. Raises InputError for anything else."""
+def read_wav(path: str | Path, most: int = SAMPLES) -> npt.NDArray[np.int16]:
+    """int16 [samples] of 16 kHz mono 16-bit PCM, one second, or from there to `most` samples.
+
+    Raises InputError for anything else.
+    """
     path = Path(path)
     try:
         with wave.open(str(path), "rb") as file:
             found = file.getframerate(), file.getnchannels(), 8 * file.getsampwidth()
             length = file.getnframes()
-            sound = file.readframes(SAMPLES) if length == SAMPLES else b""
+            fits = found == (RATE, 1, 16) and SAMPLES <= length <= most
+            sound = file.readframes(length) if fits else b""
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except (OSError, EOFError, RuntimeError, wave.Error) as error:  # all four out of wave
         line = str(error)[:120] or "it ends too early"
         raise InputError(f"{path}: cannot be read as PCM .wav ({line})") from None
-    if found != (RATE, 1, 16) or length != SAMPLES:
+    if not fits:
+        span = "one second" if most == SAMPLES else f"1 to {most // RATE} seconds"
         raise InputError(
             f"{path}: {length:,} samples at {found[0]:,} Hz, {found[1]} channels, {found[2]} bits; "
-            f"the features need one second of 16 kHz mono 16-bit PCM ({SAMPLES:,}): convert it"
+            f"the model takes {span} of 16 kHz mono 16-bit PCM ({SAMPLES:,} a second): convert it"
         )
-    if len(sound) != 2 * SAMPLES:
+    if len(sound) != 2 * length:
         raise InputError(
-            f"{path}: holds {len(sound) // 2:,} of the {SAMPLES:,} samples it announces"
+            f"{path}: holds {len(sound) // 2:,} of the {length:,} samples it announces"
         )
     return np.frombuffer(sound, dtype="<i2").astype(np.int16)
 
 
 def features(sound: npt.NDArray[np.int16]) -> Integers:
-    """int8 values as int64 [49 frames, 40 channels] of int16 [16000], the noise estimate from 0."""
-    if sound.shape != (SAMPLES,) or sound.dtype != np.int16:
-        raise InputError(
-            f"sound of shape {list(sound.shape)}, {sound.dtype}: give int16 [{SAMPLES}]"
-        )
-    frames = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::STEP].astype(np.int64)
-    windowed, shifts = full_scale(frames * window() >> WEIGHT_BITS)
+    """int8 values as int64 [49 frames, 40 channels] of int16 [16000], for micro_speech."""
+    if sound.shape != (SAMPLES,):
+        raise InputError(f"sound of shape {list(sound.shape)}: give int16 [{SAMPLES}]")
+    return to_int8(log_energies(sound, STEP))
+
+
+def wake_features(sound: npt.NDArray[np.int16], frames: int) -> npt.NDArray[np.float32]:
+    """float32 [steps, frames a step, 40 channels] of int16 [samples]: inputs one after the other.
+
+    Frames that fill no whole step are left out.
+    """
+    found = log_energies(sound, WAKE_STEP, rounded=True)
+    steps = len(found) // frames
+    return (found[: steps * frames].reshape(steps, frames, CHANNELS) * WAKE_UNIT).astype(np.float32)
+
+
+def log_energies(sound: npt.NDArray[np.int16], step: int, rounded: bool = False) -> Integers:
+    """64 ln of what stands out of the noise, [frames, 40 channels]; the noise estimate starts at 0.
+
+    `step` is in samples; `rounded` takes the tables of the C library.
+    """
+    if sound.ndim != 1 or len(sound) < WINDOW or sound.dtype != np.int16:
+        raise InputError(f"sound of shape {list(sound.shape)}, {sound.dtype}: give int16 [samples]")
+    frames = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::step].astype(np.int64)
+    windowed, shifts = full_scale(frames * window(rounded) >> WEIGHT_BITS)
     real, imaginary = real_fft(np.pad(windowed, ((0, 0), (0, FFT - WINDOW))))
     energy = (real * real + imaginary * imaginary) & WORD
-    signal = square_root(energy @ filters()) >> shifts[:, None]
-    return to_int8(logarithm(gain_control(*subtract_noise(signal))))
+    signal = square_root(energy @ filters(rounded)) >> shifts[:, None]
+    return logarithm(gain_control(*subtract_noise(signal)))
 
 
 @cache
-def window() -> Integers:
+def window(rounded: bool = False) -> Integers:
     """Hann window [480], 12 fraction bits."""
-    turns = (np.arange(WINDOW) + 0.5) / WINDOW
-    weights = 0.5 - 0.5 * np.cos(2 * np.pi * turns)
-    return np.round(weights * (1 << WEIGHT_BITS)).astype(np.int64)
+    real = np.dtype(np.float32 if rounded else np.float64)
+    angles = (np.arange(WINDOW, dtype=real) + 0.5) * (np.asarray(2 * np.pi, real) / WINDOW)
+    cosines = np.cos(angles.astype(np.float64)).astype(real)
+    weights: Integers = np.floor((0.5 - 0.5 * cosines) * (1 << WEIGHT_BITS) + 0.5).astype(np.int64)
+    return weights
 
 
 def full_scale(frames: Integers) -> tuple[Integers, Integers]:
@@ -131,7 +157,8 @@ def real_fft(rows: Integers) -> Integers:
     ends = _divide(mixed[:, :, 0], 2)
     index = np.arange(1, half // 2 + 1)
     there = _divide(mixed[:, :, index], 2)
-    back = _divide(_conjugate(mixed[:, :, half - index]), 2)
+    mirrored = mixed[:, :, half - index]
+    back = _divide(_int16(np.stack([mirrored[0], -mirrored[1]])), 2)
     even = _int16(there + back)
     odd = _times(_int16(there - back), _turns(-np.pi * (index / half + 0.5)))
     spectrum = np.zeros((2, len(rows), half + 1), dtype=np.int64)
@@ -179,40 +206,36 @@ def _rounded(products: Integers) -> Integers:
     return _int16(products + (1 << 14) >> 15)
 
 
-def _conjugate(values: Integers) -> Integers:
-    return _int16(np.stack([values[0], -values[1]]))
-
-
 def _int16(values: Integers) -> Integers:
     """What is left of values in 16 bits."""
     return values.astype(np.int16).astype(np.int64)
 
 
 @cache
-def filters() -> Integers:
+def filters(rounded: bool = False) -> Integers:
     """Triangles [257 bins, 40 channels], 12 fraction bits, their corners evenly spaced in mel.
 
     A bin between two corners counts for the channel that falls there and for the one that rises.
     """
-    corners = _mel(LOWEST) + (_mel(HIGHEST) - _mel(LOWEST)) / np.float32(CHANNELS + 1) * np.arange(
-        CHANNELS + 2, dtype=np.float32
-    )
-    hertz = RATE / FFT
+    lowest, highest = (_mel(end) for end in BAND)
+    spacing = (highest - lowest) / np.float32(CHANNELS + 1)
+    corners = lowest + spacing * np.arange(CHANNELS + 2, dtype=np.float32)
+    hertz, half = RATE / FFT, np.float32(0.5 if rounded else 0)
     weights = np.zeros((FFT // 2 + 1, CHANNELS + 2), dtype=np.int64)
-    start = round(1 + LOWEST / hertz)
+    start = round(1 + BAND[0] / hertz)
     for part in range(CHANNELS + 1):
         end = start
         while _mel(end * hertz) <= corners[part + 1]:
             falling = (corners[part + 1] - _mel(end * hertz)) / (corners[part + 1] - corners[part])
-            weights[end, part] += int(falling * (1 << WEIGHT_BITS))
-            weights[end, part + 1] += int((1 - falling) * (1 << WEIGHT_BITS))
+            weights[end, part] += int(falling * (1 << WEIGHT_BITS) + half)
+            weights[end, part + 1] += int((1 - falling) * (1 << WEIGHT_BITS) + half)
             end += 1
         start = end
     return weights[:, 1:-1]
 
 
 def _mel(hertz: float) -> np.float32:
-    return np.float32(1127) * np.float32(np.log1p(np.float64(np.float32(hertz) / np.float32(700))))
+    return np.float32(np.float32(1127) * np.log1p(np.float32(hertz) / np.float32(700)))
 
 
 def square_root(values: Integers) -> Integers:

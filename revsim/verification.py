@@ -27,7 +27,7 @@ from revsim.proof.directed import directed_rows
 from revsim.report.report import RunReport
 from revsim.sampling import Sample
 from revsim.schedule.policy import policy_named
-from revsim.simulator.ensemble import Ensemble, data_set
+from revsim.simulator.ensemble import Ensemble, data_set, inputs_in_all
 from revsim.simulator.run import Run, simulate
 
 Integers = npt.NDArray[np.int64]
@@ -68,11 +68,6 @@ class Known:
         return activity(self.neurons)
 
 
-def inputs_in_all(network: Network) -> int:
-    """How many different inputs the declared ranges allow."""
-    return int(np.prod((network.input_high - network.input_low + 1).astype(object)))
-
-
 def known_of(network: Network, ensemble: Ensemble) -> Known:
     """Run the integer reference once and take its entropies and activities."""
     weights = ensemble.weights
@@ -104,7 +99,8 @@ def known_of(network: Network, ensemble: Ensemble) -> Known:
     directed = directed_rows(network)
     expected = run_reference(network, directed)[-1].y
     distinct = ensemble.distinct
-    ceiling = ensemble.at_ceiling and distinct < inputs_in_all(network)
+    every = inputs_in_all(network.input_low, network.input_high)
+    ceiling = ensemble.at_ceiling and distinct < every
     return Known(ensemble, values, layers, neurons, tensors, directed, expected, distinct, ceiling)
 
 

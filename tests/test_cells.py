@@ -11,15 +11,15 @@ from revsim.errors import InputError
 from revsim.network.cells import (
     RELATIONS,
     Absolute,
-    Average,
     Bitwise,
     Clip,
     Compare,
     Complement,
+    Composed,
+    Elementwise,
     Negative,
     Overflow,
     Product,
-    Rectified,
     Shift,
     Signum,
     Sum,
@@ -36,6 +36,7 @@ from revsim.network.cells_tflite import (
     quantised_product,
     quantised_sum,
 )
+from revsim.network.operators import Divide, Relu
 from revsim.network.softmax import softmax
 
 BYTE, UBYTE, SHORT = (-128, 127), (0, 255), (-32768, 32767)
@@ -57,6 +58,13 @@ def top(values: tuple[int, ...], k: int, least: bool) -> list[int]:
 
 I8, U8, I16, I32 = Overflow(8, True), Overflow(8, False), Overflow(16, True), Overflow(32, True)
 INT32 = (-(1 << 31), (1 << 31) - 1)
+
+
+def mean_of(count):
+    """The sum of so many words over their number, ties away from 0."""
+    return Composed((Sum(), Elementwise((Divide(np.array([count])),))))
+
+
 CASES = [
     (Sum(), [BYTE, BYTE], lambda a, b: [a + b]),
     (Sum((1, -1), 3, I8), [BYTE, BYTE], lambda a, b: [wrapped(a - b + 3, 8, True)]),
@@ -67,13 +75,13 @@ CASES = [
     (Product(U8), [UBYTE, UBYTE], lambda a, b: [wrapped(a * b, 8, False)]),
     (Product(I16), [SHORT, SHORT], lambda a, b: [wrapped(a * b, 16, True)]),
     (Product(), [NIBBLE] * 3, lambda a, b, c: [a * b * c]),
-    (Average(), [(-4, 4)] * 5, lambda *v: [math.floor(Fraction(abs(sum(v)), 5) + Fraction(1, 2))
+    (mean_of(5), [(-4, 4)] * 5, lambda *v: [math.floor(Fraction(abs(sum(v)), 5) + Fraction(1, 2))
                                            * (1 if sum(v) >= 0 else -1)]),
-    (Average(), [BYTE] * 4, lambda *v: [(abs(sum(v)) + 2) // 4 * (1 if sum(v) >= 0 else -1)]),
+    (mean_of(4), [BYTE] * 4, lambda *v: [(abs(sum(v)) + 2) // 4 * (1 if sum(v) >= 0 else -1)]),
     (Clip(-3, 40), [BYTE], lambda a: [min(max(a, -3), 40)]),
     (Clip(), [NIBBLE, (-8, 0), (0, 7)], lambda a, b, c: [min(max(a, b), c)]),
     (Clip(high=5), [BYTE], lambda a: [min(a, 5)]),
-    (Rectified(), [BYTE], lambda a: [max(a, 0)]),
+    (Elementwise((Relu(),)), [BYTE], lambda a: [max(a, 0)]),
     (Negative(), [BYTE], lambda a: [-a]),
     (Negative(I8), [BYTE], lambda a: [wrapped(-a, 8, True)]),
     (Absolute(), [BYTE], lambda a: [abs(a)]),

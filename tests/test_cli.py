@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -301,6 +303,28 @@ def test_draw_shows_the_hierarchy_of_a_network(revsim_says):
 def test_warmup_says_how_long_it_took(revsim_says, revsim_json):
     assert revsim_says("warmup").startswith("kernels are ready (")
     assert revsim_json("warmup")["seconds"] > 0
+
+
+COMPILED = """
+from revsim.blocks import kernels as sums
+from revsim.circuit import kernels as gates
+from revsim.simulator import counting_kernels, kernels
+from revsim.warmup import warm_up
+warm_up()
+for module in (sums, gates, counting_kernels, kernels):
+    for name, kernel in vars(module).items():
+        if name[0] != "_" and hasattr(kernel, "signatures") and not kernel.signatures:
+            print(name)
+"""
+
+
+def test_warmup_compiles_every_kernel_of_chains_and_tensors():
+    found = subprocess.run(
+        [sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True
+    )
+    # Those that stand inside others are compiled with them; flips are counted on request only.
+    inside = {"transpose", "wire_key", "popcount", "checked_word"}
+    assert set(found.stdout.split()) - inside <= {"count_toggles", "advance_depth"}
 
 
 # --- exit status ----------------------------------------------------------------------------------

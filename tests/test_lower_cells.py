@@ -13,12 +13,12 @@ from revsim.circuit.program import flatten
 from revsim.circuit.registers import Encoding
 from revsim.lower.cells import lower_cells
 from revsim.lower.tiles import LoweredNode, Tile
-from revsim.network.cells import Average, Elementwise, Product, Sum, run_cells
+from revsim.network.cells import Composed, Elementwise, Product, Sum, run_cells
 from revsim.network.cells_order import Greatest, TopIndices
 from revsim.network.cells_tflite import quantised_sum
 from revsim.network.graph import Cells, Graph, Node, Tensor
 from revsim.network.graph_reference import run_graph
-from revsim.network.operators import Clamp, Table
+from revsim.network.operators import Clamp, Divide, Table
 from revsim.network.softmax import softmax
 from revsim.simulator import fast
 from revsim.simulator.counters import Counters
@@ -118,7 +118,7 @@ PROGRAMS = [
     (quantised_sum((0.02, 0.05, 0.06), (3, -4, 5), -128, 127), [(-128, 127)] * 2, (-128, 127)),
     (softmax(0.1), [(-128, 127)] * 4, (-128, 127)),
     (Greatest(), [(0, 15)] * 4, (0, 15)),
-    (Average(), [(-4, 4)] * 3, (-4, 4)),
+    (Composed((Sum(), Elementwise((Divide(np.array([3])),)))), [(-4, 4)] * 3, (-4, 4)),
     (Elementwise((Table(0, np.arange(16) ** 2 % 23), Clamp(3, 9))), [(0, 15)], (3, 9)),
 ]
 

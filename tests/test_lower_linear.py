@@ -241,6 +241,18 @@ def test_equal_channels_share_recipes() -> None:
     assert [t.writes.tolist() for t in node.tiles] == [[[0]], [[1]], [[2]]]
 
 
+def test_what_a_key_names() -> None:
+    """Equal sums with parameters or encodings of their own are definitions of their own."""
+    operator = Linear("dense", np.array([[1, 2]] * 3), np.array([0, 0, 1]), np.array([[[0, 1]]]))
+    thresholds = (Threshold(np.array([2, 5, 2])),)
+    (node,) = lower_graph(graph_of(operator, 0, 3, thresholds))
+    keys = [tile.copy.key for tile in node.tiles]
+    for more, low in ((1, 0), (0, 1)):
+        (other,) = lower_graph(graph_of(operator, low, 3 + low, thresholds, more))
+        keys += [tile.copy.key for tile in other.tiles]
+    assert len(set(keys)) == 9
+
+
 def stage_on(activations: tuple[Single, ...], low: int, high: int, v: Integers) -> list[str]:
     """Run the stages of one channel on values of low..high; returns their names."""
     runs = runs_of(activations, np.array([low]), np.array([high]))

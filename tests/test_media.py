@@ -79,7 +79,7 @@ def test_mistakes_end_in_one_message(tmp_path, case):
 
 def test_sounds_and_other_inputs_are_refused(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"RIFF")
-    with pytest.raises(InputError, match=r"give the 60 features as \.npy"):
+    with pytest.raises(InputError, match=r"give its 60 features as \.npy"):
         read_samples(graph_of((1, 4, 5, 3), 0), tmp_path / "a.wav")
     picture(tmp_path / "a.png")
     with pytest.raises(InputError, match="takes no pictures"):

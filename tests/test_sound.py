@@ -1,6 +1,8 @@
 """Speech as the features of micro_speech: the stored features, properties, what is refused."""
 
 import wave
+from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from revsim import sound
 from revsim.errors import InputError
 from revsim.graphs.rows import read_samples
-from revsim.network.graph import Graph, Node, Tensor, Wiring
+from revsim.network.graph import Graph, Node, State, Tensor, Wiring
 
 TIMES = np.arange(sound.SAMPLES) / sound.RATE
 
@@ -108,6 +110,52 @@ def test_logarithms_and_gains_are_close_to_their_formulas():
     ]
 
 
+def wake_word(*shape, scale=0.1):
+    """A graph whose state is its input of a step before."""
+    graph = graph_of(*shape)
+    size = graph.tensors["x"].size
+    tensors = {
+        "x": replace(graph.tensors["x"], scale=scale, zero=-128),
+        "y": graph.tensors["y"],
+        "old": Tensor("old", shape, -128, 127),
+    }
+    state = State("old", "y", np.zeros(size, dtype=np.int64))
+    return replace(graph, tensors=tensors, state=(state,))
+
+
+def test_wake_words_take_a_recording_step_by_step(tmp_path):
+    graph = wake_word(1, 3, 40)
+    path = record(tmp_path / "a.wav", np.tile(tone(1000), 2))
+    samples, _ = read_samples(graph, path)
+    assert samples["x"].shape == (198 // 3, 120)
+    logs = sound.log_energies(np.tile(tone(1000), 2), sound.WAKE_STEP, rounded=True)
+    wanted = np.rint(logs.astype(np.float32) * np.float32(1 / 25.6) / np.float32(0.1)) - 128
+    assert np.array_equal(samples["x"].reshape(-1, 40), wanted.clip(-128, 127))
+    with pytest.raises(InputError, match=r"wake words one \.wav at a time"):
+        read_samples(graph, tmp_path)
+    with pytest.raises(InputError, match="1 to 60 seconds"):
+        read_samples(graph, record(path, np.zeros(sound.LONGEST + 1, dtype="<i2")))
+
+
+@pytest.mark.parametrize(
+    "name, digest",
+    [
+        ("yes", "10e92a0736b23187"),
+        ("no", "fd2f532a6167f5b6"),
+    ],
+)
+def test_wake_features_are_those_of_the_c_library(shared_data, name, digest):
+    """Digests of what pymicro-features 2.0.2 makes of the recordings, 98 frames of uint16."""
+    recording = sound.read_wav(shared_data / "datasets" / f"{name}_1000ms.wav")
+    logs = sound.log_energies(recording, sound.WAKE_STEP, rounded=True)
+    assert sha256(logs.astype("<u2").tobytes()).hexdigest().startswith(digest)
+
+
+def test_tables_of_the_c_library_differ_by_rounding():
+    assert np.abs(sound.window(True) - sound.window()).max() == 1
+    assert np.abs(sound.filters(True) - sound.filters()).max() == 1
+
+
 MISTAKES = {
     "rate": ({"rate": 8000}, 16_000, "16,000 samples at 8,000 Hz"),
     "stereo": ({"channels": 2}, 32_000, "2 channels"),
@@ -144,8 +192,9 @@ def test_damaged_files_are_refused(tmp_path):
 
 def test_models_of_other_features_are_refused(tmp_path):
     path = record(tmp_path / "a.wav", tone(500))
-    with pytest.raises(InputError, match=r"give the 490 features as \.npy"):
+    with pytest.raises(InputError, match=r"give its 490 features as \.npy"):
         read_samples(graph_of(1, 49, 10, 1), path)
-    path = path.rename(tmp_path / "a.flac")
-    with pytest.raises(InputError, match=r"convert it to \.wav"):
+    path = tmp_path / "a.flac"
+    path.write_bytes(b"fLaC" + bytes(100))
+    with pytest.raises(InputError, match=r"cannot be read as PCM \.wav"):
         read_samples(SPEECH, path)

@@ -241,3 +241,29 @@ def test_declared_range_narrower_than_the_operators() -> None:
     program = cells.Elementwise((Offset(ONE([3])), Clamp(-99, 99)))
     found, _ = on_wires(program, [(-100, 100)], rows, limits=(-2, 9))
     assert (found == rows + 3).all()
+
+
+def loose(ops, number: int):
+    """A number that its bits know and its range, 0..63, does not."""
+    return ops.bitwise("or", ops.constant(number & 42), ops.wrap(ops.constant(number), 6, False))
+
+
+@pytest.mark.parametrize("number", [0, 5, 9, 40])
+@pytest.mark.parametrize("ranges", [[(0, 7)], [(0, 15)], [(3, 60)]], ids=str)
+def test_a_promise_about_a_branch_that_is_never_chosen(ranges: Ranges, number: int) -> None:
+    """What is promised of a - b and a + b holds only where they are read, perhaps nowhere."""
+
+    def function(ops, a):
+        b = loose(ops, number)
+        less, more = ops.subtract(a, b), ops.add(a, b)
+        below, beyond = ops.less(a, b), ops.less(ops.constant(a.high), more)
+        least, most = ops.narrowed(less, 0, a.high), ops.narrowed(more, 0, a.high)
+        far = ops.sum([(1, a)], 70)
+        return (
+            ops.select(below, a, least),
+            ops.select(below, far, ops.sum([(3, least), (1, a)])),
+            ops.select(beyond, far, most),
+            ops.select(beyond, far, ops.shift_right(ops.add(most, a), 1)),
+        )
+
+    same(Written(function), ranges)

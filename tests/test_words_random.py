@@ -147,3 +147,14 @@ def test_random_literals(seed: int) -> None:
     b = Builder("distinct")
     b.port("x", WIRES)
     assert len(np.unique(on_wires(b, q))) == len(q)
+
+
+def test_a_range_that_is_known_better_than_the_operators_know() -> None:
+    """A table takes a word of a narrower range than what comes before it could reach."""
+
+    def program(ops, a, b):
+        above = ops.subtract(ops.greatest(a, b), b)  # never below 0
+        clamped = ops.narrowed(ops.single(Clamp(-20, 12), above), 0, 12)
+        return (ops.single(Table(0, np.arange(13)[::-1] * 5), clamped),)
+
+    same(Written(program), [(-8, 7), (-8, 7)])

@@ -62,7 +62,11 @@ def basis_option(parser: argparse.ArgumentParser) -> None:
 
 def ensemble_options(parser: argparse.ArgumentParser) -> None:
     """What rows, which of them, and on how many threads."""
-    parser.add_argument("--data", metavar="FILE", help=".npy of rows, or .npz with rows and labels")
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        help=".npy of rows, .npz with rows and labels, an image, a .wav, or a folder of them",
+    )
     parser.add_argument(
         "--ensemble",
         metavar="E",

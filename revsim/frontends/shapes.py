@@ -13,8 +13,8 @@ import numpy as np
 from revsim.errors import InputError
 from revsim.network.sums import Integers
 
-VALUE_LIMIT = 1 << 22
-"""Most values of one tensor, whose wires take 256 MiB then; larger ones are refused before anything
+VALUE_LIMIT = 1 << 20
+"""Most values of one tensor, whose wires take 64 MiB then; larger ones are refused before anything
 is allocated."""
 READ_LIMIT = 1 << 25
 """Most reads of one node (positions times taps), likewise."""

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from revsim.frontends.floats import onnx as floats_onnx
+from revsim.frontends.floats.onnx import SOFTMAX
+from revsim.frontends.floats.onnx_layers import CALIBRATED
 from revsim.frontends.onnx import builder as onnx_builder
 from revsim.frontends.onnx.operators import WORDS
 from revsim.frontends.packages import added
@@ -20,7 +21,7 @@ def supported() -> dict[str, Any]:
     """
     whole = set(onnx_builder.MAKERS) | {("", name) for name in WORDS}
     floats = set(onnx_builder.FLOAT_MAKERS)
-    calibrated = {("", name) for name in (*floats_onnx.CALIBRATED, *floats_onnx.SOFTMAX)}
+    calibrated = {("", name) for name in (*CALIBRATED, *SOFTMAX)}
     return {
         "tflite": [
             {"operator": kind, "made": made, "not": refused}

@@ -21,7 +21,7 @@ from revsim.ledger.reference import (
 from revsim.network.graph import Graph, Linear, Node, Wiring
 from revsim.network.graph_reference import run_node
 from revsim.schedule.views import inputs_of, outputs_of, views_of
-from revsim.simulator.ensemble import Ensemble, data_set
+from revsim.simulator.ensemble import Ensemble, data_set, inputs_in_all
 
 Integers = npt.NDArray[np.int64]
 Values = dict[str, npt.NDArray[np.signedinteger]]
@@ -77,8 +77,7 @@ def known_of_graph(graph: Graph, samples: Ensemble) -> GraphKnown:
     corners = circuit_rows(graph, directed_samples(graph))
     computed = [node for node in graph.nodes if not isinstance(node.operator, Wiring)]
     neurons = tuple(_neurons(graph, n, values, weights) for n in computed if n.neurons)
-    distinct, low_high = ensemble.distinct, ends_of(graph)
-    every = int(np.prod((low_high[1] - low_high[0] + 1).astype(object)))
+    distinct = ensemble.distinct
     classes = {n: class_of(v) for n, v in values.items() if not n.endswith(".z")}
     return GraphKnown(
         graph,
@@ -91,7 +90,7 @@ def known_of_graph(graph: Graph, samples: Ensemble) -> GraphKnown:
         tuple(_cuts(graph, values, weights)),
         _together(classes, outputs_of(graph), weights),
         distinct,
-        ensemble.at_ceiling and distinct < every,
+        ensemble.at_ceiling and distinct < inputs_in_all(*ends_of(graph)),
     )
 
 

@@ -1,9 +1,10 @@
 """Pictures and speech as samples of a graph: one file, or a folder of them.
 
-Speech becomes the features of micro_speech (sound.py). Pictures are prepared as the integer vision
-models of MLPerf Tiny and TensorFlow Lite document: a pixel 0..255 as it is where the input is
-unsigned, pixel - 128 where it is int8 (https://github.com/mlcommons/tiny, benchmark/training).
-Nothing is scaled, cut or turned.
+Speech becomes features (sound.py): 49 x 40 of a second for micro_speech; for wake words, whose
+models keep a state, steps one after the other. Pictures are prepared as the integer vision models
+of MLPerf Tiny and TensorFlow Lite document: a pixel 0..255 as it is where the input is unsigned,
+pixel - 128 where it is int8 (https://github.com/mlcommons/tiny, benchmark/training). Nothing is
+scaled, cut or turned.
 """
 
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from revsim.errors import InputError, missing
 from revsim.network.graph import Graph, Tensor
 from revsim.network.sums import Integers
-from revsim.sound import CHANNELS, FRAMES, features, read_wav
+from revsim.sound import CHANNELS, FRAMES, LONGEST, features, read_wav, wake_features
 
 IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm")
 FORMATS: Final = ("PNG", "JPEG", "BMP", "PPM")
@@ -30,7 +31,7 @@ def is_media(path: str | Path) -> bool:
     return Path(path).suffix.lower() in (*IMAGES, *SOUNDS) or Path(path).is_dir()
 
 
-def read_media(graph: Graph, path: str | Path) -> tuple[Integers, npt.NDArray[Any] | None]:
+def read_media(graph: Graph, path: str | Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
     """(samples [rows, values], labels or None) of one image or .wav, or of a folder.
 
     A folder gives its files in the order of their names; a folder of folders gives those of each,
@@ -41,6 +42,8 @@ def read_media(graph: Graph, path: str | Path) -> tuple[Integers, npt.NDArray[An
     if len(graph.inputs) != 1:
         raise InputError(f"{path}: {graph.name} has {len(graph.inputs)} inputs; give an .npz")
     tensor = graph.tensors[graph.inputs[0]]
+    if graph.state and path.suffix.lower() in SOUNDS:
+        return wake_steps(tensor, path), None
     if not path.is_dir():
         return _sample(tensor, path)[None], None
     folders = sorted(p for p in path.iterdir() if p.is_dir())
@@ -67,19 +70,27 @@ def _sample(tensor: Tensor, path: Path) -> Integers:
 
 def speech(tensor: Tensor, path: Path) -> Integers:
     """One .wav as the 1,960 features of an input tensor, flat."""
-    shape = tuple(n for n in tensor.shape if n != 1)
-    if shape not in ((FRAMES * CHANNELS,), (FRAMES, CHANNELS)) or (tensor.low, tensor.high) != (
-        -128,
-        127,
-    ):
-        raise InputError(
-            f"{path}: input {tensor.name!r} of shape {list(tensor.shape)} takes no sound, only "
-            f"{FRAMES} x {CHANNELS} int8 features of micro_speech are made of it: give the "
-            f"{tensor.size:,} features as .npy"
-        )
-    if path.suffix.lower() != ".wav":
-        raise InputError(f"{path}: convert it to .wav (16 kHz, mono, 16-bit PCM)")
+    lengths = [n for n in tensor.shape if n != 1]
+    int8 = (tensor.low, tensor.high) == (-128, 127)
+    if not int8 or lengths not in ([FRAMES * CHANNELS], [FRAMES, CHANNELS]):
+        raise _no_sound(tensor, path)
     return features(read_wav(path)).ravel()
+
+
+def wake_steps(tensor: Tensor, path: Path) -> npt.NDArray[np.float32]:
+    """One .wav as consecutive inputs of a wake word, float32 [steps, values], not yet quantised."""
+    if tensor.shape[-1:] != (CHANNELS,) or tensor.scale is None:
+        raise _no_sound(tensor, path)
+    steps = wake_features(read_wav(path, LONGEST), tensor.size // CHANNELS)
+    return steps.reshape(len(steps), tensor.size)
+
+
+def _no_sound(tensor: Tensor, path: Path) -> InputError:
+    return InputError(
+        f"{path}: input {tensor.name!r} of shape {list(tensor.shape)} takes no sound here: "
+        f"micro_speech does ({FRAMES} x {CHANNELS} features), and wake words one .wav at a time; "
+        f"give its {tensor.size:,} features as .npy"
+    )
 
 
 def pixels(tensor: Tensor, path: Path) -> Integers:

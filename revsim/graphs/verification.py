@@ -40,7 +40,7 @@ from revsim.report.report import Check, Report, RunReport, erasure_table
 from revsim.schedule.graphs import compile_graph
 from revsim.schedule.policy import policy_named
 from revsim.simulator.apply import reversible_both_ways
-from revsim.simulator.ensemble import Ensemble, data_set, uniform
+from revsim.simulator.ensemble import Ensemble, data_set, inputs_in_all, uniform
 from revsim.simulator.run import Run, simulate
 
 Integers = npt.NDArray[np.int64]
@@ -120,8 +120,7 @@ def verify_graph(
 def default_samples(graph: Graph) -> Ensemble:
     """All inputs of a small graph; otherwise an error that says what to give."""
     low, high = ends_of(graph)
-    every = int(np.prod((high - low + 1).astype(object)))
-    if every > ENUMERATE_BY_DEFAULT or graph.state:
+    if inputs_in_all(low, high) > ENUMERATE_BY_DEFAULT or graph.state:
         raise InputError(
             f"{graph.name}: give samples (--data FILE, as .npy in the model's shape or .npz with "
             "labels) or --ensemble random:ROWS"

@@ -154,19 +154,19 @@ def shortest_scale(steps: Steps, offset: int | None = None, whole: bool = False)
         return even, 2 * (steps.last - steps.first).bit_length()
     if steps.low >= 0 or steps.high < 0:
         return best
-    signed = _best(steps, _sides(steps, every), offset or 0, whole)
+    signed = _best(steps, _sides(steps, every, whole), offset or 0, whole)
     if best is None or (signed is not None and signed[1] < best[1]):
         return signed
     return best
 
 
-def _sides(steps: Steps, every: _Marks) -> tuple[_Marks, ...]:
-    """The marks below 0 and from 0 on, the values at -1 and 0 among them."""
+def _sides(steps: Steps, every: _Marks, whole: bool) -> tuple[_Marks, ...]:
+    """The marks below 0 and from 0 on, the values at -1 and 0 among them where no clamp helps."""
     at, least, until, most = every.at, every.least, every.until, every.most
     before, after = (int(v) for v in steps.at(np.array([-1, 0])))
-    if after > steps.first:
+    if whole or after > steps.first:
         at, least = np.append(at, 0), np.append(least, after)
-    if before < steps.last:
+    if whole or before < steps.last:
         until, most = np.append(until, -1), np.append(most, before)
     return tuple(
         _Marks(at[a], least[a], until[u], most[u])

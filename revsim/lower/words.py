@@ -67,6 +67,8 @@ class Wires(Ops[Form]):
         """The `width` bits of word - offset, which must hold it whole."""
         form = word.value.resolve()
         low, high = reach(form, word.low, word.high)
+        if low > high:  # promised to be what it never is, so nothing depends on it
+            return known(0, width)
         if low < offset or (high - offset) >> width:
             raise InputError(f"{self.b.name}: {low}..{high} less {offset} exceeds {width} bits")
         if not form.is_plain:
@@ -79,6 +81,8 @@ class Wires(Ops[Form]):
         if word.is_constant and multiple == 1:
             return word.low, known(0, 0)
         form = word.value.resolve()
+        if _is_empty(form, word):
+            return word.low // multiple * multiple, known(0, 0)
         if form.is_plain:
             place, literals = _trimmed(form, word.low, word.high)
             if place % multiple == 0:
@@ -140,7 +144,7 @@ class Wires(Ops[Form]):
     def _form(self, word: Word[Form]) -> Form:
         """A word's form, without bits that its range rules out."""
         form = word.value.resolve()
-        if word.is_constant:
+        if word.is_constant or _is_empty(form, word):
             return joined([], word.low)
         if not form.is_plain:
             return form
@@ -245,6 +249,12 @@ class Wires(Ops[Form]):
 def _length(number: int) -> int:
     """Bits of a two's complement number beside its sign."""
     return (number if number >= 0 else ~number).bit_length()
+
+
+def _is_empty(form: Form, word: Word[Form]) -> bool:
+    """Whether a word is promised to lie where its form never is: a branch that is never chosen."""
+    low, high = reach(form, word.low, word.high)
+    return low > high
 
 
 def _bit(literal: int) -> Form:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from revsim.errors import InputError
-from revsim.network.operators import Divide, Relu, Single
+from revsim.network.operators import Single
 from revsim.network.sums import Integers
 from revsim.network.words import Numbers, Ops, Program, V, Word
 
@@ -69,19 +69,6 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Average:
-    """The sum of all arguments over their number, nearest integer, ties away from 0.
-
-    AVERAGE_POOL_2D of TensorFlow Lite's reference kernels (pooling.h).
-    """
-
-    def __call__(self, ops: Ops[V], *words: Word[V]) -> tuple[Word[V], ...]:
-        """One word."""
-        total = ops.sum([(1, word) for word in words])
-        return (ops.single(Divide(np.array([len(words)])), total),)
-
-
-@dataclass(frozen=True)
 class Elementwise:
     """Operators on single values (operators.py, scales.py) in turn, parameters of shape [1].
 
@@ -130,15 +117,6 @@ class Clip:
         if low is not None:
             word = ops.greatest(word, low)
         return (word if high is None else ops.least(word, high),)
-
-
-@dataclass(frozen=True)
-class Rectified:
-    """max(x, 0)."""
-
-    def __call__(self, ops: Ops[V], word: Word[V]) -> tuple[Word[V], ...]:
-        """One word."""
-        return (ops.single(Relu(), word),)
 
 
 @dataclass(frozen=True)

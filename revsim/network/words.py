@@ -182,7 +182,8 @@ class Ops(ABC, Generic[V]):
         return self.wrap(self.shift_right(a, place), 1, signed=False)
 
     def narrowed(self, a: Word[V], low: int, high: int) -> Word[V]:
-        """The same number, promised by the program's author to lie in low..high."""
+        """The same number, promised by the program's author to lie in low..high wherever a result
+        depends on it."""
         return Word(a.value, max(a.low, low), min(a.high, high))
 
     @staticmethod

@@ -18,7 +18,7 @@ from revsim.simulator.bank_statistics import read_bank, write_bank
 from revsim.simulator.counters import Violation
 from revsim.simulator.ensemble import Ensemble
 from revsim.simulator.lanes import Words, check_memory, planes_of, words_for
-from revsim.simulator.statistics import spectrum_of_wires, standing_of_wires
+from revsim.simulator.statistics import lost_bits, spectrum_of_wires, standing_of_wires
 from revsim.simulator.tally import (
     BankTally,
     GroupTally,
@@ -103,11 +103,7 @@ class Device:
     def enter(self, key: tuple[str, str] | None) -> Group | None:
         """Be in the group of a key, or in none; the group before it is closed."""
         if self.group is not None and self.group.key != key:
-            stood, stands = self.group.stood, self.standing()
-            lost = None
-            if stood is not None and stands is not None:
-                ratio = np.maximum(stands, 1) / np.maximum(stood, 1)
-                lost = np.where(stood > 0, np.log2(ratio), 0.0)
+            lost = lost_bits(self.group.stood, self.standing())
             joint = tuple(self.group.joint)
             before, after = self.group.before, self.spectrum()
             self.groups.append(GroupTally(*self.group.key, before, after, joint, lost))

@@ -28,7 +28,6 @@ from revsim.circuit.gates import (
     A,
     B,
     C,
-    Role,
     X,
 )
 from revsim.circuit.measures import counts
@@ -37,6 +36,7 @@ from revsim.circuit.registers import Wires
 from revsim.circuit.survey import note
 from revsim.errors import InputError
 from revsim.simulator.layout import KIND, SLOT, SLOTS, SPARE
+from revsim.simulator.linked import is_linked, link, without_double_checks
 
 Rows = npt.NDArray[np.uint64]
 
@@ -44,6 +44,8 @@ NO_PORTS: Wires = np.zeros(0, dtype=np.int32)
 
 PROGRAM_GATES = 1 << 23
 """Most gates of one definition that stands at positions: its program takes 16 bytes a gate."""
+PROGRAM_GATES_LINKED = 1 << 25
+"""The same for a definition that calls others (simulator/linked.py): 8 bytes a gate."""
 CACHE_MEGABYTES = "REVSIM_PROGRAM_CACHE_MB"
 """Environment variable: how many megabytes of programs are kept for the next batch."""
 
@@ -94,10 +96,11 @@ class Code:
         return len(self.is_and)
 
 
-def encode(table: Table, slots: int) -> Rows:
+def encode(table: Table, slots: int, erased: int = 0) -> Rows:
     """A gate table on `slots` slots in the kernels' form: uint64 [rows] (see `kernels.run_lanes`).
 
-    A NOT is written as a Toffoli whose controls hold 1, a CNOT as one of whose controls one does.
+    ERASEs are numbered from `erased` on. A NOT is written as a Toffoli whose
+    controls hold 1, a CNOT as one of whose controls one does.
     """
     if slots + SPARE > SLOTS:
         raise InputError(
@@ -109,21 +112,12 @@ def encode(table: Table, slots: int) -> Rows:
     one = slots + 3
     a[opcodes == X] = one
     b[(opcodes == X) | (opcodes == CX)] = one
-    a[opcodes == ERASE] = np.arange(int((opcodes == ERASE).sum()))
+    a[opcodes == ERASE] = erased + np.arange(int((opcodes == ERASE).sum()))
     a[opcodes == MCX] = table[opcodes == MCX, EXTRA]
     c[opcodes == TALLY] = table[opcodes == TALLY, EXTRA]
     fields = np.stack([4 * opcodes + np.maximum(table[:, ROLE], 0), a, b, c]).astype(np.uint64)
     shifts = np.array([0, KIND, KIND + SLOT, KIND + 2 * SLOT], dtype=np.uint64)
     return np.asarray(np.bitwise_or.reduce(fields << shifts[:, None], axis=0))
-
-
-def _without_double_checks(table: Table) -> Table:
-    """Without each FREE of a wire that the gate before it uncomputed, where it is checked."""
-    free = table[:, OP] == FREE
-    gate = np.maximum.accumulate(np.where(free, 0, np.arange(len(table))))
-    before = table[gate]
-    double = free & (before[:, ROLE] == Role.UNCOMPUTE) & (before[:, C] == table[:, C])
-    return np.asarray(table[~double])
 
 
 def code_of(program: Program) -> Code:
@@ -133,7 +127,7 @@ def code_of(program: Program) -> Code:
     definition = program.definition
     return Code(
         definition.name,
-        encode(_without_double_checks(table), program.slots),
+        encode(without_double_checks(table), program.slots),
         _writes(table, definition.port_wires),
         NO_PORTS,
         program.starts,
@@ -143,6 +137,47 @@ def code_of(program: Program) -> Code:
         definition.causes,
         table[opcodes == ERASE, EXTRA].astype(np.int64),
         tallied_gates(opcodes),
+        counts(definition).gates,
+    )
+
+
+def linked_code(definition: Definition, inverse: bool) -> Code:
+    """The same from the programs of what the definition calls."""
+    linker = link(definition, inverse)
+    rows = np.empty(sum(len(part.table) for part in linker.parts), dtype=np.uint64)
+    writes = np.zeros(definition.port_wires, dtype=np.int32)
+    starts = [np.zeros(1, dtype=np.int64)]
+    wires, polarity = [NO_PORTS], [np.zeros(0, dtype=np.uint8)]
+    causes, ands = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.bool_)]
+    row = erased = tallies = lists = controls = 0
+    for part in linker.parts:
+        table = part.moved(tallies, lists)
+        rows[row : row + len(table)] = encode(table, linker.slots, erased)
+        writes += _writes(table, definition.port_wires)
+        starts.append(part.controls[0][1:] + controls)
+        wires.append(part.slots[part.controls[1]])
+        polarity.append(part.controls[2])
+        opcodes = table[:, OP]
+        causes.append(table[opcodes == ERASE, EXTRA].astype(np.int64))
+        ands.append(tallied_gates(opcodes))
+        row, lists, controls = (
+            row + len(table),
+            lists + len(starts[-1]),
+            controls + len(polarity[-1]),
+        )
+        erased, tallies = erased + len(causes[-1]), tallies + len(ands[-1])
+    return Code(
+        definition.name,
+        rows,
+        writes,
+        NO_PORTS,
+        np.concatenate(starts),
+        np.concatenate(wires),
+        np.concatenate(polarity),
+        linker.slots,
+        definition.causes,
+        np.concatenate(causes),
+        np.concatenate(ands),
         counts(definition).gates,
     )
 
@@ -165,13 +200,17 @@ def tallied_gates(opcodes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
 
 
 def compile_code(definition: Definition, inverse: bool) -> Code:
-    """The code of a definition of any size up to `PROGRAM_GATES`, remembered nowhere."""
+    """The code of a definition of any size up to the limits above, remembered nowhere."""
     gates = gates_below(definition)
-    if gates > PROGRAM_GATES:
+    linked = is_linked(definition, gates)
+    most = PROGRAM_GATES_LINKED if linked else PROGRAM_GATES
+    if gates > most:
         raise InputError(
             f"definition {definition.name!r} has {gates:,} gates; one that stands at positions has "
-            f"at most {PROGRAM_GATES:,}: split the layer into smaller definitions"
+            f"at most {most:,}: split the layer into smaller definitions"
         )
+    if linked:
+        return linked_code(definition, inverse)
     return code_of(program_of.__wrapped__(definition, inverse))
 
 
@@ -269,7 +308,7 @@ class CodeCache:
 
 
 def _limit() -> int:
-    given = os.environ.get(CACHE_MEGABYTES, "1024")
+    given = os.environ.get(CACHE_MEGABYTES, "768")
     if not (given.isascii() and given.isdigit()):
         raise InputError(f"{CACHE_MEGABYTES} must be a whole number of megabytes, got {given!r}")
     return int(given) << 20

@@ -121,6 +121,20 @@ def data_set(rows: Rows, weights: Any | None = None, name: str = "data") -> Ense
     return Ensemble(name, rows, checked_weights)
 
 
+def inputs_in_all(low: Sequence[int] | Integers, high: Sequence[int] | Integers) -> int:
+    """How many different inputs the declared ranges allow; 2^62 for any number above that.
+
+    >>> inputs_in_all([0, -1], [1, 3]), inputs_in_all([0] * 1000, [255] * 1000) == 1 << 62
+    (10, True)
+    """
+    total = 1
+    for size in (np.asarray(high, dtype=np.int64) - np.asarray(low, dtype=np.int64) + 1).tolist():
+        total *= size
+        if total > 1 << 62:
+            return 1 << 62
+    return total
+
+
 def uniform(
     low: Sequence[int] | Integers, high: Sequence[int] | Integers, name: str = "uniform"
 ) -> Ensemble:
@@ -131,9 +145,7 @@ def uniform(
     """
     lows, highs = np.asarray(low, dtype=np.int64), np.asarray(high, dtype=np.int64)
     sizes = [int(v) for v in highs - lows + 1]
-    total = 1
-    for size in sizes:
-        total *= size
+    total = inputs_in_all(lows, highs)
     if total > ENUMERATION_LIMIT:
         bits = float(sum(np.log2(s) for s in sizes))
         raise InputError(
@@ -208,5 +220,6 @@ def random_rows(
     chunks = []
     for chunk in range(-(-rows // CHUNK)):
         stream = np.random.default_rng(np.random.SeedSequence([seed, chunk]))
-        chunks.append(stream.integers(lows, highs + 1, size=(CHUNK, len(lows))))
-    return Ensemble(f"random:{rows}", np.concatenate(chunks)[:rows], None, seed=seed)
+        here = min(CHUNK, rows - chunk * CHUNK)
+        chunks.append(stream.integers(lows, highs + 1, size=(here, len(lows))))
+    return Ensemble(f"random:{rows}", np.concatenate(chunks), None, seed=seed)

@@ -50,6 +50,7 @@ from revsim.simulator.lanes import (
 )
 from revsim.simulator.statistics import (
     distribution_of_wires,
+    lost_bits,
     spectrum_of_values,
     spectrum_of_wires,
     standing_of_wires,
@@ -195,7 +196,7 @@ def simulate(
             on_erase(item, unpack(device.state[item.register.wires], rows))
         _step(circuit, device, item, layer, executor, threads, on_mark)
         if group is not None and group.last == position:
-            lost = _pointwise(stood, device.standing())
+            lost = lost_bits(stood, device.standing())
             device.groups.append(
                 GroupTally(*group.key, before, device.spectrum(), tuple(joint), lost)
             )
@@ -230,12 +231,6 @@ def simulate(
         time.perf_counter() - started,
     )
     return Run(circuit, ensemble, outputs, tally)
-
-
-def _pointwise(before: Integers | None, after: Integers | None) -> npt.NDArray[np.float64] | None:
-    if before is None or after is None:
-        return None
-    return np.where(before > 0, np.log2(np.maximum(after, 1) / np.maximum(before, 1)), 0.0)
 
 
 def _load(circuit: Circuit, ensemble: Ensemble, words: int) -> _Device:

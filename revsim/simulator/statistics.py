@@ -82,6 +82,17 @@ def spectrum_of_rows(rows: npt.NDArray[np.generic], weights: Integers | None) ->
     return Spectrum.of(np.bincount(found, weights))
 
 
+def lost_bits(before: Integers | None, after: Integers | None) -> npt.NDArray[np.float64] | None:
+    """Bits that each row loses between two readings of `standing_of_wires`; None without them.
+
+    >>> lost_bits(np.array([1, 1, 2]), np.array([2, 4, 2])).tolist()
+    [1.0, 2.0, 0.0]
+    """
+    if before is None or after is None:
+        return None
+    return np.where(before > 0, np.log2(np.maximum(after, 1) / np.maximum(before, 1)), 0.0)
+
+
 def standing_of_wires(state: Words, wires: Wires, rows: int, weights: Integers | None) -> Integers:
     """For each row the weight of all rows that agree with it on these wires: int64 [rows].
 

@@ -1,6 +1,6 @@
 """A network of real numbers: what calibration starts from, and its forward pass in NumPy.
 
-Readers of float models (floats_onnx.py, torch_floats.py) make a `FloatNetwork`; calibrate.py makes
+Readers of float models (onnx.py, torch/operations.py) make a `FloatNetwork`; calibrate.py makes
 integers of it. Tensors are flat, in the model's own order, one sample a row. There are six steps:
 
     Sums       weighted sums at positions: dense layers and convolutions

@@ -17,7 +17,7 @@ from revsim.frontends.onnx import floats, order
 from revsim.frontends.onnx.builder import MAKERS, Array, Builder, Constant, Held, Refusal, Step
 from revsim.frontends.onnx.evaluator import evaluated
 from revsim.frontends.onnx.operators import WORDS
-from revsim.frontends.onnx.reader import MALFORMED, STANDARD, _step, numbers, refusals
+from revsim.frontends.onnx.reader import MALFORMED, STANDARD, numbers, refusals, step_of
 from revsim.frontends.onnx.reader import ordered as in_order
 from revsim.frontends.onnx.words import (
     Pair,
@@ -212,7 +212,7 @@ def knows(node: Any) -> bool:
 def steps_of(model: Any) -> tuple[Step, ...]:
     """The nodes of a ModelProto, as makers take them."""
     versions = {o.domain: o.version for o in model.opset_import}
-    return tuple(_step(node, versions, number) for number, node in enumerate(model.graph.node))
+    return tuple(step_of(node, versions, number) for number, node in enumerate(model.graph.node))
 
 
 def _input(builder: Builder, name: str, array: Array, ordered: bool) -> Held:

@@ -56,7 +56,7 @@ def from_onnx(
     are to be taken as constants, by name. Raises InputError for files that are no ONNX model, for
     models that contradict themselves, and once for all nodes that cannot be read.
     """
-    proto, data, called = _opened(model)
+    proto, data, called = opened(model)
     if proto.functions:
         proto = _inlined(proto, called)
     called = name or called
@@ -79,7 +79,7 @@ def read_model(proto: Any, constants: Mapping[str, Any], name: str, digest: str 
             _take_input(builder, value)
     if not constants and is_float(proto):
         raise InputError(FLOAT_MODEL.format(name=name))
-    steps = [_step(node, versions, number) for number, node in enumerate(graph.node)]
+    steps = [step_of(node, versions, number) for number, node in enumerate(graph.node)]
     builder.uses = Counter([n for s in steps for n in s.inputs] + [o.name for o in graph.output])
     refused: list[tuple[Step, Refusal]] = []
     for step in ordered(steps, set(builder.values), name):
@@ -260,7 +260,8 @@ def numbers(tensor: Any, name: str) -> Array:
     return array
 
 
-def _opened(model: Any) -> tuple[Any, bytes, str]:
+def opened(model: Any) -> tuple[Any, bytes, str]:
+    """(ModelProto, content of the file, name) of a path, bytes or ModelProto, checked."""
     try:
         import onnx
     except ImportError:
@@ -314,7 +315,8 @@ def _inlined(proto: Any, name: str) -> Any:
         raise InputError(f"{name}: its functions cannot be written out ({line})") from error
 
 
-def _step(node: Any, versions: Mapping[str, int], number: int) -> Step:
+def step_of(node: Any, versions: Mapping[str, int], number: int) -> Step:
+    """A NodeProto as a step, its attributes as plain values."""
     from onnx import helper
 
     domain = "" if node.domain in STANDARD else node.domain
@@ -329,7 +331,7 @@ def _step(node: Any, versions: Mapping[str, int], number: int) -> Step:
     )  # fmt: skip
 
 
-def _shape(value: Any, name: str) -> tuple[int, ...]:
+def input_shape(value: Any, name: str) -> tuple[int, ...]:
     """The shape of a model's input, its first length 1 where it is symbolic (the batch)."""
     if not value.type.HasField("tensor_type"):
         raise InputError(f"{name}, input {value.name!r}: not a tensor")
@@ -354,7 +356,7 @@ def _shape(value: Any, name: str) -> tuple[int, ...]:
 def _take_input(builder: Builder, value: Any) -> None:
     from onnx import helper
 
-    shape = _shape(value, builder.name)
+    shape = input_shape(value, builder.name)
     try:
         dtype = np.dtype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
     except Exception:

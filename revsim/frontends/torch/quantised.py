@@ -241,16 +241,7 @@ class _Reader:
         return self._node(Cells("add", program, reads), (x, y), out, neurons=neurons)
 
     def _largest(self, operation: Any, part: Any, x: Tensor) -> Tensor:
-        geometry = pool_geometry(part, len(x.shape) - 2)
-        reads, _ = layers.window_reads(
-            x.shape[1:],
-            geometry["kernel"],
-            geometry["strides"],
-            geometry["begins"],
-            geometry["ends"],
-            geometry["dilations"],
-            geometry["ceil"],
-        )
+        reads, _ = layers.window_reads(x.shape[1:], **pool_geometry(part, len(x.shape) - 2))
         reads = layers.without_padding(reads).transpose(1, 0, 2).reshape(-1, reads.shape[2])
         return self._node(Cells("max_pool", Greatest(), reads), (x,), self._tensor(operation))
 
@@ -264,14 +255,7 @@ class _Reader:
             geometry = pool_geometry(part, len(x.shape) - 2)
             if any(geometry["begins"]) or geometry["ceil"] or part.divisor_override:
                 raise Refusal("a mean over padding, hanging windows or with another divisor")
-            reads, _ = layers.window_reads(
-                x.shape[1:],
-                geometry["kernel"],
-                geometry["strides"],
-                geometry["begins"],
-                geometry["ends"],
-                geometry["dilations"],
-            )
+            reads, _ = layers.window_reads(x.shape[1:], **geometry)
         _, channels, taps = reads.shape
         weights = np.ones((channels, taps), dtype=np.int64)
         bias = np.full(channels, -taps * x.zero)
