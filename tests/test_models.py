@@ -120,13 +120,6 @@ def through_the_command(references, folder: Path, file: str, tmp_path: Path) -> 
         "tflite/alexa.tflite",
         "onnx/TFC_1W1A.onnx",
         "onnx/mnist_cnn_qoperator_u8.onnx",
-        pytest.param(
-            "tflite/mobilenet_v1_0.25_128_quant.tflite",
-            marks=[
-                pytest.mark.slow,
-                pytest.mark.xfail(strict=True, reason="softmax over 1,001 classes: too large"),
-            ],
-        ),
         *(
             pytest.param(f"{file}", marks=pytest.mark.slow)
             for file in (
@@ -134,6 +127,7 @@ def through_the_command(references, folder: Path, file: str, tmp_path: Path) -> 
                 "tflite/kws_ref_model.tflite",
                 "tflite/pretrainedResnet_quant.tflite",
                 "tflite/vww_96_int8.tflite",
+                "tflite/mobilenet_v1_0.25_128_quant.tflite",
                 "tflite/hey_jarvis.tflite",
                 "onnx/finn_tfc_multithreshold.onnx",
                 "onnx/mnist_cnn_qdq_u8.onnx",
