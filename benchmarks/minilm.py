@@ -58,7 +58,10 @@ def main():
     parser.add_argument("--units", type=int, default=64)
     parser.add_argument("--sentence", default="s0", choices=("s0", "s1"))
     options = parser.parse_args()
-    arrays = read_npz(options.folder / "minilm_layer0_int8.npz")
+    file = options.folder / "minilm_layer0_int8.npz"
+    if not file.is_file():
+        parser.error(f"{options.folder} has no {file.name}")
+    arrays = read_npz(file)
     floats = stored(arrays, options.sentence, options.head, options.units)
     for name, graph in graphs(arrays, options.sentence, options.head, options.units).items():
         print(f"{graph}")
