@@ -88,6 +88,7 @@ class Elementwise:
 class Composed:
     """Programs in turn, each given what the one before it makes.
 
+    >>> from revsim.network.operators import Divide
     >>> both = Composed((Sum(), Elementwise((Divide(np.array([2])),))))
     >>> run_cells(both, [(-8, 7), (-8, 7)], np.array([[3, 4]])).tolist()
     [[4]]
