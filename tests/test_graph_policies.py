@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from revsim.circuit.banks import BankErase, BankMark, BankSet, Calls, TensorCircuit
+from revsim.circuit.banks import BankAlloc, BankErase, BankMark, BankSet, Calls, TensorCircuit
 from revsim.circuit.unroll import unroll
 from revsim.errors import InputError
 from revsim.ledger.identities import ladder, telescoping
@@ -106,9 +106,9 @@ def test_activation_reset_erases_what_stages_swap_out() -> None:
 
 
 def wired(node: Wiring, outputs: tuple[str, ...] = ("y",)) -> Graph:
-    """x of three 2-bit values through one wiring."""
+    """x of three 2-bit values, from -1 on, through one wiring."""
     size = len(node.index)
-    tensors = {"x": Tensor("x", (3,), 0, 3), "y": Tensor("y", (size,), 0, 3)}
+    tensors = {"x": Tensor("x", (3,), -1, 2), "y": Tensor("y", (size,), -1, 2)}
     return Graph("wired", tensors, (Node("move", node, ("x",), "y"),), ("x",), outputs)
 
 
@@ -116,8 +116,9 @@ WIRINGS = {
     "turned": (Wiring("reverse", np.array([2, 1, 0])), ("y",), 0),
     "part": (Wiring("slice", np.array([2, 1])), ("y",), 6),
     "twice": (Wiring("tile", np.array([0, 1, 2, 0])), ("y",), 6),
-    "padded": (Wiring("pad", np.array([-1, 0, 1, 2, -2]), (3, 1)), ("y",), 6),
+    "padded": (Wiring("pad", np.array([-1, 0, 1, 2, -2]), (2, 0)), ("y",), 6),
     "nothing of it": (Wiring("constant", np.array([-1, -1]), (2,)), ("y",), 6),
+    "a constant that nobody reads": (Wiring("pad", np.array([0, -2, 1, 2]), (2, 1)), ("y",), 6),
     "two outputs": (Wiring("reverse", np.array([2, 1, 0])), ("y", "x"), 0),
     "one output twice": (Wiring("reverse", np.array([2, 1, 0])), ("y", "y"), 0),
 }
@@ -132,8 +133,13 @@ def test_wirings_alone(case: str, policy: str, choice: str) -> None:
     graph = wired(wiring, outputs)
     rows = every_row(graph)
     values = {"x": rows, "y": wiring.apply(rows)}
-    run, _ = run_on(compiled(graph, policy, choice), rows)
+    circuit = compiled(graph, policy, choice)
+    run, _ = run_on(circuit, rows)
     assert (run.outputs == np.concatenate([values[n] for n in outputs], axis=1)).all()
+    made = {
+        i.bank.name for i in circuit.body if isinstance(i, BankAlloc) and "const" in i.bank.name
+    }
+    assert len(made) == len(np.unique(wiring.index[wiring.index < 0]))
     total = total_of(ledger_rows(run.tally))
     if choice != "destroy":
         assert total.reset_count == 0

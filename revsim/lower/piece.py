@@ -245,7 +245,7 @@ def _plain_shift(before: Value, form: Scale) -> int | None:
     """How many wires a form drops that does nothing else, None where it does."""
     total = form.m * before.encoding.offset + form.b
     plain = (form.m, form.b_negative, form.even, total) == (1, 0, False, 0)
-    return min(form.shift, before.encoding.width) if plain and not before.signed else None
+    return min(form.shift, before.encoding.width) if plain else None
 
 
 def _terms(b: Builder, value: Wires, encoding: Encoding, form: Scale) -> Terms:
