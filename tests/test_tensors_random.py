@@ -204,6 +204,19 @@ def test_as_one_position_and_one_register_at_a_time(seed: int) -> None:
         assert ones([o for _, _, o in found.shared]) == ones([found.output])
 
 
+@pytest.mark.parametrize("executor", ["numba", "numpy"])
+def test_a_bank_comes_into_use_after_what_was_written_before(executor: str) -> None:
+    """Among calls that run together; on a wire that one of them has made 1."""
+    wires = np.arange(4, dtype=np.int32)
+    given, late = Bank("x", wires[:2, None], BIT), Bank("late", wires[3:, None], BIT)
+    calls = Calls(RECIPES[0], (wires[None, :2], wires[None, 2:]))
+    outputs = (Bank("y", wires[:, None], BIT),)
+    circuit = TensorCircuit("late", 4, (calls, BankAlloc(late)), (given,), outputs)
+    for _ in range(2):
+        run = simulate(circuit, data_set([[0, 0], [0, 1]]), executor=executor, strict=False)
+        assert [(v.wire, v.row) for v in run.tally.violations] == [("late[0] bit 0", 1)]
+
+
 @pytest.mark.parametrize("width", [1, 7, 16, 17, 40])
 @pytest.mark.parametrize("values", [1 << 6, 1 << 22])
 def test_pools_of_registers_of_any_width(
