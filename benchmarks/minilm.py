@@ -51,12 +51,17 @@ def graphs(arrays, sentence, head, units):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help="that holds minilm_layer0_int8.npz"
+    )
     parser.add_argument("--head", type=int, default=0, choices=range(12))
     parser.add_argument("--units", type=int, default=64)
     parser.add_argument("--sentence", default="s0", choices=("s0", "s1"))
     options = parser.parse_args()
-    arrays = read_npz(options.folder / "minilm_layer0_int8.npz")
+    file = options.folder / "minilm_layer0_int8.npz"
+    if not file.is_file():
+        parser.error(f"{options.folder} has no {file.name}")
+    arrays = read_npz(file)
     floats = stored(arrays, options.sentence, options.head, options.units)
     for name, graph in graphs(arrays, options.sentence, options.head, options.units).items():
         print(f"{graph}")

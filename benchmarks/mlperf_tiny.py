@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from revsim.frontends.tflite.reader import from_tflite
+from revsim.graphs.rows import samples_of
 from revsim.graphs.verification import verify_graph
+from revsim.network.graph_reference import run_graph
 from revsim.physics.landauer import energy_j
 from revsim.physics.measured import MLPERF_TINY
 from revsim.pipeline import DEFAULT_POLICIES
@@ -58,10 +60,14 @@ def main() -> int:
     parser.add_argument("--policies", nargs="+", default=DEFAULT_POLICIES)
     parser.add_argument("--rows", type=int, help="first so many samples (default: all)")
     options = parser.parse_args()
+    chosen = [m for m in MODELS if options.only is None or m.task in options.only]
+    for model in chosen:
+        for ending in (".tflite", ".expected.npz"):
+            if not (options.folder / f"{model.name}{ending}").is_file():
+                parser.error(f"{options.folder} has no {model.name}{ending}")
     found = []
-    for model in MODELS:
-        if options.only is None or model.task in options.only:
-            found.append((model, *measure(model, options.folder, options.policies, options.rows)))
+    for model in chosen:
+        found.append((model, *measure(model, options.folder, options.policies, options.rows)))
     print("\n".join(tables(found)))
     return 0 if all(report.holds for _, report, _ in found) else 1
 
@@ -78,9 +84,6 @@ def measure(
     graph = from_tflite(file)
     runs = [(policy, "destroy") for policy in policies]
     report = verify_graph(graph, x, runs, labels=labels)
-    from revsim.graphs.rows import samples_of
-    from revsim.network.graph_reference import run_graph
-
     mine = run_graph(graph, samples_of(graph, x))[graph.outputs[0]]
     different = int((mine != y.reshape(mine.shape)).sum())
     seconds = time.perf_counter() - started

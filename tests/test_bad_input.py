@@ -286,7 +286,7 @@ COMMANDS: list[tuple[tuple[str, ...], str]] = [
     ((*VERIFY, "uint64.npy"), "input 1 is 18446744073709551615, outside the declared"),
     ((*VERIFY, "complex.npy"), "values must be integers, got complex128"),
     ((*VERIFY, "strings.npy"), "values must be integers, got <U1"),
-    (("verify", "digits", "--data", "labels.npz"), "labels: shape (3,); expected [2]"),
+    (("verify", "digits", "--data", "labels.npz"), "labels.npz, labels: shape (3,); expected [2]"),
     (("verify", "digits", "--data", "words.npz"), "labels: expected integers, got <U1"),
     # ensembles
     (("verify", "xor", "--ensemble", "gauss"), "unknown ensemble 'gauss'; choose one of data"),
@@ -380,6 +380,12 @@ COMMANDS: list[tuple[tuple[str, ...], str]] = [
     ((*RUN, "good.npy", "--tensors", "no/t.npz"), "no/t.npz: there is no folder 'no'"),
     (("run", "xor", "--input", "good.npy", "--output", "no/y.npy"), "there is no folder 'no'"),
     (("run", "xor", "--input", "good.npy", "--output", "folder"), "folder: is a folder"),
+    (("run", "xor", "--input", "good.npy", "--output", "y.csv"), "y.csv: end the name in .npy"),
+    (("run", "xor", "--input", "good.npy", "--output", "y.npz"), "y.npz: end the name in .npy"),
+    (
+        ("run", "xor", "--input", "good.npy", "--output", "y.npy", "--tensors", "t.npy"),
+        "t.npy: end the name in .npz",
+    ),
     (("run", "xor", "--input", "good.npy"), "arguments are required: --output; see `revsim run"),
     # circuits
     (("table", "missing.qasm"), "missing.qasm: cannot be read: No such file"),

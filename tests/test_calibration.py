@@ -9,6 +9,7 @@ import pytest
 
 import revsim as rs
 from revsim.cli import main
+from revsim.cli.calibration import real_rows
 from revsim.errors import InputError
 from revsim.frontends.floats.calibrate import calibrate
 from revsim.frontends.floats.folding import folded
@@ -271,7 +272,7 @@ def test_verify_calibrates_says_so_and_can_be_reproduced(files, capsys):
     words = ["verify", str(files / "float.onnx"), "--calibrate", str(files / "rows.npz")]
     words += ["--policy", "uncompute"]
     assert main(words) == 0
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert "accuracy on them 100.00% in floats" in said and "Softmax is left out" in said
     more = ["--data", str(files / "rows.npy"), "--power-of-two", "--percentile", "99.9", "--json"]
     assert main([*words, *more]) == 0
@@ -316,3 +317,25 @@ def test_only_onnx_files_are_calibrated(files, capsys, monkeypatch):
     monkeypatch.chdir(files)
     assert main(["verify", "rows.npz", "--calibrate", "rows.npz"]) == 2
     assert "quantises float .onnx models" in capsys.readouterr().err
+
+
+def test_a_quantised_model_needs_no_calibration(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    x, y = (helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, 2]) for n in "xy")
+    held = [numpy_helper.from_array(np.float32(0.5), "s"), numpy_helper.from_array(np.int8(0), "z")]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", [x], [y], held)), "quantised.onnx")
+    np.save("pairs.npy", np.zeros((3, 1, 2), np.float32))
+    assert main(["verify", "quantised.onnx", "--calibrate", "pairs.npy"]) == 2
+    assert "leave --calibrate out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names", [("rows", "labels"), ("x", "y"), ("x", "labels"), ("rows", "y")])
+def test_labels_are_found_by_either_name(files, tmp_path, names):
+    rows, labels = np.load(files / "rows.npz").values()
+    np.savez(tmp_path / "named.npz", **dict(zip(names, (rows, labels), strict=True)))
+    found = real_rows(tmp_path / "named.npz")
+    assert np.array_equal(found[0], rows) and np.array_equal(found[1], labels)

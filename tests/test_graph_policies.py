@@ -139,6 +139,9 @@ def test_wirings_alone(case: str, policy: str, choice: str) -> None:
     circuit = compiled(graph, policy, choice)
     run, _ = run_on(circuit, rows)
     assert (run.outputs == np.concatenate([values[n] for n in outputs], axis=1)).all()
+    stays = () if choice == "destroy" else circuit.inputs
+    held = np.concatenate([bank.wires.ravel() for bank in (*circuit.outputs, *stays)])
+    assert len(held) == len(np.unique(held))  # nothing is two things at once
     made = {
         i.bank.name for i in circuit.body if isinstance(i, BankAlloc) and "const" in i.bank.name
     }
@@ -178,13 +181,13 @@ def test_erasures_know_their_channels(policy: str) -> None:
     """Every register of a tensor is erased under its own place, in the shape of the tensor."""
     reads = np.array([[[p, p + 1]] for p in range(3)])
     operator = Linear("conv2d", np.array([[1, 1], [1, -1]]), np.array([-1, 0]), reads)
-    tensors = {"x": Tensor("x", (4, 1), 0, 3), "y": Tensor("y", (3, 2), 0, 3)}
+    tensors = {"x": Tensor("x", (2, 2), 0, 3), "y": Tensor("y", (3, 2), 0, 3)}
     node = Node("conv", operator, ("x",), "y", (Relu(), Clamp(0, 3)), neurons=True)
     graph = Graph("channels", tensors, (node,), ("x",), ("y",))
     circuit = compiled(graph, policy)
     erased = [item for item in circuit.body if isinstance(item, BankErase)]
     (x,) = (item for item in erased if item.value_of == "x")
-    assert (x.shape, x.places.tolist()) == ((4, 1), [0, 1, 2, 3])
+    assert (x.shape, x.places.tolist()) == ((2, 2), [0, 1, 2, 3])
     inner = [item for item in erased if item.value_of != "x"]
     assert bool(inner) == (policy == "activation_reset")
     for cause in {item.cause for item in inner}:

@@ -13,13 +13,14 @@ from revsim.circuit.banks import BankErase, Calls, Recipe, TensorCircuit
 from revsim.circuit.builder import Builder
 from revsim.errors import InputError
 from revsim.graphs.known import GraphKnown, known_of_graph
-from revsim.graphs.rows import quantised, samples_of
-from revsim.graphs.run import _joined, run_graph_circuit
+from revsim.graphs.rows import quantised, read_samples, samples_of
+from revsim.graphs.run import _joined, run_graph_circuit, run_graph_to_files
 from revsim.graphs.verification import cut_losses, graph_run_report
 from revsim.ledger.ledgers import LedgerRow, Ledgers
 from revsim.ledger.reference import column_entropies, joint_entropy
 from revsim.network.graph import Cells, Graph, Node, State, Tensor, Wiring
 from revsim.network.graph_reference import run_graph, run_stream
+from revsim.network.reals import Stage, stages_of
 from revsim.pipeline import DEFAULT_RUNS
 from revsim.report.report import RunReport
 from revsim.schedule.graphs import schedule_graph
@@ -243,6 +244,54 @@ def test_samples_in_every_shape() -> None:
             samples_of(graph, bad)
     with pytest.raises(InputError, match="no scale"):
         quantised(Tensor("z", (1,), 0, 3), np.array([[0.5]]), "samples")
+
+
+def dense_output(to_float: tuple[Stage, ...] = (), **held: object) -> Graph:
+    """Two values that come out as they went in."""
+    tensors = {
+        "x": Tensor("x", (1, 2), 0, 7),
+        "y": replace(Tensor("y", (1, 2), 0, 7, to_float=to_float), **held),
+    }
+    node = Node("n", Wiring("copy", np.arange(2)), ("x",), "y")
+    return Graph("g", tensors, (node,), ("x",), ("y",))
+
+
+def test_the_class_is_the_greatest_of_the_models_floats() -> None:
+    """A bias of each class that follows the last integers may change which is greatest."""
+    scale = Stage("grid", (np.ones(1, np.int64), np.zeros(1, np.int64), np.float32([0.5])))
+    graph = dense_output((scale, Stage("add", (np.float32([0, 3]),))))
+    rows, labels = np.array([[5, 0], [7, 2], [7, 0]]), [1, 1, 0]
+    report = rs.verify(graph, rows, labels=labels, policy="uncompute")
+    assert report.accuracy is not None and report.accuracy["right"] == 3
+    plain = rs.verify(dense_output(), rows, labels=labels, policy="uncompute")
+    assert plain.accuracy is not None and plain.accuracy["right"] == 1
+
+
+def test_labels_of_a_file_of_samples(tmp_path: Path) -> None:
+    graph = dense_output()
+    for name in ("labels", "y"):
+        np.savez(tmp_path / "s.npz", **{"x": np.ones((3, 2), int), name: np.arange(3)})
+        samples, labels = read_samples(graph, tmp_path / "s.npz")
+        assert samples["x"].shape == (3, 2) and labels is not None and labels.tolist() == [0, 1, 2]
+
+
+def test_run_says_which_real_numbers_integers_are(tmp_path: Path) -> None:
+    given = {"x": np.array([[1, 2]])}
+    for held, rule in (
+        ({"scale": 0.5, "zero": 3}, (0.5, 3)),
+        ({"to_float": stages_of(0.25, -2)}, (0.25, -2)),
+        ({"to_float": (*stages_of(0.25, 0), Stage("add", (np.float32([0, 3]),)))}, None),
+    ):
+        summary = run_graph_to_files(dense_output(**held), given, tmp_path / "y.npy", None)
+        assert summary["reals"].get("y") == rule
+
+
+def test_what_is_for_chains_says_so(tmp_path: Path) -> None:
+    graph = dense_output()
+    with pytest.raises(InputError, match="run_graph gives every tensor"):
+        rs.run_reference(graph, np.ones((1, 2), int))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="keep the model file"):
+        rs.save(graph, tmp_path / "g.npz")  # type: ignore[arg-type]
 
 
 def test_column_entropies_are_those_of_each_column() -> None:

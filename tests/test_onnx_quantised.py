@@ -244,6 +244,20 @@ def test_two_tensors_on_all_pairs(operator, scales):
     check(proto, wanted, a=a[None], b=b[None])
 
 
+@pytest.mark.parametrize("zero", [0, 3])
+def test_a_relu_in_a_quantiser_is_seen_where_it_cuts_something_off(zero):
+    """A zero point at the lowest level stands for a relu, of a sum as of a layer; where nothing is
+    below 0, as in sums and means of what a relu made, there are no neurons."""
+    constants = {"s": f32(0.05), "z": np.uint8(zero), "ys": f32(0.1), "yz": np.uint8(0)}
+    shape = TensorProto.UINT8, [1, 1, 2, 2]
+    rule = {"domain": MICROSOFT, "kernel_shape": [2, 2]}
+    mean = node("QLinearAveragePool", ["a", "s", "z", "ys", "yz"], **rule)
+    add = node("QLinearAdd", ["a", "s", "z", "b", "s", "z", "ys", "yz"], domain=MICROSOFT)
+    for made, inputs in ((mean, "a"), (add, "ab")):
+        proto = model([made], dict.fromkeys(inputs, shape), {"y": TensorProto.UINT8}, constants)
+        assert from_onnx(proto).nodes[-1].neurons == (zero > 0)
+
+
 @pytest.mark.parametrize("padding", [0, 1])
 def test_averages(padding):
     rng = np.random.default_rng(6)

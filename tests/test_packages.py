@@ -124,4 +124,4 @@ def test_supported_lists_what_the_readers_read(installed, capsys):
     assert {"name": "tflite.Staircase", "package": "example-operators"} in tables["packages"]
     assert main(["supported"]) == 0
     text = capsys.readouterr().out
-    assert "com.example.Staircase" in text and max(map(len, text.splitlines())) <= 100
+    assert "com.example.Staircase" in text and max(map(len, text.splitlines())) <= 80

@@ -41,9 +41,9 @@ def real_rows(path: str | Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | No
     if Path(path).suffix != ".npz":
         return read_npy(path), None
     arrays = read_npz(path)
-    for rows, labels in (("rows", "labels"), ("x", "y")):
+    for rows in ("rows", "x"):
         if rows in arrays:
-            return arrays[rows], arrays.get(labels)
+            return arrays[rows], arrays.get("labels", arrays.get("y"))
     raise InputError(f"{path}: has no array 'rows'; it holds {', '.join(arrays) or 'nothing'}")
 
 

@@ -8,6 +8,7 @@ from revsim.cli.options import (
     add_verb,
     basis_option,
     calibration_options,
+    check_ending,
     check_writable,
     circuit_of,
     graph_of,
@@ -72,7 +73,9 @@ def _run(options: argparse.Namespace) -> int:
     from revsim.pipeline import run_to_files
 
     check_writable(options.output, options.tensors)
+    check_ending(options.tensors, ".npz")
     graph = graph_of(options)
+    check_ending(options.output, *([".npy"] if graph is None else [".npy", ".npz"]))
     if graph is not None:
         return _run_graph(options, graph)
     circuit = circuit_of(options, options.policy, None)
@@ -101,6 +104,11 @@ def _ran(options: argparse.Namespace, summary: dict[str, Any]) -> int:
             f"{summary['rows']:,} rows, {summary['gate_evaluations']:,} gate evaluations -> "
             f"{options.output}"
         )
+        reals = summary.get("reals", {})
+        for name, (scale, zero) in reals.items():
+            shift = f"(integer {'-' if zero > 0 else '+'} {abs(zero)})" if zero else "integer"
+            which = f" of {name}" if len(reals) > 1 else ""
+            print(f"real number{which} = {scale:.9g} * {shift}")
     return 0
 
 

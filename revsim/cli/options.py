@@ -127,6 +127,12 @@ def check_writable(*paths: str | None) -> None:
             raise InputError(f"{path}: is a folder, not a file")
 
 
+def check_ending(path: str | None, *endings: str) -> None:
+    """Refuse a file name whose ending belies what is written."""
+    if path is not None and Path(path).suffix not in endings:
+        raise InputError(f"{path}: end the name in {' or '.join(endings)}")
+
+
 def circuit_of(options: argparse.Namespace, policy: str | None, input: str | None) -> Any:
     """A circuit from a text file, or compiled from a network or a small graph; in the basis that
     is asked for."""

@@ -108,9 +108,11 @@ def _verify(options: argparse.Namespace) -> int:
         from revsim.report.tables import render_text
 
         if "calibration" in report.provenance:
+            from textwrap import fill
+
             from revsim.cli.calibration import summary
 
-            print(f"{options.model}: {summary(report.provenance)}")
+            print(fill(f"{options.model}: {summary(report.provenance)}", 80))
         print(render_text(report, options.units, color=sys.stdout.isatty()), end="")
     return 0 if report.holds else 1
 
@@ -118,11 +120,25 @@ def _verify(options: argparse.Namespace) -> int:
 def report_of(options: argparse.Namespace) -> Any:
     """The `Report` of a parsed `verify` command line; writes nothing."""
     from revsim.cli.calibration import load_as_asked
-    from revsim.inputs import make_ensemble, make_prior
-    from revsim.pipeline import verify
+    from revsim.errors import InputError
+    from revsim.inputs import make_ensemble
 
     network, calibration = load_as_asked(options)
     ensemble, labels = make_ensemble(network, options.ensemble, options.data, options.seed)
+    try:
+        return _verified(options, network, ensemble, labels, calibration)
+    except InputError as error:
+        if not str(error).startswith("labels:"):
+            raise
+        raise InputError(f"{options.data}, {error}") from error
+
+
+def _verified(
+    options: argparse.Namespace, network: Any, ensemble: Any, labels: Any, calibration: Any
+) -> Any:
+    from revsim.inputs import make_prior
+    from revsim.pipeline import verify
+
     return verify(
         network,
         ensemble,

@@ -46,14 +46,14 @@ def supported() -> dict[str, Any]:
 
 
 def render() -> str:
-    """The tables as text of at most 100 columns."""
+    """The tables as text of at most 80 columns."""
     tables = supported()
     lines = ["TensorFlow Lite (.tflite)", ""]
     for row in tables["tflite"]:
         said = row["made"] if row["made"] else f"not read: {row['not']}"
-        lines += _wrapped(row["operator"], said, 32)
-    lines += ["", "ONNX (.onnx): i on integers, f between DequantizeLinear and QuantizeLinear, "]
-    lines[-1] += "c with --calibrate"
+        lines += _wrapped(row["operator"], said, 31)
+    lines += ["", "ONNX (.onnx): i on integers, f between DequantizeLinear and QuantizeLinear,"]
+    lines += ["c with --calibrate"]
     domains: dict[str, list[str]] = {}
     for row in tables["onnx"]:
         marks = "".join(
@@ -63,17 +63,17 @@ def render() -> str:
         )
         domains.setdefault(row["domain"] or "ai.onnx", []).append(f"{row['operator']}[{marks}]")
     for domain, names in domains.items():
-        lines += ["", *_wrapped(domain, ", ".join(names), 30)]
+        lines += ["", *_wrapped(domain, ", ".join(names), 29)]
     lines += ["", "PyTorch (rs.from_torch, rs.calibrate): layers and functions of their names", ""]
-    lines += _wrapped("torch.nn", ", ".join(tables["torch"]), 30)
+    lines += _wrapped("torch.nn", ", ".join(tables["torch"]), 29)
     lines += ["", "Added by installed packages (entry points revsim.operators)", ""]
     for row in tables["packages"]:
-        lines += _wrapped(row["name"], row["package"], 30)
+        lines += _wrapped(row["name"], row["package"], 29)
     return "\n".join(lines if tables["packages"] else lines[:-3]) + "\n"
 
 
 def _wrapped(name: str, text: str, width: int) -> list[str]:
     from textwrap import wrap
 
-    first, *rest = wrap(text, 98 - width) or [""]
+    first, *rest = wrap(text, 80 - width) or [""]
     return [f"  {name:<{width - 2}}{first}", *(" " * width + line for line in rest)]

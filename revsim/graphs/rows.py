@@ -15,22 +15,23 @@ from revsim.network.graph_reference import check_given, run_stream
 from revsim.network.reals import quantise
 
 Integers = npt.NDArray[np.int64]
-LABELS = "labels"
 
 
 def read_samples(
     graph: Graph, path: str | Path
 ) -> tuple[dict[str, Integers], npt.NDArray[Any] | None]:
-    """Inputs by name, and labels: a .npy of samples, or an .npz with `rows` or one array per input
-    (under its name, or in order where the names are others), and perhaps `labels`; an image, a
-    .wav or a folder of them (media.py)."""
+    """Inputs by name, and labels: a .npy of samples, or an .npz with `rows` (or `x`) or one array
+    per input (under its name, or in order where the names are others), and perhaps `labels` (or
+    `y`); an image, a .wav or a folder of them (media.py)."""
     if is_media(path):
         rows, labels = read_media(graph, path)
         return samples_of(graph, rows, str(path)), labels
     if Path(path).suffix != ".npz":
         return samples_of(graph, read_npy(path), str(path)), None
     arrays = read_npz(path)
-    labels = arrays.pop(LABELS, None)
+    labels = arrays.pop("labels", None)
+    if labels is None and "y" not in graph.inputs and len(arrays) > len(graph.inputs):
+        labels = arrays.pop("y", None)
     if len(graph.inputs) == 1:
         known = [n for n in (graph.inputs[0], "rows", "x") if n in arrays]
         if known:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from revsim.errors import CheckError, InputError
 from revsim.graphs.rows import circuit_rows, shaped
 from revsim.network.files import write_npy, write_npz
-from revsim.network.graph import Graph
+from revsim.network.graph import Graph, Tensor
 from revsim.schedule.graphs import compile_graph
 from revsim.schedule.views import inputs_of
 from revsim.simulator.ensemble import data_set
@@ -104,4 +104,22 @@ def run_graph_to_files(
         "rows": rows,
         "outputs": sum(graph.tensors[n].size for n in graph.outputs),
         "gate_evaluations": evaluations,
+        "reals": {n: rule for n in graph.outputs if (rule := scale_of(graph.tensors[n]))},
     }
+
+
+def scale_of(tensor: Tensor) -> tuple[float, int] | None:
+    """(scale, zero point) of the real numbers that a tensor's integers stand for in the model,
+    scale * (q - zero); None where it has none, or other float operations follow.
+
+    >>> scale_of(Tensor("y", (2,), 0, 255, scale=0.5, zero=3))
+    (0.5, 3)
+    """
+    if tensor.scale is not None:
+        return tensor.scale, tensor.zero
+    if len(tensor.to_float) != 1 or tensor.to_float[0].operation != "grid":
+        return None
+    step, offset, scale = tensor.to_float[0].operands
+    if max(step.size, offset.size, scale.size) > 1 or step[0] != 1:
+        return None
+    return float(scale[0]), -int(offset[0])

@@ -36,6 +36,7 @@ from revsim.ledger.states import neuron_states
 from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.graph import Graph, Wiring
+from revsim.network.reals import dequantise
 from revsim.report.report import Check, Report, RunReport, erasure_table
 from revsim.schedule.graphs import compile_graph
 from revsim.schedule.policy import policy_named
@@ -313,13 +314,21 @@ def describe_graph(graph: Graph, device: str) -> dict[str, Any]:
 
 def graph_accuracy(known: GraphKnown, labels: npt.ArrayLike | None) -> dict[str, Any] | None:
     """Share of rows whose class is the label: the greatest of one output vector, the first of
-    several, or the one value of an output of one; None without labels or with several outputs."""
+    several, or the one value of an output of one; None without labels or with several outputs.
+
+    A vector is compared as the model's floats where it has some: scales and biases that follow the
+    last integers, one a class, may change which is greatest.
+    """
     graph = known.graph
     if labels is None or len(graph.outputs) != 1:
         return None
-    scores = known.values[graph.outputs[0]]
-    classes = scores.shape[1] if scores.shape[1] > 1 else graph.tensors[graph.outputs[0]].high + 1
-    predicted = scores.argmax(axis=1) if scores.shape[1] > 1 else scores[:, 0]
+    output = graph.tensors[graph.outputs[0]]
+    scores = known.values[output.name]
+    if output.size == 1:
+        predicted, classes = scores[:, 0], output.high + 1
+    else:
+        real = dequantise(output, scores) if output.to_float else scores
+        predicted, classes = real.argmax(axis=1), output.size
     return shares_right(predicted, whole_rows(labels, "labels", 1), classes)
 
 

@@ -61,6 +61,11 @@ DAMAGE = (
 
 def save(network: Network, path: str | Path) -> None:
     """Write a network; a file that cannot be finished is not left behind."""
+    if not isinstance(network, Network):
+        raise InputError(
+            f"{path}: only chains of layers are saved, not {type(network).__name__}; keep the "
+            "model file that a graph was read from"
+        )
     header, arrays = _packed(network)
     write_npz(path, {"network": np.array(json.dumps(header)), **_smaller(arrays)})
 

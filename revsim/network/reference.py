@@ -65,6 +65,11 @@ def run_reference(network: Network, rows: npt.NDArray[Any]) -> tuple[LayerValues
     >>> run_reference(net, np.array([[3, 1], [0, 3]]))[0].y.tolist()
     [[2], [0]]
     """
+    if not isinstance(network, Network):
+        raise InputError(
+            f"run_reference takes a chain of layers, not {type(network).__name__}; of a graph of "
+            "tensors, revsim.network.graph_reference.run_graph gives every tensor"
+        )
     count = len(rows)
     held = [
         LayerValues(

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, cast
 
 import numpy as np
@@ -45,7 +46,7 @@ def plot_report(report: Report, path: str | Path | None = None) -> Any:
     from matplotlib.figure import Figure
 
     run = next((r for r in report.runs if r.policy == "activation_reset"), report.runs[0])
-    figure = Figure(figsize=(10, 9), layout="constrained")
+    figure = Figure(figsize=(min(max(10.0, 1.6 * len(report.layers)), 40), 9), layout="constrained")
     top, bottom = cast(Any, figure.subfigures(2, 1, height_ratios=[1, 1.1]))
     _ledgers(report, run, top.subplots())
     causes, losses = bottom.subplots(1, 2, width_ratios=[1.35, 1])
@@ -83,7 +84,7 @@ def _ledgers(report: Report, run: RunReport, axes: Any) -> None:
     for k, (field, label, colour) in enumerate(LEDGER_STYLE):
         values = [getattr(run.of_layer(name), field) for name in names]
         bars = axes.bar(places + (k - 1.5) * width, values, width, label=label, color=colour)
-        axes.bar_label(bars, [number(v) for v in values], fontsize=8, padding=2)
+        _bar_labels(axes, bars, values, crowded=len(names) > 3)
     counts = _neurons_by_layer(report)
     for column, (label, marker, dashes) in enumerate(NEURON_STYLE):
         for place, name in enumerate(names):
@@ -101,15 +102,40 @@ def _ledgers(report: Report, run: RunReport, axes: Any) -> None:
                 markerfacecolor="white",
                 label=label,
             )
-            axes.annotate(f"  {number(value)}", (place + 0.44, value), va="center", fontsize=8)
+            crowded = len(names) > 3  # then the figure stands over the layer's own highest bar
+            axes.annotate(
+                number(value) if crowded else f"  {number(value)}",
+                (place + (-0.38 if crowded else 0.44), value),
+                xytext=(0, (2, -2)[column]),
+                textcoords="offset points",
+                ha="left",
+                va=("bottom", "top")[column],
+                fontsize=8,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0} if crowded else None,
+            )
             label = "_"  # one entry in the legend
     axes.set_yscale("symlog", **SYMLOG)
     axes.yaxis.set_major_formatter(_plain)
-    axes.set_ylim(0, 2.5 * axes.get_ylim()[1])
+    axes.set_ylim(0, (2.5 if len(names) <= 3 else 40) * axes.get_ylim()[1])
     axes.set_xlim(-0.55, len(names) - 0.35)
-    axes.set_xticks(places, [f"{x.name}\n{x.kind.replace('+', ' + ')}" for x in report.layers])
+    kinds = [layer.kind.replace("+", " + ") for layer in report.layers]
+    slot = max(18, 72 // len(names))
+    axes.set_xticks(
+        places,
+        [
+            "\n".join((*wrap(name, slot), *wrap(kind, slot)))
+            for name, kind in zip(names, kinds, strict=True)
+        ],
+        fontsize=10 if len(names) <= 3 else 8,
+    )
     axes.set_ylabel("bits (or neurons) per inference")
     _head(axes, f"Erased per layer: policy {run.policy}, input {run.input}", columns=6)
+
+
+def _bar_labels(axes: Any, bars: Any, values: Any, crowded: bool) -> None:
+    """Figures above bars, upright where they would run into each other."""
+    turned = {"rotation": 90, "padding": 3} if crowded else {"padding": 2}
+    axes.bar_label(bars, [number(v) for v in values], fontsize=8, **turned)
 
 
 def _plain(value: float, _: int | None = None) -> str:
@@ -190,8 +216,12 @@ def _losses(report: Report, axes: Any) -> None:
     ):
         values = [0.0 if value < 1e-9 else value for value in values]
         bars = axes.bar(places + offset, values, 0.38, label=label, color=colour)
-        axes.bar_label(bars, [number(v) for v in values], fontsize=8, padding=2)
-    axes.set_xticks(places, names)
+        _bar_labels(axes, bars, values, crowded=len(names) > 5)
+    if len(names) <= 3:
+        axes.set_xticks(places, names)
+    else:
+        short = [n if len(n) <= 26 else f"{n[:12]}...{n[-11:]}" for n in names]
+        axes.set_xticks(places, short, rotation=90, fontsize=8)
     axes.set_ylim(0, 1.15 * max(axes.get_ylim()[1], 0.1))
     axes.set_ylabel("H(in) - H(out), bits")
     title = "Information lost by operator"

@@ -1,6 +1,7 @@
 """The head of a report: what ran on what, and the answer in short."""
 
 from collections.abc import Iterable
+from math import log2
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -16,6 +17,8 @@ from revsim.report.tables import FOUR, number, paragraph, run_name
 
 MEANINGS = "every neuron is reset", "states are overwritten", "rows follow each other"
 """What the device does in each reading."""
+FEW_ROWS = 256
+"""Fewer distinct rows than values of an 8-bit register, so that its entropy is capped too."""
 
 
 def heading_lines(report: Report) -> Iterable[RenderableType]:
@@ -51,12 +54,7 @@ def summary_lines(report: Report) -> Iterable[RenderableType]:
         f"{report.temperature_k:g} K); if it is kept, 0."
     )
     if report.ensemble["ceiling"]:
-        yield paragraph(
-            "These data are at the log2 N ceiling: with so many distinct rows joint entropies "
-            "(H, given_kept, pattern_entropy) say nothing beyond them, so they are printed and "
-            "not compared with the paper.",
-            style="yellow",
-        )
+        yield paragraph(_ceiling(report), style="yellow")
     yield from _claim(report)
     if report.holds:
         yield paragraph("Every circuit check and every identity that applies holds.")
@@ -66,6 +64,23 @@ def summary_lines(report: Report) -> Iterable[RenderableType]:
         "Symbols in brackets, such as (A1) or (T1), are the theory's: see the README.\n",
         style="dim",
     )
+
+
+def _ceiling(report: Report) -> str:
+    """What mostly distinct rows cannot tell, the floor above included."""
+    rows = report.ensemble["distinct"]
+    words = (
+        f"These data are at the log2 N ceiling: no joint entropy of {rows:,} distinct rows exceeds "
+        f"{number(log2(rows))}, whatever the network. H, given_kept, pattern_entropy and the least "
+        "loss above say nothing beyond these rows, so they are printed and not compared with the "
+        "paper."
+    )
+    if rows < FEW_ROWS:
+        words += (
+            " So few rows also cap per_register at that for each register, and the share p of "
+            f"inputs for which a neuron is on is a multiple of 1/{report.ensemble['rows']:,}."
+        )
+    return words
 
 
 def _erased(report: Report) -> str:

@@ -25,6 +25,8 @@ from revsim.frontends.onnx.reader import (
 
 DAMAGE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 SOFTMAX = ("Softmax", "LogSoftmax")
+QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "Quant")
+"""Operators that no float model has."""
 
 
 def floats_from_onnx(model: Any) -> FloatNetwork:
@@ -83,6 +85,10 @@ def _take(reading: Reading, step: Step, last: str) -> None:
         return
     softmax = step.operator in SOFTMAX and step.outputs[0] == last
     maker = CALIBRATED.get(step.operator) if step.domain == "" else None
+    if maker is None and step.operator in QUANTISED:
+        raise Refusal(
+            f"operator {step.operator} makes it a quantised model", "leave --calibrate out"
+        )
     if maker is None and not softmax:
         raise Refusal(
             f"operator {step.operator} is not among those that can be calibrated",

@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from revsim.frontends.onnx.builder import Builder, Constant, Held, Refusal
-from revsim.frontends.onnx.pairs import formula, tabled
+from revsim.frontends.onnx.pairs import formula, joined, tabled
 from revsim.frontends.onnx.reals import (
     Outside,
     Pair,
@@ -25,6 +25,7 @@ from revsim.frontends.onnx.reals import (
     Quantiser,
     Real,
     Sums,
+    direction,
     known,
     placed,
     settled,
@@ -91,7 +92,11 @@ def _single(builder: Builder, value: Real, quantiser: Quantiser, name: str) -> H
     stages, low, high, neurons = _limits(value.stages, quantiser)
     sums, places = _channels(builder, value, stages, name)
     ends = sums.linear.bounds(sums.source.low, sums.source.high)
-    neurons = neurons or quantiser.neurons
+    if all(direction(s) is not None for s in stages):
+        reals = [np.asarray(evaluate(stages, e[None], places)) for e in ends]
+        neurons = neurons or _activates(quantiser, min(float(r.min()) for r in reals))
+    else:
+        neurons = neurons or quantiser.neurons
 
     def function(z: Integers) -> Integers:
         made = evaluate((*stages, quantiser.stage), z, places)
@@ -113,6 +118,13 @@ def _single(builder: Builder, value: Real, quantiser: Quantiser, name: str) -> H
         builder, sums, value.shape, quantiser.dtype, (low, high), activations, neurons, name,
         **quantiser.fields,
     )  # fmt: skip
+
+
+def _activates(quantiser: Quantiser, least: float) -> bool:
+    """Whether a quantiser is an activation function of reals from `least` on. One whose zero point
+    is its lowest level stands for a relu only where there is something below 0 to cut off: a mean
+    or a sum of values that a relu made has none."""
+    return quantiser.neurons and (quantiser.stage.operation != "quantise" or least < 0)
 
 
 def _same(base: Held, low: int, high: int, linear: Linear) -> bool:
@@ -240,6 +252,8 @@ def _paired(builder: Builder, pair: Pair, value: Real, quantiser: Quantiser, nam
             f"its two variable inputs have {len(a)} and {len(b)} levels", "quantise both to 8 bits"
         )
     wanted = np.clip(tabled(pair.operation, chains, quantiser, a, b), low, high)
+    least = float(joined(pair.operation, chains, a, b).min())
+    neurons = neurons or _activates(quantiser, least)
     program = formula(pair.operation, chains, quantiser, wanted, a, b)
     reads = pair.places + np.array([0, one.size])
     return builder.rescaled(

@@ -11,7 +11,7 @@ import numpy as np
 from revsim.frontends.onnx.builder import Refusal
 from revsim.frontends.onnx.reals import Quantiser
 from revsim.network.cells_onnx import ScaledProduct, ScaledSum, fitted_product, fitted_sum
-from revsim.network.reals import Stage, evaluate
+from revsim.network.reals import Floats, Stage, evaluate
 from revsim.network.sums import Integers
 
 Chains = tuple[tuple[Stage, ...], tuple[Stage, ...], tuple[Stage, ...]]
@@ -36,10 +36,15 @@ def tabled(
         ends = quantiser.low, quantiser.high
         scale, zero = quantiser.stage.operands[:2]
         return rule(a, b, (sa[0], -za[0]), (sb[0], -zb[0]), (scale[0], zero[0]), ends)
-    x, y = evaluate(first, a[:, None]), evaluate(second, b[None, :])
-    joined = {"add": x + y, "subtract": x - y, "multiply": x * y}[operation]
-    made = evaluate((*after, quantiser.stage), joined)
+    made = evaluate((quantiser.stage,), joined(operation, chains, a, b))
     return np.asarray(made, dtype=np.int64)
+
+
+def joined(operation: str, chains: Chains, a: Integers, b: Integers) -> Floats:
+    """The float of every pair before the quantiser: [values of a, values of b]."""
+    first, second, after = chains
+    x, y = evaluate(first, a[:, None]), evaluate(second, b[None, :])
+    return evaluate(after, {"add": x + y, "subtract": x - y, "multiply": x * y}[operation])
 
 
 Rule = tuple[Any, Any]
