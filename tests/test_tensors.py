@@ -376,6 +376,10 @@ def test_a_wire_that_is_read_must_be_left_as_it_was() -> None:
     pixels[66, 1] = 0  # both controls of the second, not of the first
     with pytest.raises(CheckError, match=r"position 0.*x\[0\] \(read, changed\).*row 66"):
         simulate(circuit, data_set(pixels))
+    weights = np.ones(70, dtype=np.int64)
+    weights[66] = 0  # a row that does not count breaks nothing there
+    silent = simulate(circuit, data_set(pixels, weights), strict=False).tally.violations
+    assert not [v for v in silent if v.definition == "breaks restored"]
 
 
 def test_positions_that_write_one_wire_are_refused() -> None:

@@ -161,10 +161,10 @@ def test_a_range_that_is_known_better_than_the_operators_know() -> None:
 
 
 def test_known_from_a_literal_and_its_complement() -> None:
-    """All of p, q and not p is no gate."""
+    """All of p, q, r and not p is no gate."""
     b = Builder("never")
-    b.port("x", 2)
-    assert all_of(b, np.array([0, 2, 1])) == FALSE
+    b.port("x", 3)
+    assert all_of(b, np.array([0, 4, 2, 1])) == FALSE
     assert not b.build().body
 
 
