@@ -5,7 +5,7 @@ import pytest
 
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Port
-from revsim.circuit.gates import ERASE, OP, TALLY
+from revsim.circuit.gates import ERASE, OP, ROLE, TALLY, Role, X
 from revsim.circuit.measures import counts
 from revsim.lower.forward_netlist import netlist_of, netlist_recipe
 from revsim.lower.layer import lower
@@ -94,6 +94,42 @@ def test_what_is_undone_is_no_gate() -> None:
     tables = [d.body[0].table.tolist() for d in both]  # type: ignore[union-attr]
     assert tables[0] == tables[1]
     assert counts(both[0]).toffoli == 2
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_computed_again_is_the_same_gate(seed: int) -> None:
+    """Ancillas computed, undone and computed again have the gates of once."""
+
+    def rows(times: int) -> list:
+        b, rng = Builder("again"), np.random.default_rng(seed)
+        x, y = b.port("x", 5), b.port("y", 4, zero=True)
+        wires = np.concatenate([x, b.local("t", 8)])
+        pairs = [rng.choice(5 + k, 2, replace=False) for k in range(8)]
+
+        def compute() -> None:
+            for k, pair in enumerate(pairs):
+                b.ccx(*wires[pair], wires[5 + k])
+
+        start = b.mark()
+        compute()
+        stop = b.mark()
+        for _ in range(times):
+            b.undo(start, stop)
+            compute()
+        b.cx(wires[-4:], y)
+        return netlist_of(b.build()).body[0].table.tolist()  # type: ignore[union-attr]
+
+    assert rows(0) == rows(1) == rows(2)
+
+
+def test_a_constant_output_is_written_once() -> None:
+    """One NOT, which finds 0 as the first gate on any output does."""
+    b = Builder("one")
+    b.port("x", 1)
+    y = b.port("y", 2, zero=True)
+    b.x(y[1])
+    table = netlist_of(b.build()).body[0].table  # type: ignore[union-attr]
+    assert table[:, [OP, ROLE]].tolist() == [[X, Role.COMPUTE]]
 
 
 @pytest.mark.parametrize("inputs", [3, 20])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from revsim.circuit.banks import BankErase, BankMark, BankSet, Calls, TensorCircuit
+from revsim.circuit.banks import BankAlloc, BankErase, BankMark, BankSet, Calls, TensorCircuit
 from revsim.circuit.unroll import unroll
 from revsim.errors import InputError
 from revsim.ledger.identities import ladder, telescoping
@@ -14,6 +14,7 @@ from revsim.ledger.ledgers import ledger_rows, total_of
 from revsim.ledger.reference import joint_entropy
 from revsim.network.graph import Cells, Graph, Linear, Node, State, Tensor, Wiring
 from revsim.network.graph_reference import run_graph, run_stream
+from revsim.network.operators import Clamp, Relu
 from revsim.schedule.graphs import GRAPH_POLICIES, schedule_graph
 from revsim.schedule.policy import INPUT_CHOICES
 from revsim.simulator.ensemble import data_set, uniform
@@ -106,9 +107,9 @@ def test_activation_reset_erases_what_stages_swap_out() -> None:
 
 
 def wired(node: Wiring, outputs: tuple[str, ...] = ("y",)) -> Graph:
-    """x of three 2-bit values through one wiring."""
+    """x of three 2-bit values, from -1 on, through one wiring."""
     size = len(node.index)
-    tensors = {"x": Tensor("x", (3,), 0, 3), "y": Tensor("y", (size,), 0, 3)}
+    tensors = {"x": Tensor("x", (3,), -1, 2), "y": Tensor("y", (size,), -1, 2)}
     return Graph("wired", tensors, (Node("move", node, ("x",), "y"),), ("x",), outputs)
 
 
@@ -116,8 +117,11 @@ WIRINGS = {
     "turned": (Wiring("reverse", np.array([2, 1, 0])), ("y",), 0),
     "part": (Wiring("slice", np.array([2, 1])), ("y",), 6),
     "twice": (Wiring("tile", np.array([0, 1, 2, 0])), ("y",), 6),
-    "padded": (Wiring("pad", np.array([-1, 0, 1, 2, -2]), (3, 1)), ("y",), 6),
+    "padded": (Wiring("pad", np.array([-1, 0, 1, 2, -2]), (2, 0)), ("y",), 6),
     "nothing of it": (Wiring("constant", np.array([-1, -1]), (2,)), ("y",), 6),
+    "one twice, one left out": (Wiring("gather", np.array([0, 1, 1])), ("y",), 6),
+    "one constant": (Wiring("constant", np.array([-1]), (2,)), ("y",), 6),
+    "a constant that nobody reads": (Wiring("pad", np.array([0, -2, 1, 2]), (2, 1)), ("y",), 6),
     "two outputs": (Wiring("reverse", np.array([2, 1, 0])), ("y", "x"), 0),
     "one output twice": (Wiring("reverse", np.array([2, 1, 0])), ("y", "y"), 0),
 }
@@ -132,8 +136,16 @@ def test_wirings_alone(case: str, policy: str, choice: str) -> None:
     graph = wired(wiring, outputs)
     rows = every_row(graph)
     values = {"x": rows, "y": wiring.apply(rows)}
-    run, _ = run_on(compiled(graph, policy, choice), rows)
+    circuit = compiled(graph, policy, choice)
+    run, _ = run_on(circuit, rows)
     assert (run.outputs == np.concatenate([values[n] for n in outputs], axis=1)).all()
+    stays = () if choice == "destroy" else circuit.inputs
+    held = np.concatenate([bank.wires.ravel() for bank in (*circuit.outputs, *stays)])
+    assert len(held) == len(np.unique(held))  # nothing is two things at once
+    made = {
+        i.bank.name for i in circuit.body if isinstance(i, BankAlloc) and "const" in i.bank.name
+    }
+    assert len(made) == len(np.unique(wiring.index[wiring.index < 0]))
     total = total_of(ledger_rows(run.tally))
     if choice != "destroy":
         assert total.reset_count == 0
@@ -141,6 +153,49 @@ def test_wirings_alone(case: str, policy: str, choice: str) -> None:
         assert total.reset_count == 6
     else:
         assert total.reset_count == erased
+
+
+@pytest.mark.parametrize("choice", INPUT_CHOICES)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_view_that_comes_too_late(policy: str, choice: str) -> None:
+    """What is gone cannot be read in it, what is left can; its constants go at once."""
+    tensors = {n: Tensor(n, (size,), 0, 3) for n, size in (("x", 3), ("y", 1), ("late", 5))}
+    nodes = (
+        Node("sum", Cells("add", Add(), np.array([[0, 1]])), ("x",), "y"),
+        Node("view", Wiring("concat", np.array([3, 0, -1, 2, 1]), (2,)), ("x", "y"), "late"),
+    )
+    graph = Graph("late", tensors, nodes, ("x",), ("y",))
+    rows = every_row(graph)
+    expected = run_graph(graph, given(graph, rows))
+    circuit = compiled(graph, policy, choice)
+    run, tensors_read = run_on(circuit, rows)
+    assert (run.outputs == expected["y"]).all()
+    (mark,) = (i for i in circuit.body if isinstance(i, BankMark) and i.name == "late")
+    gone = choice == "destroy" and policy != "bennett"
+    assert mark.places.tolist() == ([0, 2] if gone else [0, 1, 2, 3, 4])
+    assert (tensors_read["late"][:, mark.places] == expected["late"][:, mark.places]).all()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_erasures_know_their_channels(policy: str) -> None:
+    """Every register of a tensor is erased under its own place, in the shape of the tensor."""
+    reads = np.array([[[p, p + 1]] for p in range(3)])
+    operator = Linear("conv2d", np.array([[1, 1], [1, -1]]), np.array([-1, 0]), reads)
+    tensors = {"x": Tensor("x", (2, 2), 0, 3), "y": Tensor("y", (3, 2), 0, 3)}
+    node = Node("conv", operator, ("x",), "y", (Relu(), Clamp(0, 3)), neurons=True)
+    graph = Graph("channels", tensors, (node,), ("x",), ("y",))
+    circuit = compiled(graph, policy)
+    erased = [item for item in circuit.body if isinstance(item, BankErase)]
+    (x,) = (item for item in erased if item.value_of == "x")
+    assert (x.shape, x.places.tolist()) == ((2, 2), [0, 1, 2, 3])
+    inner = [item for item in erased if item.value_of != "x"]
+    assert bool(inner) == (policy == "activation_reset")
+    for cause in {item.cause for item in inner}:
+        found = [item for item in inner if item.cause == cause]
+        assert {item.shape for item in found} == {(3, 2)}
+        for item in found:  # one channel's, at every position
+            assert len(set((item.places % 2).tolist())) == 1
+        assert len({tuple(item.places.tolist()) for item in found}) == len(found)
 
 
 def residual() -> Graph:

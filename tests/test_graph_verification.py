@@ -14,8 +14,9 @@ from revsim.circuit.builder import Builder
 from revsim.errors import InputError
 from revsim.graphs.known import GraphKnown, known_of_graph
 from revsim.graphs.rows import quantised, read_samples, samples_of
-from revsim.graphs.run import run_graph_circuit, run_graph_to_files
-from revsim.graphs.verification import graph_run_report
+from revsim.graphs.run import _joined, run_graph_circuit, run_graph_to_files
+from revsim.graphs.verification import cut_losses, graph_run_report
+from revsim.ledger.ledgers import LedgerRow, Ledgers
 from revsim.ledger.reference import column_entropies, joint_entropy
 from revsim.network.graph import Cells, Graph, Node, State, Tensor, Wiring
 from revsim.network.graph_reference import run_graph, run_stream
@@ -138,6 +139,47 @@ def test_what_is_wrong_is_noticed(case: str, known: GraphKnown) -> None:
     broken = {c.id for c in report.circuit_checks if c.holds is False}
     broken |= {i.id for i in report.identities if i.holds is False}
     assert fails <= broken
+
+
+@pytest.mark.parametrize("layer", ["conv", "dense", "beside the nodes"])
+def test_what_any_node_or_none_loses_is_held(layer: str, known: GraphKnown) -> None:
+    """T6 fails for a loss that is another one in any layer, or beside them where none is due."""
+    rows = report_of(compiled("uncompute"), known).rows
+    assert cut_losses(known, rows).holds
+    more = LedgerRow(layer, "layer_input", Ledgers(given_kept=0.25))
+    assert cut_losses(known, (*rows, more)).residual == pytest.approx(0.25)
+
+
+def test_what_is_erased_beside_the_nodes() -> None:
+    """An output that is a part of a tensor is copied; what stays behind is then erased."""
+    small = small_graph()
+    tensors = {**small.tensors, "part": Tensor("part", (1,), *ends_of(small))}
+    nodes = (*small.nodes, Node("slice", Wiring("slice", np.array([1])), ("y",), "part"))
+    graph = Graph("part of it", tensors, nodes, ("x",), ("part",))
+    own = known_of_graph(graph, uniform([0] * 4, [3] * 4))
+    assert own.cuts[-1] > own.H_Y
+    for policy in ("uncompute", "activation_reset", "conventional"):
+        circuit = schedule_graph(graph, lower_by_tables(graph), policy, "destroy")
+        report = report_of(circuit, own)
+        assert report.holds, policy
+
+
+def ends_of(graph: Graph) -> tuple[int, int]:
+    return graph.tensors["y"].low, graph.tensors["y"].high
+
+
+def test_a_tensor_read_in_parts() -> None:
+    """Each part at its own places, the last reading of a place counting; none where a place was
+    never read."""
+    parts = [
+        (np.array([3, 0]), np.array([[1, 2], [3, 4]])),
+        (np.array([2]), np.array([[5], [6]])),
+        (np.array([1, 2]), np.array([[7, 8], [9, 10]])),
+    ]
+    found = _joined(2, 4, parts)
+    assert found is not None
+    assert found.tolist() == [[2, 7, 8, 1], [4, 9, 10, 3]]
+    assert _joined(2, 4, parts[:2]) is None
 
 
 def test_an_uncompute_that_is_forgotten(known: GraphKnown) -> None:

@@ -370,3 +370,16 @@ def test_refusals_name_the_node_and_what_to_do() -> None:
     float_scale = (Rescale(np.array([0.3], np.float32)), Wrap(3))
     with pytest.raises(InputError, match=r"node, channel 0 \(rescale\) .*clamp what it gives"):
         lower_graph(graph(*float_scale))
+
+
+@pytest.mark.parametrize("least", [1, 7, 8, 9, 16])
+@pytest.mark.parametrize("rule", [(), (Requantise(np.array([1]), "half_up"),)])
+def test_a_floor_above_what_the_output_can_hold_least(rule: tuple[Single, ...], least: int) -> None:
+    """A clamp from a power of two on, in an output declared from 0 on: the top bit of the sum is
+    the comparison and a bit of the result."""
+    graph = graph_of(sums_of_two(), 0, 15, (*rule, Clamp(least, 31)), least)
+    check(graph, np.stack(np.meshgrid(np.arange(16), np.arange(16)), axis=-1).reshape(-1, 2))
+
+
+def sums_of_two() -> Linear:
+    return Linear("dense", np.array([[1, 1]]), np.array([0]), np.array([[[0, 1]]]))

@@ -8,11 +8,11 @@ from test_lower_linear import stage_on, through_stages
 
 from revsim.circuit.registers import Encoding
 from revsim.lower.piece import scaled
-from revsim.lower.pieces import _stepped
+from revsim.lower.pieces import _stepped, direct, pieces_of, runs_of
 from revsim.lower.scale import Scale, _agrees, shortest_scale
 from revsim.lower.stage import Value
-from revsim.lower.steps import Steps, steps_of
-from revsim.network.operators import Clamp, Offset, Requantise
+from revsim.lower.steps import Steps, steps_of, through
+from revsim.network.operators import Clamp, Offset, Requantise, Single
 
 EMPTY = np.zeros(0, dtype=np.int64)
 
@@ -185,3 +185,65 @@ def test_rules_taken_as_they_stand(seed: int, monkeypatch: pytest.MonkeyPatch) -
     before = (Offset(rng.integers(-9, 9, 1)),) if seed % 3 == 0 else ()
     after = (Offset(rng.integers(-9, 9, 1)), Clamp(-150, 200)) if seed % 2 else ()
     stage_on((*before, once, *after), low, high, np.arange(low, high + 1))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_shift_alone_is_a_choice_of_wires(seed: int) -> None:
+    """In a register from which the form counts, of either sign, clipped or not."""
+    rng = np.random.default_rng(seed)
+    low, high = -int(rng.integers(0, 40)), int(rng.integers(1, 60))
+    v = np.arange(low, high + 1)
+    for encoding in (
+        Encoding.unsigned(low, high),
+        Encoding.unsigned(low - int(rng.integers(1, 9)), high),
+        Encoding.signed(low, high, int(rng.integers(low, high))),
+        Encoding.signed(low, high, low - 1),
+    ):
+        shift = int(rng.integers(0, (high - max(low, encoding.offset)).bit_length()))
+        form = Scale(1, -encoding.offset, shift)
+        y = (v - encoding.offset) >> shift
+        first, last = int(rng.integers(0, 5)), int(rng.integers(5, 99))
+        for floor, roof in ((first, last), (0, 127)):
+            steps = Steps(low, high, floor, roof, EMPTY, EMPTY)
+            floor, roof = max(floor, int(y.min())), min(roof, int(y.max()))
+            if floor > roof:
+                continue
+            piece = scaled(Value(encoding, low, high), Encoding.unsigned(0, 127), form, steps)
+            assert (on_gates(piece, v) == np.clip(y, floor, roof)).all(), (encoding, form)
+            assert (piece.wires is not None) == ((floor, roof) == (int(y.min()), int(y.max())))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_formula_of_operators_is_what_they_do(seed: int) -> None:
+    """Offsets and roundings one after the other, where one formula says it all."""
+    rng = np.random.default_rng(seed)
+    v = np.arange(-300, 300)
+    for _ in range(20):
+        operators: list[Single] = []
+        for _ in range(int(rng.integers(1, 4))):
+            if rng.integers(2):
+                operators.append(Offset(np.array([int(rng.integers(-9, 9))])))
+                continue
+            rule = str(rng.choice(["half_up", "half_away", "half_even", "floor"]))
+            m = np.array([int(rng.integers(1, 4))]) if rng.integers(2) else None
+            operators.append(Requantise(np.array([int(rng.integers(0, 4))]), rule, m))
+        form = direct(operators)
+        if form is not None:
+            expected = through(tuple(operators), v[:, None])[:, 0]
+            assert (np.stack(form.bounds(v)) == expected).all(), operators
+
+
+@pytest.mark.parametrize("offset", [0, 1, 6])
+@pytest.mark.parametrize("rule", ["half_up", "half_away", "half_even"])
+def test_more_steps_than_are_looked_at(rule: str, offset: int) -> None:
+    """A rounding taken as it stands, in a register that is given."""
+    low, high = -9000 * (rule == "half_away"), 20000
+    operators = (Requantise(np.array([1]), rule), Offset(np.array([5000])))
+    ends = np.array([low]), np.array([high])
+    after = Encoding.unsigned(0, 16383)
+    held = Encoding.unsigned(low - offset, high)
+    pieces = pieces_of(runs_of(operators, *ends), 0, after, held)
+    v = np.arange(low, high + 1)
+    raw = held.encode(v).astype(np.int64)
+    found = through_stages(tuple(p.stage("activation") for p in pieces), raw)
+    assert (found == through(operators, v[:, None])[:, 0]).all()

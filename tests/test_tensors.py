@@ -147,9 +147,15 @@ def test_any_block_size_gives_the_same(monkeypatch: pytest.MonkeyPatch, block: i
 def test_a_task_holds_few_counters_and_the_sums_are_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    circuit, _, _ = convolution(side=6, conventional=True)
-    ensemble = images(100, 6)
-    whole = simulate(circuit, ensemble, threads=1)
+    circuit, _, _ = convolution(side=6, channels=1, conventional=True)
+    channels = np.arange(36) % 5
+    body = tuple(
+        replace(item, channels=channels) if isinstance(item, Calls) else item
+        for item in circuit.body
+    )
+    circuit, ensemble = replace(circuit, body=body), images(100, 6)
+    whole = simulate(circuit, ensemble, executor="numpy")
+    same(simulate(circuit, ensemble, threads=1), whole)
     monkeypatch.setattr(positions, "COUNTERS", 1)
     monkeypatch.setattr("revsim.simulator.fold.MERGED", 2)
     same(simulate(circuit, ensemble, threads=2), whole)
@@ -370,6 +376,10 @@ def test_a_wire_that_is_read_must_be_left_as_it_was() -> None:
     pixels[66, 1] = 0  # both controls of the second, not of the first
     with pytest.raises(CheckError, match=r"position 0.*x\[0\] \(read, changed\).*row 66"):
         simulate(circuit, data_set(pixels))
+    weights = np.ones(70, dtype=np.int64)
+    weights[66] = 0  # a row that does not count breaks nothing there
+    silent = simulate(circuit, data_set(pixels, weights), strict=False).tally.violations
+    assert not [v for v in silent if v.definition == "breaks restored"]
 
 
 def test_positions_that_write_one_wire_are_refused() -> None:
@@ -419,6 +429,29 @@ def test_what_is_freed_or_left_dirty_is_named() -> None:
             simulate(
                 replace(circuit, body=tuple(kept), layer_of=()), images(3, 4), executor=executor
             )
+
+
+def test_rows_of_what_is_left_dirty_are_named() -> None:
+    """The first row that counts, in whatever word: of a bank that goes, a wire at the end, and an
+    input that should have stayed."""
+    bit = Encoding.unsigned(0, 1)
+    x = Bank("x", np.arange(2, dtype=np.int32)[:, None], bit)
+    one = replace(x, name="one", wires=x.wires[1:])
+    rows = np.zeros((200, 2), dtype=np.int64)
+    rows[[70, 150, 190], 1] = 1
+    weights = np.ones(200, dtype=np.int64)
+    weights[70] = 0
+    gone = TensorCircuit("gone", 2, (BankFree(one),), (x,), (x,))
+    ends = (replace(x, wires=x.wires[:1]),)
+    left = TensorCircuit("left", 2, (), (x,), ends, input_choice="destroy")
+    for circuit, named in ((gone, r"one\[0\] bit 0"), (left, "device wire 1 at the end")):
+        for executor in ("numba", "numpy"):
+            with pytest.raises(CheckError, match=f"{named} is released.*row 150"):
+                simulate(circuit, data_set(rows, weights), executor=executor)
+    erased = BankErase(one, "", "", "", np.arange(1), (1, 1))
+    kept = TensorCircuit("kept", 2, (erased,), (x,), (x,), input_choice="keep")
+    with pytest.raises(CheckError, match=r"x\[1\] \(kept input, changed\).*row 70"):
+        simulate(kept, data_set(rows))
 
 
 def test_inputs_and_tables_that_do_not_fit_are_refused() -> None:

@@ -158,3 +158,21 @@ def test_a_range_that_is_known_better_than_the_operators_know() -> None:
         return (ops.single(Table(0, np.arange(13)[::-1] * 5), clamped),)
 
     same(Written(program), [(-8, 7), (-8, 7)])
+
+
+def test_known_from_a_literal_and_its_complement() -> None:
+    """All of p, q, r and not p is no gate."""
+    b = Builder("never")
+    b.port("x", 3)
+    assert all_of(b, np.array([0, 4, 2, 1])) == FALSE
+    assert not b.build().body
+
+
+def test_one_operator_on_words_of_unlike_ranges() -> None:
+    """Results are held alike: what is made for the shorter word is not that of the longer."""
+
+    def program(ops, a, b):
+        short, long = ops.sum([(1, a), (-1, b)]), ops.sum([(5, a), (-7, b)], 3)
+        return tuple(ops.single(Clamp(0, 3), word) for word in (short, long))
+
+    same(Written(program), [(0, 5), (-2, 4)])

@@ -321,7 +321,7 @@ def netlist_rows(
         a, b = wire[ends[k, 0] >> 1], wire[ends[k, 1] >> 1]
         for turn in range(2):
             for end in range(2):
-                if kind[k] == 0 and ends[k, end] & 1:
+                if ends[k, end] & 1:  # of an AND; an XOR takes none
                     out[row, 0], out[row, 3], out[row, 4] = 0, wire[ends[k, end] >> 1], 0
                     row += 1
             if turn == 1:

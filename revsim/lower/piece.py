@@ -146,7 +146,7 @@ def scaled(before: Value, after: Encoding, form: Scale, steps: Steps) -> Piece:
         drop = form.shift - form.cut
         terms = _terms(b, value, before.encoding, form)
         if form.m == 1 and terms.constant == 0 and not (form.even or form.b_negative):
-            total = _extended(b, value, before, drop + width)[drop:]
+            total = value[drop : drop + width]  # a register is no narrower than its values
         else:
             total = sum_columns(b, terms, drop + width)[drop:]
         return clipped(b, total, lowest, highest, first, last)
@@ -177,7 +177,10 @@ def clipped(b: Builder, total: Wires, lowest: int, highest: int, first: int, las
         if not ends:
             b.cx(total[:bits], y[:bits])
             return
-        b.ccx(inside, total[:bits], y[:bits])
+        others = np.flatnonzero(total[:bits] != inside)
+        b.ccx(inside, total[others], y[others])
+        if len(others) < bits:  # the top bit tells whether `first` is reached
+            b.cx(inside, y[bits - 1])
         if above >= 0:
             b.cx(above, y[_ones(last)])
         if reached >= 0 and first:
@@ -245,7 +248,7 @@ def _plain_shift(before: Value, form: Scale) -> int | None:
     """How many wires a form drops that does nothing else, None where it does."""
     total = form.m * before.encoding.offset + form.b
     plain = (form.m, form.b_negative, form.even, total) == (1, 0, False, 0)
-    return min(form.shift, before.encoding.width) if plain and not before.signed else None
+    return min(form.shift, before.encoding.width) if plain else None
 
 
 def _terms(b: Builder, value: Wires, encoding: Encoding, form: Scale) -> Terms:
@@ -274,15 +277,6 @@ def _terms(b: Builder, value: Wires, encoding: Encoding, form: Scale) -> Terms:
             wires = np.append(value, np.int32(flag))
             weights = np.append(weights, -form.b_negative)
     return weighted_bits(wires.astype(np.int32), weights >> form.cut, total >> form.cut)
-
-
-def _extended(b: Builder, value: Wires, before: Value, width: int) -> Wires:
-    """The register itself, sign or zeros on top up to `width` wires."""
-    missing = max(0, width - len(value))
-    above = b.local("above", missing)
-    if before.signed and missing:
-        b.cx(np.full(missing, value[-1], dtype=np.int32), above)
-    return np.concatenate([value, above])[:width].astype(np.int32)
 
 
 def _ones(number: int) -> list[int]:

@@ -68,7 +68,7 @@ class Build:
             self.banks[root] = self.device.alloc(made.name, made.size, made.encoding)
         reads = self.begin(low)
         wires = self.banks[root].wires
-        for tile in reversed(low.tiles) if inverse else low.tiles:
+        for tile in low.tiles:
             x = reads.tables[id(tile.reads)]
             y = wires[tile.writes].reshape(len(tile.writes), -1)
             self.device.calls(getattr(tile, part), x, y, inverse=inverse)
@@ -189,7 +189,7 @@ class Build:
         root = self.views.roots[roots[0]]
         stays = root.maker < 0 and self.input != "destroy"
         whole = len(registers) == root.size == len(np.unique(registers))
-        return whole and not stays and root.constant is None
+        return whole and not stays
 
 
 def _wide(bank: Bank | None, width: int) -> WireTable:

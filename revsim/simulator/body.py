@@ -51,9 +51,9 @@ def _end_of_erases(circuit: TensorCircuit, place: int) -> int:
             if (item.layer, item.cause) != (first.layer, first.cause):
                 break
             last = number + 1
-        elif isinstance(item, BankFree) and last == number:
+        elif isinstance(item, BankFree):
             last = number + 1
-        elif not isinstance(item, BankAlloc | BankFree | BankMark):
+        elif not isinstance(item, BankAlloc | BankMark):
             break
     return last
 
