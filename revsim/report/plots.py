@@ -217,7 +217,7 @@ def _losses(report: Report, axes: Any) -> None:
         values = [0.0 if value < 1e-9 else value for value in values]
         bars = axes.bar(places + offset, values, 0.38, label=label, color=colour)
         _bar_labels(axes, bars, values, crowded=len(names) > 5)
-    if len(names) <= 3:
+    if sum(map(len, names)) <= 30:  # they stand beside one another
         axes.set_xticks(places, names)
     else:
         short = [n if len(n) <= 26 else f"{n[:12]}...{n[-11:]}" for n in names]
