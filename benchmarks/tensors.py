@@ -25,7 +25,7 @@ from revsim.circuit.banks import Bank, BankAlloc, BankSet, Calls, Recipe, Tensor
 from revsim.circuit.registers import Encoding
 from revsim.lower.linear import InputBits, linear_definition, weighted_sum
 from revsim.network.sums import Terms
-from revsim.simulator.code import CODES
+from revsim.simulator.code_cache import CODES
 from revsim.simulator.ensemble import data_set
 from revsim.simulator.run import simulate
 

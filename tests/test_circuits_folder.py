@@ -42,7 +42,7 @@ def test_each_file_has_a_meaning_and_a_line_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-@pytest.mark.parametrize("executor", ["numpy", "numba"])
+@pytest.mark.parametrize("executor", ["numpy", "literal"])
 def test_a_circuit_computes_what_it_says_on_all_inputs(path: Path, executor: str) -> None:
     circuit = load(path)
     rows = all_inputs(circuit)

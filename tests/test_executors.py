@@ -199,7 +199,7 @@ def test_a_row_of_weight_three_counts_as_three_rows(seed: int) -> None:
 def test_oracle_circuits_give_the_same_counts_on_both_executors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    tallies: dict[str, list[Tally]] = {"numpy": [], "numba": []}
+    tallies: dict[str, list[Tally]] = {"numpy": [], "literal": []}
     chosen = ""
 
     def recorded(circuit: Circuit, ensemble: Ensemble, **options: int) -> Run:
@@ -243,7 +243,7 @@ def single_gate(name: str) -> Definition:
     return b.build()
 
 
-@pytest.mark.parametrize("executor", ["numba", "numpy"])
+@pytest.mark.parametrize("executor", ["literal", "numpy"])
 @pytest.mark.parametrize("name", TRUTH)
 def test_each_gate_has_its_truth_table(name: str, executor: str) -> None:
     states = np.arange(8)
@@ -253,7 +253,7 @@ def test_each_gate_has_its_truth_table(name: str, executor: str) -> None:
     assert found["w"].tolist() == numbers
 
 
-@pytest.mark.parametrize("executor", ["numba", "numpy"])
+@pytest.mark.parametrize("executor", ["literal", "numpy"])
 @pytest.mark.parametrize("name", TRUTH)
 def test_each_gate_switches_the_wires_that_it_changes(name: str, executor: str) -> None:
     device = Device([bits(3)])
@@ -270,7 +270,7 @@ def test_each_gate_switches_the_wires_that_it_changes(name: str, executor: str) 
     assert run.tally.toggles == {"": int(weights @ flips)}
 
 
-@pytest.mark.parametrize("executor", ["numba", "numpy"])
+@pytest.mark.parametrize("executor", ["literal", "numpy"])
 def test_a_reset_switches_the_ones_it_finds(executor: str) -> None:
     device = Device([bits(3)])
     device.layer = "first"
@@ -336,7 +336,7 @@ def test_erase_and_tally_count_the_same_on_both_executors(weights: list[int] | N
     device.call(definition, device.inputs[0].wires, out.wires)
     circuit = device.circuit("and", [out], (), "conventional", "keep", "")
     ensemble = data_set([[0], [1], [2], [3]], weights)
-    for executor in ("numba", "numpy"):
+    for executor in ("literal", "numpy"):
         tally = simulate(circuit, ensemble, executor=executor).tally
         w = weights or [1, 1, 1, 1]
         assert tally.inner[0].ones.tolist() == [w[3]]
@@ -357,7 +357,7 @@ def test_broken_promises_are_named_alike(rows: int) -> None:
     values = np.zeros((rows, 1), dtype=np.int64)
     values[rows - 1] = 1
     words = []
-    for executor in ("numba", "numpy"):
+    for executor in ("literal", "numpy"):
         with pytest.raises(CheckError) as raised:
             simulate(circuit, data_set(values), executor=executor)
         words.append(str(raised.value))
@@ -365,6 +365,6 @@ def test_broken_promises_are_named_alike(rows: int) -> None:
     weights = np.ones(rows, dtype=np.int64)
     weights[rows - 1] = 0
     if rows > 1:  # a row that does not count breaks nothing
-        for executor in ("numba", "numpy"):
+        for executor in ("literal", "numpy"):
             run = simulate(circuit, data_set(values, weights), executor=executor)
             assert not run.tally.violations

@@ -62,7 +62,7 @@ def test_a_probability_of_1_leaves_ones() -> None:
 def test_both_executors_fail_alike_and_by_the_seed(policy: str) -> None:
     circuit = compile_network(load("toy"), policy)
     faults = EraseFaults(0.1, seed=5)
-    fast, plain = run(circuit, faults, "numba"), run(circuit, faults, "numpy")
+    fast, plain = run(circuit, faults, "literal"), run(circuit, faults, "numpy")
     assert (fast.outputs == plain.outputs).all()
     for a, b in zip(fast.tally.erasures, plain.tally.erasures, strict=True):
         assert (a.ones == b.ones).all()

@@ -13,7 +13,7 @@ from revsim.lower.netlist import neuron_netlist
 from revsim.network.arrays import from_arrays
 from revsim.simulator.apply import apply
 
-EXECUTORS = ("numpy", "numba")
+EXECUTORS = ("numpy", "literal")
 
 
 def scrambled(seed: int) -> Definition:

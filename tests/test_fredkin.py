@@ -60,7 +60,7 @@ def ones_are_conserved(circuit: Circuit, rows: Ensemble) -> int:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-@pytest.mark.parametrize("executor", ["numpy", "numba"])
+@pytest.mark.parametrize("executor", ["numpy", "literal"])
 def test_every_small_circuit_computes_and_erases_the_same_and_conserves_ones(
     path: Path, executor: str
 ) -> None:

@@ -162,7 +162,7 @@ def test_gate_by_gate_on_the_wires_of_the_device(name: str) -> None:
     assert (literally(circuit, rows) == expected).all()
     shared = without_copies(circuit)
     assert (literally(shared, rows) != expected).any()
-    for executor in ("numba", "numpy"):
+    for executor in ("literal", "numpy"):
         with pytest.raises(InputError, match="at two ports"):
             simulate(shared, data_set(rows), executor=executor)
     with pytest.raises(InputError, match="uses a wire twice"):

@@ -214,7 +214,7 @@ def exporting(kept: bool | None, whole: bool = False, choice: str = "destroy") -
     return device.circuit("and", [], (), "as_written", choice, "")
 
 
-@pytest.mark.parametrize("executor", ["numba", "numpy"])
+@pytest.mark.parametrize("executor", ["literal", "numpy"])
 @pytest.mark.parametrize(("kept", "left"), [(None, 0.0), (False, 0.0), (True, 0.811278)])
 def test_only_what_is_declared_kept_is_kept(kept: bool | None, left: float, executor: str) -> None:
     tally = simulate(exporting(kept), rs.uniform([0], [3]), executor=executor).tally

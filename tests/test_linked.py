@@ -11,10 +11,9 @@ from revsim.network.cells import Product
 from revsim.network.graph import Cells, Graph, Node, Tensor
 from revsim.network.graph_reference import run_graph
 from revsim.schedule.graphs import compile_graph
-from revsim.simulator import code, kernels, linked
-from revsim.simulator.code import NO_PORTS, Code, code_of, compile_code
+from revsim.simulator import code, linked
+from revsim.simulator.code import NO_PORTS, Code, code_of, compile_code, run_lanes
 from revsim.simulator.ensemble import data_set
-from revsim.simulator.layout import SPARE
 from revsim.simulator.run import simulate
 
 WORDS = 8
@@ -85,12 +84,9 @@ def run(made: Code, ports: int) -> tuple[np.ndarray, ...]:
     joint = np.zeros((made.tallies, 1, 3), dtype=np.int64)
     suspect = np.zeros(WORDS, dtype=np.uint8)
     every = np.arange(ports, dtype=np.int32)
-    kernels.run_lanes(
-        made.rows, made.starts, made.control_wires, made.control_polarity, state, every[None],
-        every, NO_PORTS, made.slots, 0, WORDS, WORDS,
-        np.empty((made.slots + SPARE) * WORDS, dtype=np.uint64),
+    run_lanes(
+        made, state, every[None], NO_PORTS, 0, WORDS,
         np.full((1, WORDS), ~np.uint64(0)), ones, joint, suspect,
-        np.zeros((0, 0), dtype=np.uint64),
     )  # fmt: skip
     return state, ones, joint, suspect
 

@@ -361,7 +361,7 @@ def test_an_erasure_among_the_gates_breaks_the_telescoping_sum(
     assert unexplained(simulate(bad, toy_inputs(), threads=1, strict=False).tally) > 0.1
 
 
-@pytest.mark.parametrize("executor", ["numba", "numpy"])
+@pytest.mark.parametrize("executor", ["literal", "numpy"])
 def test_a_forgotten_uncomputation_names_definition_layer_wire_and_row(executor: str) -> None:
     circuit = toy("uncompute")
     old = circuit.layers[0].linear[1]

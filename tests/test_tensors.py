@@ -29,10 +29,12 @@ from revsim.ledger.ledgers import (
     of_positions,
     total_of,
 )
-from revsim.simulator import kernels, positions
-from revsim.simulator.code import CACHE_MEGABYTES, CodeCache
+from revsim.simulator import positions
+from revsim.simulator.code_cache import CACHE_MEGABYTES, CodeCache
 from revsim.simulator.ensemble import Ensemble, data_set
 from revsim.simulator.lanes import unpack
+from revsim.simulator.literal import body as literal
+from revsim.simulator.literal import kernels
 from revsim.simulator.run import Run, simulate
 from revsim.simulator.statistics import spectrum_of_rows, spectrum_of_wires
 from revsim.simulator.tally import Spectrum, Tally
@@ -139,7 +141,7 @@ def test_any_block_size_gives_the_same(monkeypatch: pytest.MonkeyPatch, block: i
         circuit, _, _ = convolution(side=5, channels=2, conventional=conventional)
         ensemble = images(200, 5, weighted=True)
         expected_run = simulate(circuit, ensemble, executor="numpy")
-        monkeypatch.setattr(positions, "block_words", lambda slots, words: block)
+        monkeypatch.setattr(literal, "block_words", lambda slots, words: block)
         same(simulate(circuit, ensemble, threads=2), expected_run)
         monkeypatch.undo()
 
@@ -354,7 +356,7 @@ def test_broken_promises_name_position_row_and_wire(kind: str, rows: int) -> Non
     position = int(np.flatnonzero((reads[:, 2] < 16) & (reads[:, 3] < 16))[-1])
     pixels[rows - 1, reads[position, 2:4]] = 1
     said = []
-    for executor in ("numba", "numpy"):
+    for executor in ("literal", "numpy"):
         with pytest.raises(CheckError) as raised:
             simulate(circuit, data_set(pixels), executor=executor)
         said.append(str(raised.value))
@@ -384,7 +386,7 @@ def test_a_wire_that_is_read_must_be_left_as_it_was() -> None:
 
 def test_positions_that_write_one_wire_are_refused() -> None:
     circuit, _, _ = convolution()
-    for executor in ("numba", "numpy"):
+    for executor in ("literal", "numpy"):
         calls = next(item for item in circuit.body if isinstance(item, Calls))
         x, y = calls.wires
         wrong = Calls(calls.recipe, (x, np.repeat(y[:1], len(y), axis=0)))
@@ -405,7 +407,7 @@ def test_a_position_with_one_wire_at_two_ports_is_refused() -> None:
         for item in circuit.body
     )
     shared = replace(circuit, body=body)
-    for executor in ("numba", "numpy"):
+    for executor in ("literal", "numpy"):
         with pytest.raises(InputError, match=f"position {first} is given wire .* at two ports"):
             simulate(shared, images(3, 4), executor=executor)
     with pytest.raises(InputError, match="uses a wire twice"):
@@ -420,7 +422,7 @@ def _one_padding(x: np.ndarray, reads: np.ndarray, register: np.ndarray) -> np.n
 
 def test_what_is_freed_or_left_dirty_is_named() -> None:
     circuit, _, _ = convolution()
-    for executor in ("numba", "numpy"):
+    for executor in ("literal", "numpy"):
         early = [item for item in circuit.body if not isinstance(item, BankErase)]
         with pytest.raises(CheckError, match=r"pixels\[\d+\] bit \d is released"):
             simulate(replace(circuit, body=tuple(early), layer_of=()), images(3, 4))
@@ -445,7 +447,7 @@ def test_rows_of_what_is_left_dirty_are_named() -> None:
     ends = (replace(x, wires=x.wires[:1]),)
     left = TensorCircuit("left", 2, (), (x,), ends, input_choice="destroy")
     for circuit, named in ((gone, r"one\[0\] bit 0"), (left, "device wire 1 at the end")):
-        for executor in ("numba", "numpy"):
+        for executor in ("literal", "numpy"):
             with pytest.raises(CheckError, match=f"{named} is released.*row 150"):
                 simulate(circuit, data_set(rows, weights), executor=executor)
     erased = BankErase(one, "", "", "", np.arange(1), (1, 1))

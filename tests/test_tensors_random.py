@@ -204,7 +204,7 @@ def test_as_one_position_and_one_register_at_a_time(seed: int) -> None:
         assert ones([o for _, _, o in found.shared]) == ones([found.output])
 
 
-@pytest.mark.parametrize("executor", ["numba", "numpy"])
+@pytest.mark.parametrize("executor", ["literal", "numpy"])
 def test_a_bank_comes_into_use_after_what_was_written_before(executor: str) -> None:
     """Among calls that run together; on a wire that one of them has made 1."""
     wires = np.arange(4, dtype=np.int32)
@@ -238,6 +238,6 @@ def test_pools_of_registers_of_any_width(
                 held.update({value: weight * n for value, n in Counter(row).items()})
             times += held.values()
         expected = plain(Spectrum.of(np.array(times)))
-        for executor in ("numpy", "numba"):
+        for executor in ("numpy", "literal"):
             found = bank_statistics.pooled_spectrum(state, wires, starts, 150, weights, executor)
             assert plain(found) == expected

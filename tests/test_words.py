@@ -44,7 +44,7 @@ def rows_of(ranges: Ranges, seed: int = 0, most: int = 1 << 16) -> np.ndarray:
     return rows
 
 
-def on_wires(program: object, ranges: Ranges, rows: np.ndarray, limits=None, executor="numba"):
+def on_wires(program: object, ranges: Ranges, rows: np.ndarray, limits=None, executor="literal"):
     """Results of a program as a circuit, int64 [rows, words]; raises where a wire is not clean."""
     expected = run_cells(program, ranges, rows)
     low, high = limits or (int(expected.min()), int(expected.max()))

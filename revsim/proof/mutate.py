@@ -29,11 +29,10 @@ from revsim.circuit.registers import Wires
 from revsim.errors import CheckError
 from revsim.proof.mutants import LONGEST, Mutant, mutant_text, mutants_of
 from revsim.proof.subject import Bits, Subject, subject_of_circuit, subject_of_definition
-from revsim.simulator import fast, kernels
-from revsim.simulator.code import Rows, encode
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words, planes_of
-from revsim.simulator.layout import SPARE
+from revsim.simulator.literal import body as literal
+from revsim.simulator.literal.body import Literal, Rows, encode
 from revsim.simulator.statistics import spectrum_of_wires
 from revsim.simulator.tally import Spectrum
 
@@ -160,8 +159,6 @@ class _Bench:
     control_polarity: npt.NDArray[np.uint8]
     state: Words
     planes: Words
-    block: int
-    frame: Words
     erase_rows: Integers
     tally_rows: Integers
     tallied: bool
@@ -180,15 +177,12 @@ class _Seen:
 
 def _bench(subject: Subject, lists: tuple[Controls, ...], words: int) -> _Bench:
     wires, all_words = subject.start.shape
-    block = fast.block_words(wires, words)
     return _Bench(
         subject,
         np.concatenate([np.zeros(PAD, np.uint64), encode(subject.table, wires)]),
         *control_lists(lists),
         np.ascontiguousarray(subject.start[:, :words]),
         np.ascontiguousarray(planes_of(None, subject.rows, all_words)[:, :words]),
-        block,
-        fast.aligned((wires + SPARE) * block),
         np.flatnonzero(subject.table[:, OP] == ERASE),
         np.flatnonzero(subject.table[:, OP] == TALLY),
         words == all_words,
@@ -251,20 +245,14 @@ def _execute(
     )
     suspect = np.zeros(words, dtype=np.uint8)
     every = np.arange(wires, dtype=np.int32)
-    kernels.run_lanes(
-        code,
-        bench.starts,
-        bench.control_wires,
-        bench.control_polarity,
+    literal.run(
+        Literal(code, bench.starts, bench.control_wires, bench.control_polarity, wires),
         state,
         every[None],
         every,
         every[:0],
-        wires,
         0,
         words,
-        bench.block,
-        bench.frame,
         bench.planes,
         ones[:, None],
         joint[:, None],

@@ -23,7 +23,7 @@ def apply(
     """Port values after a definition has run on every row; ports not named start at 0.
 
     Values are unsigned integers of at most 62 bits, shape [rows] each; `executor` is "numpy"
-    (the readable one) or "numba". Raises CheckError where a local or a role is not clean.
+    (the readable one) or "literal". Raises CheckError where a local or a role is not clean.
 
     >>> from revsim.circuit.builder import Builder
     >>> b = Builder("xor"); x, t = b.port("x", 2), b.port("t", 1)
@@ -54,7 +54,7 @@ def apply(
             write(state, spans[port.name], column.astype(np.uint64))
     counters = Counters(planes_of(None, rows, words))
     every = np.arange(definition.port_wires, dtype=np.int32)
-    if executor == "numba":
+    if executor != "numpy":
         from revsim.simulator import fast
 
         before = state.copy()

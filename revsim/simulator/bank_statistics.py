@@ -33,10 +33,10 @@ def write_bank(state: Words, bank: Bank, values: Integers) -> None:
 def raw_values(state: Words, wires: WireTable, rows: int, executor: str) -> Raw:
     """Registers as unsigned integers: uint64 [rows, registers] from wires [registers, width]."""
     out = np.zeros((rows, len(wires)), dtype=np.uint64)
-    if executor == "numba":
-        from revsim.simulator import counting_kernels
+    if executor != "numpy":
+        from revsim.simulator.counting import kernels
 
-        counting_kernels.bank_values(state, np.ascontiguousarray(wires, dtype=np.int32), rows, out)
+        kernels.bank_values(state, np.ascontiguousarray(wires, dtype=np.int32), rows, out)
         return out
     for k in range(wires.shape[1]):
         out |= unpack(state[wires[:, k]], rows).T.astype(np.uint64) << np.uint64(k)
@@ -99,7 +99,7 @@ def pooled_spectrum(
     for first, last in _chunks(starts, max(1, VALUES // max(rows, 1))):
         here = starts[first : last + 1]
         values = raw_values(state, wires[here[0] : here[-1]], rows, executor)
-        count = _count_fast if executor == "numba" else _count_plain
+        count = _count_fast if executor != "numpy" else _count_plain
         parts.append(Spectrum.of(count(values, here - here[0], wires.shape[1], weights)))
     return Spectrum.sum(parts)
 
@@ -116,13 +116,13 @@ def _chunks(starts: Integers, registers: int) -> list[tuple[int, int]]:
 
 
 def _count_fast(values: Raw, starts: Integers, width: int, weights: Integers | None) -> Integers:
-    from revsim.simulator import counting_kernels
+    from revsim.simulator.counting import kernels
 
     largest = int(np.diff(starts).max(initial=0)) * len(values)
     direct = width <= DIRECT_BITS
     size = 1 << (width if direct else (2 * largest).bit_length())
     out = np.empty(values.size, dtype=np.int64)
-    found = counting_kernels.count_values(
+    found = kernels.count_values(
         values,
         starts,
         np.zeros(1, np.int64) if weights is None else weights,

@@ -119,7 +119,7 @@ def call_fast(device: Device, run: BodyRun, on_mark: OnTensor | None) -> None:
 
     batch = Batch(device, run.layer, on_mark)
     calls = [item for item in run.items if isinstance(item, Calls)]
-    following = iter(positions.codes_of(calls, device.threads))
+    following = iter(positions.codes_of(calls, device.threads, device.executor))
     for item in run.items:
         if isinstance(item, Calls):
             batch.add(item, next(following))

@@ -1,44 +1,22 @@
-"""Programs in the form that the kernels read, and a cache of them that is bounded in bytes."""
+"""Definitions ready for the compiled executors: which ports they change, what they count."""
 
-import os
-from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from mmap import mmap
-from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 
-from revsim.circuit.banks import Recipe
 from revsim.circuit.definition import Definition, Table
-from revsim.circuit.gates import (
-    CCX,
-    CSWAP,
-    CX,
-    ERASE,
-    EXTRA,
-    FREE,
-    MCX,
-    OP,
-    ROLE,
-    SWAP,
-    TALLY,
-    A,
-    B,
-    C,
-    X,
-)
+from revsim.circuit.gates import CCX, CSWAP, CX, ERASE, EXTRA, FREE, OP, SWAP, TALLY, B, C
 from revsim.circuit.measures import counts
 from revsim.circuit.program import Program, gates_below, program_of
 from revsim.circuit.registers import Wires
-from revsim.circuit.survey import note
 from revsim.errors import InputError
-from revsim.simulator.layout import KIND, SLOT, SLOTS, SPARE
+from revsim.simulator.faults import NOTHING
+from revsim.simulator.lanes import Words
 from revsim.simulator.linked import is_linked, link, without_double_checks
-
-Rows = npt.NDArray[np.uint64]
+from revsim.simulator.literal import body as literal
+from revsim.simulator.literal.body import Literal, encode
 
 NO_PORTS: Wires = np.zeros(0, dtype=np.int32)
 
@@ -46,28 +24,22 @@ PROGRAM_GATES = 1 << 23
 """Most gates of one definition that stands at positions: its program takes 16 bytes a gate."""
 PROGRAM_GATES_LINKED = 1 << 25
 """The same for a definition that calls others (simulator/linked.py): 8 bytes a gate."""
-CACHE_MEGABYTES = "REVSIM_PROGRAM_CACHE_MB"
-"""Environment variable: how many megabytes of programs are kept for the next batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """What `kernels.run_lanes` runs: `rows` uint64 [rows] on `slots` wires, ports first.
+    """A definition, forward or inverse, in the form that a compiled executor runs.
 
-    `writes` int32 [ports]: how many gates write each port; those `restored` int32 are changed back
-    in the end, those `kept` are not. Control lists as in `Program`. `cause_of`
-    int64 [erased]: the cause of each ERASE among `causes`; `is_and` bool [tallies]: whether the
-    gate that a TALLY announces is an AND (else an XOR). `gates`: gates of one call.
+    `body` is what its kernel reads. `writes` int32 [ports]: how many gates write each port; those
+    `restored` int32 are changed back in the end. `cause_of` int64 [erased]: the cause of each ERASE
+    among `causes`; `is_and` bool [tallies]: whether the gate that a TALLY announces is an AND (else
+    an XOR). `gates`: gates of one call.
     """
 
     name: str
-    rows: Rows
+    body: Literal
     writes: npt.NDArray[np.int32]
     restored: Wires
-    starts: npt.NDArray[np.int64]
-    control_wires: Wires
-    control_polarity: npt.NDArray[np.uint8]
-    slots: int
     causes: tuple[str, ...]
     cause_of: npt.NDArray[np.int64]
     is_and: npt.NDArray[np.bool_]
@@ -76,9 +48,8 @@ class Code:
     @cached_property
     def bytes(self) -> int:
         """Memory that the arrays take."""
-        lists = (self.starts, self.control_wires, self.control_polarity)
         ports = (self.writes, self.restored, self.kept)
-        return sum(a.nbytes for a in (self.rows, *lists, *ports, self.cause_of, self.is_and))
+        return self.body.bytes + sum(a.nbytes for a in (*ports, self.cause_of, self.is_and))
 
     @cached_property
     def kept(self) -> Wires:
@@ -96,44 +67,52 @@ class Code:
         return len(self.is_and)
 
 
-def encode(table: Table, slots: int, erased: int = 0) -> Rows:
-    """A gate table on `slots` slots in the kernels' form: uint64 [rows] (see `kernels.run_lanes`).
+def run_lanes(
+    code: Code,
+    state: Words,
+    wires: Wires,
+    restored: Wires,
+    first: int,
+    last: int,
+    planes: Words,
+    ones: npt.NDArray[np.int64],
+    joint: npt.NDArray[np.int64],
+    suspect: npt.NDArray[np.uint8],
+    left_over: Words = NOTHING,
+) -> None:
+    """Run code on lanes first..last in the executor that it was made for.
 
-    ERASEs are numbered from `erased` on. A NOT is written as a Toffoli whose
-    controls hold 1, a CNOT as one of whose controls one does.
+    A lane here is one word of one position: lane = position * words + word, where `state` is
+    uint64 [device wires, words] and `wires` int32 [positions, ports] the device wires of the ports
+    at each position. planes: uint64 [planes, words], the weights of rows in binary. Counts of the
+    positions from that of lane `first` on: ones int64 [erased, positions], joint int64 [tallies,
+    positions, 3] (of both, of the first, of the second). suspect: uint8 [lanes], set where an
+    ancilla (bit 0), a role (bit 1) or a `restored` port (bit 2) was not as promised on a row that
+    counts. left_over: uint64 [erased, words], what each ERASE leaves where erasures fail, or [0, 0]
+    where it leaves 0.
     """
-    if slots + SPARE > SLOTS:
-        raise InputError(
-            f"a program on {slots:,} wires at once; the fast executor takes {SLOTS - SPARE:,}: "
-            'use smaller definitions, or executor="numpy"'
-        )
-    opcodes = table[:, OP]
-    a, b, c = (np.maximum(table[:, column], 0) for column in (A, B, C))
-    one = slots + 3
-    a[opcodes == X] = one
-    b[(opcodes == X) | (opcodes == CX)] = one
-    a[opcodes == ERASE] = erased + np.arange(int((opcodes == ERASE).sum()))
-    a[opcodes == MCX] = table[opcodes == MCX, EXTRA]
-    c[opcodes == TALLY] = table[opcodes == TALLY, EXTRA]
-    fields = np.stack([4 * opcodes + np.maximum(table[:, ROLE], 0), a, b, c]).astype(np.uint64)
-    shifts = np.array([0, KIND, KIND + SLOT, KIND + 2 * SLOT], dtype=np.uint64)
-    return np.asarray(np.bitwise_or.reduce(fields << shifts[:, None], axis=0))
+    literal.run(
+        code.body, state, wires, code.kept, restored, first, last,
+        planes, ones, joint, suspect, left_over,
+    )  # fmt: skip
 
 
-def code_of(program: Program) -> Code:
+def code_of(program: Program, executor: str = "literal") -> Code:
     """The code of a program."""
     table = program.table
     opcodes = table[:, OP]
     definition = program.definition
     return Code(
         definition.name,
-        encode(without_double_checks(table), program.slots),
+        Literal(
+            encode(without_double_checks(table), program.slots),
+            program.starts,
+            program.control_wires,
+            program.control_polarity,
+            program.slots,
+        ),
         _writes(table, definition.port_wires),
         NO_PORTS,
-        program.starts,
-        program.control_wires,
-        program.control_polarity,
-        program.slots,
         definition.causes,
         table[opcodes == ERASE, EXTRA].astype(np.int64),
         tallied_gates(opcodes),
@@ -168,13 +147,15 @@ def linked_code(definition: Definition, inverse: bool) -> Code:
         erased, tallies = erased + len(causes[-1]), tallies + len(ands[-1])
     return Code(
         definition.name,
-        rows,
+        Literal(
+            rows,
+            np.concatenate(starts),
+            np.concatenate(wires),
+            np.concatenate(polarity),
+            linker.slots,
+        ),
         writes,
         NO_PORTS,
-        np.concatenate(starts),
-        np.concatenate(wires),
-        np.concatenate(polarity),
-        linker.slots,
         definition.causes,
         np.concatenate(causes),
         np.concatenate(ands),
@@ -199,7 +180,7 @@ def tallied_gates(opcodes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     return np.asarray(opcodes[following] == CCX)
 
 
-def compile_code(definition: Definition, inverse: bool) -> Code:
+def compile_code(definition: Definition, inverse: bool, executor: str = "literal") -> Code:
     """The code of a definition of any size up to the limits above, remembered nowhere."""
     gates = gates_below(definition)
     linked = is_linked(definition, gates)
@@ -211,7 +192,7 @@ def compile_code(definition: Definition, inverse: bool) -> Code:
         )
     if linked:
         return linked_code(definition, inverse)
-    return code_of(program_of.__wrapped__(definition, inverse))
+    return code_of(program_of.__wrapped__(definition, inverse), executor)
 
 
 TRIALS = 8
@@ -225,8 +206,6 @@ def find_restored(code: Code, definition: Definition) -> Code:
     A port counts as restored where an even number of gates writes it, it does not start at 0 by
     promise, and 512 random runs leave it as it was. Every run checks that it is.
     """
-    from revsim.simulator import kernels
-
     ports = definition.port_wires
     zero = np.repeat([p.zero_in for p in definition.ports], [p.width for p in definition.ports])
     even = (code.writes > 0) & (code.writes % 2 == 0) & ~zero
@@ -235,84 +214,18 @@ def find_restored(code: Code, definition: Definition) -> Code:
     state = np.random.default_rng(0).integers(0, 1 << 64, (ports, TRIALS), dtype=np.uint64)
     state[zero] = 0
     before = state.copy()
-    kernels.run_lanes(
-        code.rows,
-        code.starts,
-        code.control_wires,
-        code.control_polarity,
+    every = np.arange(ports, dtype=np.int32)
+    run_lanes(
+        replace(code, restored=NO_PORTS),
         state,
-        np.arange(ports, dtype=np.int32)[None],
-        np.arange(ports, dtype=np.int32),
+        every[None],
         NO_PORTS,
-        code.slots,
         0,
         TRIALS,
-        TRIALS,
-        np.empty((code.slots + SPARE) * TRIALS, dtype=np.uint64),
         np.zeros((1, TRIALS), dtype=np.uint64),
         np.zeros((code.erased, 1), dtype=np.int64),
         np.zeros((code.tallies, 1, 3), dtype=np.int64),
         np.zeros(TRIALS, dtype=np.uint8),
-        np.zeros((0, 0), dtype=np.uint64),
     )
     restored = np.flatnonzero(even & (state == before).all(axis=1))
     return replace(code, restored=restored.astype(np.int32))
-
-
-PAGES = 1 << 16
-"""Bytes from which rows are worth pages of their own."""
-
-
-def _in_pages(rows: Rows) -> Rows:
-    """Rows in memory that goes back to the system when they are forgotten: thousands of codes of
-    all sizes that come and go leave a heap full of holes."""
-    if rows.nbytes < PAGES:
-        return rows
-    held: Rows = np.frombuffer(mmap(-1, rows.nbytes), dtype=np.uint64)
-    held[:] = rows
-    return held
-
-
-class CodeCache:
-    """Codes of recipes, least recently used first out, bounded in bytes; safe among threads."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[tuple[Hashable, bool], Code] = OrderedDict()
-        self._bytes = 0
-        self._lock = Lock()
-
-    @property
-    def bytes(self) -> int:
-        """Memory that the codes held take."""
-        return self._bytes
-
-    def get(self, recipe: Recipe, inverse: bool) -> Code:
-        """The code of a recipe, made if it is not held."""
-        key = (recipe.key or recipe, inverse)
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
-        definition = recipe.make()
-        code = find_restored(compile_code(definition, inverse), definition)
-        note(recipe, definition, code.slots)
-        if code.bytes <= _limit():
-            code = replace(code, rows=_in_pages(code.rows))
-        with self._lock:
-            if key not in self._held and code.bytes <= _limit():
-                self._held[key] = code
-                self._bytes += code.bytes
-            while self._bytes > _limit():
-                self._bytes -= self._held.popitem(last=False)[1].bytes
-        return code
-
-
-def _limit() -> int:
-    given = os.environ.get(CACHE_MEGABYTES, "768")
-    if not (given.isascii() and given.isdigit()):
-        raise InputError(f"{CACHE_MEGABYTES} must be a whole number of megabytes, got {given!r}")
-    return int(given) << 20
-
-
-CODES = CodeCache()
-"""Codes of this process."""

@@ -16,32 +16,17 @@ import numpy.typing as npt
 from revsim.circuit.definition import Definition, Gates, Loop
 from revsim.circuit.program import CACHED_PROGRAMS, is_leaf, program_of
 from revsim.circuit.registers import Wires
-from revsim.simulator import kernels, plain
-from revsim.simulator.code import NO_PORTS, Code, code_of, compile_code
+from revsim.simulator import plain
+from revsim.simulator.code import NO_PORTS, Code, code_of, compile_code, run_lanes
 from revsim.simulator.counters import Counters
 from revsim.simulator.faults import NOTHING
-from revsim.simulator.lanes import Words
-from revsim.simulator.layout import SPARE
-from revsim.simulator.vectors import VECTOR
-
-CACHE_BYTES = 1 << 20
-"""Size of a frame that still lives in the level-2 cache."""
+from revsim.simulator.lanes import Words, aligned
+from revsim.simulator.literal import kernels
 
 
 @lru_cache(maxsize=CACHED_PROGRAMS)
-def _code(definition: Definition, inverse: bool) -> Code:
-    return code_of(program_of(definition, inverse))
-
-
-@lru_cache(maxsize=1024)
-def block_words(slots: int, words: int) -> int:
-    """Words per block, one of `kernels.BLOCKS`: the least that holds `words`, as long as the frame
-    fits the cache; a vector at least where there is more than one word."""
-    if words <= 1:
-        return 1
-    fitting = CACHE_BYTES // (8 * max(slots, 1))
-    enough = next((b for b in kernels.BLOCKS if b >= words), kernels.BLOCKS[-1])
-    return max(b for b in kernels.BLOCKS if b <= max(min(enough, fitting), VECTOR))
+def _code(definition: Definition, inverse: bool, executor: str) -> Code:
+    return code_of(program_of(definition, inverse), executor)
 
 
 def run(
@@ -52,13 +37,14 @@ def run(
     inverse: bool = False,
     threads: int = 1,
     keep: bool = True,
+    executor: str = "literal",
 ) -> None:
     """Run a definition on `wires` of `state` (uint64 [device wires, words]), in place.
 
     `keep` False: a leaf that is run once only, so its program is not remembered.
     """
     if is_leaf(definition):
-        _leaf(definition, state, wires, counters, inverse, threads, keep)
+        _leaf(definition, state, wires, counters, inverse, threads, keep, executor)
         return
     frame = np.zeros((definition.wires, state.shape[1]), dtype=np.uint64)
     frame[: definition.port_wires] = state[wires]
@@ -69,7 +55,8 @@ def run(
             continue
         calls = item.calls() if isinstance(item, Loop) else (item,)
         for call in reversed(calls) if inverse else calls:
-            run(call.definition, frame, call.wires, counters, call.inverse != inverse, threads)
+            backward = call.inverse != inverse
+            run(call.definition, frame, call.wires, counters, backward, threads, executor=executor)
     for wire in range(definition.port_wires, definition.wires):
         counters.must_be_zero(frame[wire], "ancillas", definition.name, definition.name_of(wire))
     state[wires] = frame[: definition.port_wires]
@@ -83,11 +70,12 @@ def _leaf(
     inverse: bool,
     threads: int,
     keep: bool,
+    executor: str,
 ) -> None:
-    code = (_code if keep else compile_code)(definition, inverse)
+    code = (_code if keep else compile_code)(definition, inverse, executor)
     wires = np.ascontiguousarray(wires)
     words = state.shape[1]
-    block = block_words(code.slots, words // max(1, threads))
+    block = code.body.block_words(words // max(1, threads))
     cuts = _cuts(words, block, threads)
     suspect = np.zeros(words, dtype=np.uint8)
     left_over = NOTHING
@@ -98,42 +86,25 @@ def _leaf(
         toggles = np.zeros(len(counters.planes), dtype=np.int64)
         if counters.toggles is not None:  # before the gates run, which change the state
             kernels.count_toggles(
-                code.rows,
-                code.starts,
-                code.control_wires,
-                code.control_polarity,
+                code.body.rows,
+                code.body.starts,
+                code.body.control_wires,
+                code.body.control_polarity,
                 state,
                 wires,
                 first,
                 last,
                 block,
-                aligned((code.slots + 1) * block),
+                aligned((code.body.slots + 1) * block),
                 counters.planes,
                 toggles,
             )
         ones = np.zeros((code.erased, 1), dtype=np.int64)
         joint = np.zeros((code.tallies, 1, 3), dtype=np.int64)
-        frame = aligned((code.slots + SPARE) * block)
-        kernels.run_lanes(
-            code.rows,
-            code.starts,
-            code.control_wires,
-            code.control_polarity,
-            state,
-            wires[None],
-            code.kept,
-            NO_PORTS,
-            code.slots,
-            first,
-            last,
-            block,
-            frame,
-            counters.planes,
-            ones,
-            joint,
-            suspect,
-            left_over,
-        )
+        run_lanes(
+            code, state, wires[None], NO_PORTS, first, last,
+            counters.planes, ones, joint, suspect, left_over,
+        )  # fmt: skip
         return ones[:, 0], joint[:, 0], toggles
 
     others = [pool(len(cuts) - 1).submit(part, *cut) for cut in cuts[1:]]
@@ -167,10 +138,3 @@ def _cuts(words: int, block: int, threads: int) -> list[tuple[int, int]]:
     blocks = -(-words // block)
     share = -(-blocks // max(1, threads)) * block
     return [(first, min(first + share, words)) for first in range(0, words, share)]
-
-
-def aligned(words: int) -> Words:
-    """Uninitialised uint64 [words] on a 64-byte boundary, so that no vector straddles a line."""
-    buffer = np.empty(words + 8, dtype=np.uint64)
-    offset = (-buffer.__array_interface__["data"][0] % 64) // 8
-    return buffer[offset : offset + words]

@@ -92,10 +92,10 @@ class CallFold:
         """Counts of whole positions from `first` on: ones int64 [erased, positions], joint int64
         [tallies, positions, 3]."""
         if self.histograms is not None:
-            from revsim.simulator import counting_kernels
+            from revsim.simulator.counting import kernels
 
             channel = self.channel[first : first + ones.shape[1]]
-            counting_kernels.fold_counts(
+            kernels.fold_counts(
                 ones,
                 self.cause_of,
                 joint,

@@ -87,3 +87,10 @@ def weighted_ones(wire: Words, planes: Words) -> int:
     """Total weight of the lanes where a wire is 1."""
     ones = np.bitwise_count(planes & wire).sum(axis=1, dtype=np.int64)
     return sum(int(n) << p for p, n in enumerate(ones))
+
+
+def aligned(words: int) -> Words:
+    """Uninitialised uint64 [words] on a 64-byte boundary, so that no vector straddles a line."""
+    buffer = np.empty(words + 8, dtype=np.uint64)
+    offset = (-buffer.__array_interface__["data"][0] % 64) // 8
+    return buffer[offset : offset + words]

@@ -14,13 +14,11 @@ import numpy.typing as npt
 
 from revsim.circuit.banks import Calls
 from revsim.circuit.registers import Wires
-from revsim.simulator import kernels
-from revsim.simulator.code import CODES, Code
-from revsim.simulator.fast import aligned, block_words, pool
-from revsim.simulator.faults import NOTHING
+from revsim.simulator.code import Code, run_lanes
+from revsim.simulator.code_cache import CODES
+from revsim.simulator.fast import pool
 from revsim.simulator.fold import CallFold
 from revsim.simulator.lanes import Words
-from revsim.simulator.layout import SPARE
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -48,9 +46,9 @@ class Ready:
     lock: Lock = field(default_factory=Lock)
 
 
-def codes_of(calls: Sequence[Calls], threads: int) -> list[Code]:
+def codes_of(calls: Sequence[Calls], threads: int, executor: str) -> list[Code]:
     """The codes of some calls, those that are not remembered made by several threads."""
-    return in_threads(lambda c: CODES.get(c.recipe, c.inverse), calls, threads)
+    return in_threads(lambda c: CODES.get(c.recipe, c.inverse, executor), calls, threads)
 
 
 def ready(calls: Calls, code: Code, wires: Wires, state: Words, total: int) -> Ready:
@@ -74,7 +72,7 @@ def _cuts(one: Ready, words: int, threads: int) -> list[tuple[int, int]]:
     lanes = len(one.wires) * words
     if lanes == 1:
         return [(0, 1)]
-    block = block_words(one.code.slots, lanes)
+    block = one.code.body.block_words(lanes)
     step = words * block // np.gcd(words, block)
     counters = (one.code.erased + 3 * one.code.tallies) * (step // words)
     most = max(1, COUNTERS // counters) if counters else lanes
@@ -85,29 +83,9 @@ def _cuts(one: Ready, words: int, threads: int) -> list[tuple[int, int]]:
 def _run(one: Ready, first: int, last: int, state: Words, planes: Words) -> None:
     code, words = one.code, state.shape[1]
     positions = (last - first) // words
-    block = block_words(code.slots, last - first)
     ones = np.zeros((code.erased, positions), dtype=np.int64)
     joint = np.zeros((code.tallies, positions, 3), dtype=np.int64)
-    kernels.run_lanes(
-        code.rows,
-        code.starts,
-        code.control_wires,
-        code.control_polarity,
-        state,
-        one.wires,
-        code.kept,
-        code.restored,
-        code.slots,
-        first,
-        last,
-        block,
-        aligned((code.slots + SPARE) * block),
-        planes,
-        ones,
-        joint,
-        one.suspect,
-        NOTHING,
-    )
+    run_lanes(code, state, one.wires, code.restored, first, last, planes, ones, joint, one.suspect)
     if one.fold is not None:
         with one.lock:
             one.fold.add(first // words, ones, joint)

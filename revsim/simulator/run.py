@@ -143,8 +143,8 @@ def simulate(
 ) -> Run:
     """Run every gate of `circuit` on every row of `ensemble`.
 
-    executor: "numba", or "numpy" (the readable judge, much slower; same result bit for bit), which
-    is also what runs by default where numba is absent.
+    executor: "literal" (compiled, every gate evaluated on its own), or "numpy" (the readable judge,
+    much slower; same result bit for bit), which is also what runs where numba is absent.
     strict: raise CheckError at a wire that is released while not 0 or at a broken role; otherwise
     list them in `tally.violations`. On request: switching, the flips of every wire
     (`tally.toggles`; takes up to twice as long); values, which values stood in each register that
@@ -153,9 +153,9 @@ def simulate(
     rows do not fit the input registers.
     """
     if executor is None:
-        executor = "numba" if HAVE_NUMBA else "numpy"
-    if executor not in ("numba", "numpy"):
-        raise InputError(f"unknown executor {executor!r}; choose numba or numpy")
+        executor = "literal" if HAVE_NUMBA else "numpy"
+    if executor not in ("literal", "numpy"):
+        raise InputError(f"unknown executor {executor!r}; choose literal or numpy")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be 1 or more, got {threads}")
     if switching and faults is not None:
@@ -304,10 +304,18 @@ def _step(
 
 def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) -> None:
     counters = device.counters(layer)
-    if executor == "numba":
+    if executor != "numpy":
         from revsim.simulator import fast
 
-        fast.run(call.definition, device.state, call.wires, counters, call.inverse, threads)
+        fast.run(
+            call.definition,
+            device.state,
+            call.wires,
+            counters,
+            call.inverse,
+            threads,
+            executor=executor,
+        )
     else:
         plain.run(call.definition, device.state, call.wires, counters, call.inverse)
     device.violations += counters.violations

@@ -22,10 +22,10 @@ def values_of(state: Words, wires: Wires, rows: int) -> Raw:
     """A register of at most 64 wires as unsigned integers: uint64 [rows]."""
     if not HAVE_NUMBA:
         return read(state, wires, rows)
-    from revsim.simulator import counting_kernels
+    from revsim.simulator.counting import kernels
 
     out = np.zeros(rows, dtype=np.uint64)
-    counting_kernels.register_values(state, np.ascontiguousarray(wires, dtype=np.int32), rows, out)
+    kernels.register_values(state, np.ascontiguousarray(wires, dtype=np.int32), rows, out)
     return out
 
 
@@ -43,13 +43,13 @@ def spectrum_of_keys(keys: npt.NDArray[np.uint64], weights: Integers | None) -> 
     """Spectrum of 128-bit keys uint64 [rows, 2]."""
     if not HAVE_NUMBA:
         return spectrum_of_rows(keys, weights)
-    from revsim.simulator import counting_kernels
+    from revsim.simulator.counting import kernels
 
     size = 1 << max(4, (2 * len(keys) - 1).bit_length())
     counts = np.zeros(size, dtype=np.int64)
     given = np.zeros(1, dtype=np.int64) if weights is None else weights
     scratch = np.zeros((size, 2), dtype=np.uint64)
-    counting_kernels.count_keys(keys, given, weights is not None, scratch, counts)
+    kernels.count_keys(keys, given, weights is not None, scratch, counts)
     return Spectrum.of(counts)
 
 
@@ -69,10 +69,10 @@ def spectrum_of_wires(state: Words, wires: Wires, rows: int, weights: Integers |
 
 def _hashes(state: Words, wires: Wires, rows: int) -> npt.NDArray[np.uint64]:
     """The 128-bit hash of each row's state on some wires: uint64 [rows, 2]."""
-    from revsim.simulator import counting_kernels
+    from revsim.simulator.counting import kernels
 
     keys = np.zeros((rows, 2), dtype=np.uint64)
-    counting_kernels.hash_rows(state, np.ascontiguousarray(wires, dtype=np.int32), rows, keys)
+    kernels.hash_rows(state, np.ascontiguousarray(wires, dtype=np.int32), rows, keys)
     return keys
 
 

@@ -70,12 +70,12 @@ def simulate_tensors(
     for run in runs_of(circuit):
         if isinstance(run.items[0], BankErase):
             _erase(device, run.items, on_mark)
-        elif executor == "numba" and any(isinstance(item, Calls) for item in run.items):
+        elif executor != "numpy" and any(isinstance(item, Calls) for item in run.items):
             call_fast(device, run, on_mark)
         else:
             for item in run.items:
                 _step(device, item, run.layer, on_mark)
-    if executor == "numba":
+    if executor != "numpy":
         cuts[key] = device.cuts.answers
     device.enter(None)
     final = device.spectrum()

@@ -1,7 +1,7 @@
-"""The kernels that run gates, bit-parallel; `counting_kernels.py` counts what they leave.
+"""The kernels that run gates, bit-parallel; `counting/kernels.py` counts what they leave.
 
 Every gate of the list is evaluated on its own; nothing is fused or skipped. The vector instructions
-that the gates are made of stand in `vectors.py`.
+that the gates are made of stand in `gate_vectors.py`.
 """
 
 from typing import Any
@@ -9,12 +9,8 @@ from typing import Any
 import numpy as np
 
 from revsim.circuit.kernels import jit
-from revsim.simulator.layout import KIND, SLOT, SLOTS, SPARE
-from revsim.simulator.vectors import VECTOR, checked_word, gates, popcount
-
-BLOCKS = (1, 8, 16, 32, 64)
-"""Words per block for which a gate loop is compiled; a single word needs no vectors."""
-
+from revsim.simulator.literal.gate_vectors import VECTOR, checked_word, gates, popcount
+from revsim.simulator.literal.layout import BLOCKS, KIND, SLOT, SLOTS, SPARE
 
 _KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))

@@ -9,3 +9,6 @@ SLOTS = 1 << SLOT
 """Slots that can be named."""
 SPARE = 5
 """Rows of a frame behind the slots: broken FREEs, broken roles, scratch, ones, zeros."""
+
+BLOCKS = (1, 8, 16, 32, 64)
+"""Words per block for which a gate loop is compiled; a single word needs no vectors."""

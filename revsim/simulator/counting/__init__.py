@@ -1,0 +1,1 @@
+"""Counting what registers hold: values, joint counts, hashes of states."""

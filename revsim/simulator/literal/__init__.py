@@ -1,0 +1,1 @@
+"""The literal executor: every gate of the list evaluated on its own, on every lane."""

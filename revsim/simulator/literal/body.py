@@ -1,0 +1,116 @@
+"""A program in the form that the literal kernel reads, and how it is run on lanes."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from revsim.circuit.definition import Table
+from revsim.circuit.gates import CX, ERASE, EXTRA, MCX, OP, ROLE, TALLY, A, B, C, X
+from revsim.circuit.registers import Wires
+from revsim.errors import InputError
+from revsim.simulator.lanes import Words, aligned
+from revsim.simulator.literal.layout import BLOCKS, KIND, SLOT, SLOTS, SPARE
+from revsim.simulator.vectors import VECTOR
+
+Rows = npt.NDArray[np.uint64]
+
+CACHE_BYTES = 1 << 20
+"""Size of a frame that still lives in the level-2 cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Literal:
+    """`rows` uint64 [rows] on `slots` wires, ports first; control lists as in `Program`."""
+
+    rows: Rows
+    starts: npt.NDArray[np.int64]
+    control_wires: Wires
+    control_polarity: npt.NDArray[np.uint8]
+    slots: int
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the arrays take."""
+        lists = (self.starts, self.control_wires, self.control_polarity)
+        return sum(a.nbytes for a in (self.rows, *lists))
+
+    def block_words(self, words: int) -> int:
+        """Words per block for a run on so many."""
+        return block_words(self.slots, words)
+
+
+@lru_cache(maxsize=1024)
+def block_words(slots: int, words: int) -> int:
+    """Words per block, one of `BLOCKS`: the least that holds `words`, as long as the frame
+    fits the cache; a vector at least where there is more than one word."""
+    if words <= 1:
+        return 1
+    fitting = CACHE_BYTES // (8 * max(slots, 1))
+    enough = next((b for b in BLOCKS if b >= words), BLOCKS[-1])
+    return max(b for b in BLOCKS if b <= max(min(enough, fitting), VECTOR))
+
+
+def run(
+    body: Literal,
+    state: Words,
+    wires: Wires,
+    kept: Wires,
+    restored: Wires,
+    first: int,
+    last: int,
+    planes: Words,
+    ones: npt.NDArray[np.int64],
+    joint: npt.NDArray[np.int64],
+    suspect: npt.NDArray[np.uint8],
+    left_over: Words,
+) -> None:
+    """Run a body on lanes first..last; arguments as for `kernels.run_lanes`."""
+    from revsim.simulator.literal import kernels
+
+    block = body.block_words(last - first)
+    kernels.run_lanes(
+        body.rows,
+        body.starts,
+        body.control_wires,
+        body.control_polarity,
+        state,
+        wires,
+        kept,
+        restored,
+        body.slots,
+        first,
+        last,
+        block,
+        aligned((body.slots + SPARE) * block),
+        planes,
+        ones,
+        joint,
+        suspect,
+        left_over,
+    )
+
+
+def encode(table: Table, slots: int, erased: int = 0) -> Rows:
+    """A gate table on `slots` slots in the kernels' form: uint64 [rows] (see `kernels.run_lanes`).
+
+    ERASEs are numbered from `erased` on. A NOT is written as a Toffoli whose
+    controls hold 1, a CNOT as one of whose controls one does.
+    """
+    if slots + SPARE > SLOTS:
+        raise InputError(
+            f"a program on {slots:,} wires at once; the fast executor takes {SLOTS - SPARE:,}: "
+            'use smaller definitions, or executor="numpy"'
+        )
+    opcodes = table[:, OP]
+    a, b, c = (np.maximum(table[:, column], 0) for column in (A, B, C))
+    one = slots + 3
+    a[opcodes == X] = one
+    b[(opcodes == X) | (opcodes == CX)] = one
+    a[opcodes == ERASE] = erased + np.arange(int((opcodes == ERASE).sum()))
+    a[opcodes == MCX] = table[opcodes == MCX, EXTRA]
+    c[opcodes == TALLY] = table[opcodes == TALLY, EXTRA]
+    fields = np.stack([4 * opcodes + np.maximum(table[:, ROLE], 0), a, b, c]).astype(np.uint64)
+    shifts = np.array([0, KIND, KIND + SLOT, KIND + 2 * SLOT], dtype=np.uint64)
+    return np.asarray(np.bitwise_or.reduce(fields << shifts[:, None], axis=0))
