@@ -1,0 +1,1 @@
+"""The fused executor: what a definition computes, by fewer operations than it has gates."""
