@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.definition import Table
-from revsim.circuit.gates import CX, ERASE, EXTRA, MCX, OP, ROLE, TALLY, A, B, C, X
+from revsim.circuit.gates import CCX, CX, ERASE, EXTRA, MCX, OP, ROLE, TALLY, A, B, C, X
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
 from revsim.simulator.lanes import Words, aligned
@@ -66,30 +66,42 @@ def run(
     suspect: npt.NDArray[np.uint8],
     left_over: Words,
 ) -> None:
-    """Run a body on lanes first..last; arguments as for `kernels.run_lanes`."""
+    """Run a body on lanes first..last; arguments as for `kernels.runner`.
+
+    Blocks of several vectors only say that a promise broke in them: those run again, a vector at a
+    time, to find the lane. What they counted is right already.
+    """
     from revsim.simulator.literal import kernels
 
+    def lanes(block: int, first: int, last: int, *counts: npt.NDArray[np.int64]) -> None:
+        kernels.runner(block)(
+            body.rows,
+            body.starts,
+            body.control_wires,
+            body.control_polarity,
+            state,
+            wires,
+            kept,
+            restored,
+            body.slots,
+            first,
+            last,
+            aligned((body.slots + SPARE) * block),
+            planes,
+            *counts,
+            suspect,
+            left_over,
+        )
+
     block = body.block_words(last - first)
-    kernels.run_lanes(
-        body.rows,
-        body.starts,
-        body.control_wires,
-        body.control_polarity,
-        state,
-        wires,
-        kept,
-        restored,
-        body.slots,
-        first,
-        last,
-        block,
-        aligned((body.slots + SPARE) * block),
-        planes,
-        ones,
-        joint,
-        suspect,
-        left_over,
-    )
+    if len(left_over):  # promises break all the time
+        block = min(block, VECTOR)
+    lanes(block, first, last, ones, joint)
+    again = first + np.flatnonzero(suspect[first:last] == kernels.AGAIN)
+    for start in again[again % block == first % block].tolist():
+        end = min(start + block, last)
+        suspect[start:end] = 0
+        lanes(VECTOR, start, end, np.zeros_like(ones), np.zeros_like(joint))
 
 
 def encode(table: Table, slots: int, erased: int = 0) -> Rows:
@@ -105,12 +117,13 @@ def encode(table: Table, slots: int, erased: int = 0) -> Rows:
         )
     opcodes = table[:, OP]
     a, b, c = (np.maximum(table[:, column], 0) for column in (A, B, C))
-    one = slots + 3
+    one = slots
     a[opcodes == X] = one
     b[(opcodes == X) | (opcodes == CX)] = one
     a[opcodes == ERASE] = erased + np.arange(int((opcodes == ERASE).sum()))
     a[opcodes == MCX] = table[opcodes == MCX, EXTRA]
     c[opcodes == TALLY] = table[opcodes == TALLY, EXTRA]
-    fields = np.stack([4 * opcodes + np.maximum(table[:, ROLE], 0), a, b, c]).astype(np.uint64)
+    forms = np.where(opcodes <= CCX, 0, opcodes)
+    fields = np.stack([4 * forms + np.maximum(table[:, ROLE], 0), a, b, c]).astype(np.uint64)
     shifts = np.array([0, KIND, KIND + SLOT, KIND + 2 * SLOT], dtype=np.uint64)
     return np.asarray(np.bitwise_or.reduce(fields << shifts[:, None], axis=0))

@@ -7,8 +7,8 @@ KIND, SLOT = 7, 19
 """Bits of the kind and of each slot."""
 SLOTS = 1 << SLOT
 """Slots that can be named."""
-SPARE = 5
-"""Rows of a frame behind the slots: broken FREEs, broken roles, scratch, ones, zeros."""
+SPARE = 2
+"""Rows of a frame behind the slots: ones, zeros."""
 
 BLOCKS = (1, 8, 16, 32, 64)
 """Words per block for which a gate loop is compiled; a single word needs no vectors."""
