@@ -10,9 +10,8 @@ from revsim.circuit.definition import Table
 from revsim.circuit.gates import CCX, CX, ERASE, EXTRA, MCX, OP, ROLE, TALLY, A, B, C, X
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
-from revsim.simulator.lanes import Words, aligned
+from revsim.simulator.lanes import VECTOR, Words, aligned
 from revsim.simulator.literal.layout import BLOCKS, KIND, SLOT, SLOTS, SPARE
-from revsim.simulator.vectors import VECTOR
 
 Rows = npt.NDArray[np.uint64]
 
