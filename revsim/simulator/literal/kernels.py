@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from revsim.circuit.kernels import jit
+from revsim.simulator.lanes import VECTOR
 from revsim.simulator.literal.layout import KIND, SLOT, SLOTS, SPARE
-from revsim.simulator.vectors import VECTOR, instructions, popcount
+from revsim.simulator.vectors import instructions, popcount
 
 _KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
