@@ -1,6 +1,7 @@
 """The numbered goals, and one run through those that are asked for."""
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -79,19 +80,23 @@ def _number(text: str) -> int:
 def run_goals(
     numbers: Iterable[int],
     asked: Asked,
-    started: Callable[[int], object] = lambda number: None,
+    waiting: Callable[[Goal], AbstractContextManager[object]] = nullcontext,
     found: Callable[[Row], object] = lambda row: None,
 ) -> Bench:
-    """Measure the goals of these numbers; `started` is told of each, `found` of each row."""
+    """Measure the goals of these numbers, in `waiting` while figures are taken; `found` is told of
+    each row at once."""
     if asked.models is not None and not asked.models.is_dir():
         raise InputError(f"--models {asked.models}: there is no such folder")
     load = Load()
     rows, points = [], []
     for number in numbers:
         goal = GOALS[number]
-        started(number)
-        function = getattr(import_module(f"revsim.bench.{goal.module}"), goal.function)
-        for item in function(asked):
+        items = getattr(import_module(f"revsim.bench.{goal.module}"), goal.function)(asked)
+        while True:
+            with waiting(goal):
+                item = next(items, None)
+            if item is None:
+                break
             if isinstance(item, Row):
                 rows.append(item)
                 found(item)

@@ -22,7 +22,9 @@ def machine() -> dict[str, Any]:
     return {
         "processor": processor(),
         "architecture": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "vector_bits": vector_bits(),
         "caches": caches(),
         "memory_bytes": _memory(),

@@ -15,9 +15,28 @@ LEGEND = (
 )
 
 
-def heading(number: int) -> str:
-    """The title of a goal."""
-    return f"\n{number}. {GOALS[number].title}\n"
+class Titles:
+    """The title of a goal, before its first row."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def before(self, row: Row) -> str:
+        """What stands before this row."""
+        if row.number == self._last:
+            return ""
+        self._last = row.number
+        return f"\n{row.number}. {GOALS[row.number].title}\n"
+
+
+def opening() -> str:
+    """What the words mean."""
+    return fill(LEGEND, WIDTH) + "\n"
+
+
+def closing(bench: Bench) -> str:
+    """The sum of it, and the machine."""
+    return f"\n{summary(bench)}\n{machine_lines(bench)}"
 
 
 def row_lines(row: Row) -> str:

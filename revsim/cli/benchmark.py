@@ -1,7 +1,6 @@
 """The verb bench: figures beside their goals, measured on the user's machine."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ def add_verbs(verbs: Any) -> None:
 
 def _bench(options: argparse.Namespace) -> int:
     from revsim.bench import text
-    from revsim.bench.goals import GOALS, Asked, numbers_of, run_goals
+    from revsim.bench.goals import Asked, numbers_of, run_goals
 
     numbers = numbers_of(options.only)
     check_writable(options.plot)
@@ -36,22 +35,20 @@ def _bench(options: argparse.Namespace) -> int:
         from revsim.report.plots import kind_of
 
         kind_of(options.plot)
-    quiet = options.json
 
     def say(words: str) -> None:
-        if not quiet:
+        if not options.json:
             print(words, end="", flush=True)
 
-    say(text.fill(text.LEGEND, text.WIDTH) + "\n")
-    with progress("measuring") as told:
-        bench = run_goals(
-            numbers,
-            Asked(options.models),
-            lambda number: say(text.heading(number)),
-            lambda row: say(text.row_lines(row)),
-        )
-    del told, GOALS
-    say(f"\n{text.summary(bench)}{text.machine_lines(bench)}")
+    say(text.opening())
+    titles = text.Titles()
+    bench = run_goals(
+        numbers,
+        Asked(options.models),
+        lambda goal: progress(f"measuring: {goal.title}"),
+        lambda row: say(titles.before(row) + text.row_lines(row)),
+    )
+    say(text.closing(bench))
     if options.plot is not None:
         from revsim.bench.figure import draw
         from revsim.report.plots import save
