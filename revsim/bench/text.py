@@ -8,6 +8,7 @@ from revsim.bench.goals import GOALS, Bench
 from revsim.bench.rows import Row, figure
 from revsim.report.tables import MARKS, WIDTH
 
+INDENT = "    "
 LEGEND = (
     "Medians of runs in turns, on one thread unless said. A gate evaluation is one gate on one "
     "sample. Literal: every gate is evaluated on its own. Equivalent: the rate of a list of gates "
@@ -45,11 +46,9 @@ def row_lines(row: Row) -> str:
     reached = "-" if row.reached is None else figure(row.reached)
     head = f"  {name:<38}{reached:>14}   {MARKS[row.holds]}"
     peer = f" Against {row.peer}." if row.peer else ""
-    indent = {"initial_indent": "    ", "subsequent_indent": "    "}
-    return (
-        f"{head.rstrip()}\n{fill(f'Goal: {row.goal}.{peer}', WIDTH, **indent)}\n"
-        f"{fill(row.detail, WIDTH, **indent)}\n"
-    )
+    paragraphs = (f"Goal: {row.goal}.{peer}", row.detail)
+    wrapped = (fill(p, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT) for p in paragraphs)
+    return "\n".join([head.rstrip(), *wrapped, ""])
 
 
 def machine_lines(bench: Bench) -> str:
