@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from differential import agrees, random_case
 
 from revsim.circuit import program
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition
+from revsim.circuit.gates import EXTRA, OP, TALLY
 from revsim.errors import InputError
 from revsim.network.cells import Product
 from revsim.network.graph import Cells, Graph, Node, Tensor
@@ -77,6 +79,19 @@ def erasing() -> Definition:
     return b.build()
 
 
+def interrupted() -> Definition:
+    """Gates that are counted, with control lists, before and after a call of a part like it."""
+    b = Builder("interrupted")
+    x, y = b.port("x", 4), b.port("y", 2)
+    part = erasing()
+    for k in range(2):
+        b.mcx([(int(x[k]), False), (int(x[k + 1]), True)], int(y[0]))
+        b.conventional_tally(int(x[k]), int(x[k + 2]))
+        b.ccx(x[k], x[k + 2], y[1])
+        b.call(part, x, y)
+    return b.build()
+
+
 def run(made: Code, ports: int) -> tuple[np.ndarray, ...]:
     """State, counts and suspects after 512 random rows."""
     state = np.random.default_rng(1).integers(0, 1 << 64, (ports, WORDS), dtype=np.uint64)
@@ -114,6 +129,16 @@ def test_linked_is_flattened(
     assert put_together.cause_of.tolist() == flat.cause_of.tolist()
     assert put_together.is_and.tolist() == flat.is_and.tolist()
     assert put_together.gates == flat.gates
+
+
+@pytest.mark.parametrize("limit", [linked.LINKED_GATES, 0])
+def test_counters_and_control_lists_go_on_after_a_call(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(linked, "LINKED_GATES", limit)
+    flat = program.flatten(interrupted())
+    assert flat.table[flat.table[:, OP] == TALLY, EXTRA].tolist() == list(range(flat.tallies))
+    agrees(random_case(interrupted(), np.random.default_rng(0), 100, 2))
 
 
 def test_a_cell_is_linked_where_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:

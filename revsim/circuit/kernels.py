@@ -109,7 +109,7 @@ def assign_slots(
             frees += 1
     out = np.full((gates + frees, 6), -1, np.int32)
     released = np.full(gates + frees, -1, np.int32)
-    renamed = listed.copy()
+    renamed = np.zeros_like(listed)  # lists that no gate reads name some slot
     slot = np.full(wires, -1, np.int32)
     for w in range(ports):
         slot[w] = w

@@ -99,7 +99,7 @@ def flatten(definition: Definition) -> Flat:
                 tally = gates.table[:, OP] == TALLY
                 count = int(tally.sum())
                 if count:
-                    gates.table[tally, EXTRA] += tallies
+                    gates.table[tally, EXTRA] = np.arange(tallies, tallies + count)
                     tallies += count
                 tables.append(gates.table)
                 continue

@@ -35,7 +35,8 @@ class Part:
         lookup = np.append(self.slots, np.int32(-1)).astype(np.int32)  # -1 (no wire) stays -1
         table = self.table.copy()
         table[:, A : C + 1] = lookup[self.table[:, A : C + 1]]
-        table[self.table[:, OP] == TALLY, EXTRA] += tallies
+        tally = self.table[:, OP] == TALLY
+        table[tally, EXTRA] = np.arange(tallies, tallies + int(tally.sum()))
         table[self.table[:, OP] == MCX, EXTRA] += lists
         return table
 
