@@ -26,6 +26,7 @@ from revsim.simulator.counters import PositionCounters
 from revsim.simulator.ensemble import Ensemble
 from revsim.simulator.lanes import Words, planes_of
 from revsim.simulator.literal import body as literal
+from revsim.simulator.literal.layout import BLOCKS
 from revsim.simulator.run import Run, simulate
 from revsim.simulator.tally import Tally
 
@@ -41,9 +42,16 @@ class Way(NamedTuple):
     block: int | None = None
 
 
-WAYS = tuple(Way(*way) for way in product(EXECUTORS, (1, 2), (None, 1, 8, 64)))
+WAYS = tuple(Way(*way) for way in product(EXECUTORS, (1, 2), (None, *BLOCKS)))
 """Every executor, one thread and two, any block."""
 JUDGE = Way("numpy")
+
+
+def few_ways(seed: int, count: int = 3) -> tuple[Way, ...]:
+    """For each executor what it chooses by itself, and some of the others, by turns."""
+    own = [way for way in WAYS if way.threads == 1 and way.block is None]
+    rest = [way for way in WAYS if way not in own]
+    return *own, *(rest[(seed * count + k) % len(rest)] for k in range(count))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Random definitions: every gate, every promise kept or broken, and what sums are made of.
+"""Random definitions and circuits: every gate, promises kept and broken, what sums are made of.
 
 Executors know structures (adders, comparators, selections, whole blocks of the registry), so these
 come up often, whole and with one gate wrong: a near miss must be run as what it is.
@@ -10,12 +10,16 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+from oracle_circuits import bits
 
 from revsim.blocks.registry import BLOCKS
 from revsim.circuit.builder import Builder
-from revsim.circuit.definition import Definition, Gates, Table
+from revsim.circuit.definition import Circuit, Definition, Gates, Table
 from revsim.circuit.gates import CCX, CSWAP, CX, ERASE, MCX, OP, ROLE, SWAP, TALLY, A, B, C, X
-from revsim.circuit.registers import Wires
+from revsim.circuit.registers import Register, Wires
+from revsim.lower.netlist import Netlist
+from revsim.schedule.device import Device
+from revsim.simulator.ensemble import Ensemble, data_set
 
 Random = np.random.Generator
 Motif = tuple[tuple[int, ...], ...]
@@ -310,3 +314,67 @@ def promised(definition: Definition, random: Random) -> Definition:
         return table
 
     return changed(definition, random, change)
+
+
+# --- circuits -------------------------------------------------------------------------------------
+
+
+def and_xor_netlist(random: Random) -> Definition:
+    """Twelve ANDs, ORs and XORs as the compiler writes them for the conventional policy."""
+    net = Netlist("netlist")
+    literals = [*net.port("x", 5).tolist()]
+    y = net.port("y", 3, zero=True)
+    for _ in range(12):
+        p, q = (int(random.choice(literals)) ^ int(random.integers(2)) for _ in range(2))
+        gate = (net.and_, net.or_, net.xor)[int(random.integers(3))]
+        literals.append(gate(p, q))
+        if literals[-1] < 0:
+            literals.pop()
+    return net.finish(literals[-3:], y)
+
+
+def circuit(seed: int, sound: bool = True) -> Circuit:
+    """Definitions in two layers, a netlist that erases inside, groups of one ERASE and of two, one
+    of a register of 70 bits."""
+    random = np.random.default_rng(seed)
+    device = Device([bits(7), bits(7)])
+    x, z = device.inputs
+
+    def called() -> Register:
+        definition = program(random, sound)
+        taken = [port.width for port in definition.ports]
+        y = device.alloc("y", bits(taken[1]))
+        device.call(definition, x.wires[: taken[0]], y.wires, z.wires[: taken[2]])
+        return y
+
+    device.layer = "first"
+    y = called()
+    out = device.alloc("out", bits(3))
+    device.call(and_xor_netlist(random), x.wires[:5], out.wires)
+    device.erase("low", x.wires[:2], "input", "x")
+    device.erase("high", x.wires[2:], "input", "x")
+    device.layer = "second"
+    again = called()
+    device.mark("out", [out, again])
+    for register in (y, again):
+        device.erase("y", register.wires, "input", "y")
+        device.free("y", register.wires)
+    wide = device.alloc("wide", bits(70))
+    b = Builder("spread")
+    source, target = b.port("source", 3), b.port("target", 70, zero=True)
+    b.cx(np.resize(source, 70), target)
+    device.call(b.build(), out.wires, wide.wires)
+    device.erase("wide", wide.wires, "copies", "out")
+    device.free("wide", wide.wires)
+    return device.circuit("random", [out, x], (), "as_written", "destroy", "")
+
+
+def ensemble(seed: int, rows: int) -> Ensemble:
+    """Rows for a random circuit; weights on two of three seeds, some of them 0."""
+    random = np.random.default_rng([seed, rows])
+    values = random.integers(0, 1 << 7, (rows, 2))
+    if seed % 3 == 0:
+        return data_set(values)
+    weights = random.integers(0, (4, 1 << 40)[seed % 2], rows)
+    weights[0] += 1  # the others may be 0
+    return data_set(values, weights)
