@@ -1,8 +1,9 @@
 """Numba code of the circuit package: checks, depth and netlists, one pass over a gate table each.
 
 `jit` is the one place that decides how kernels are compiled: cached on disk; where the install is
-read-only and numba finds no place for its cache, again in each process; and where numba is absent
-(`HAVE_NUMBA`), not at all: these kernels then run as plain Python, slow but right.
+read-only and numba finds no place for its cache, again in each process; and where numba is absent,
+broken or switched off (`HAVE_NUMBA`), not at all: these kernels then run as plain Python, slow but
+right.
 """
 
 import warnings
@@ -15,9 +16,11 @@ import numpy.typing as npt
 try:
     import numba
 
-    HAVE_NUMBA = True
-except ImportError:
-    HAVE_NUMBA = False
+    _off = numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+    WHY_NO_NUMBA = "NUMBA_DISABLE_JIT is set" if _off else ""
+except Exception as error:  # absent, or it does not fit the NumPy or llvmlite installed
+    WHY_NO_NUMBA = " ".join(str(error).split())[:80] or type(error).__name__
+HAVE_NUMBA = not WHY_NO_NUMBA
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]

@@ -11,9 +11,8 @@ from revsim.circuit.packed import SLOTS, Rows, pack
 from revsim.circuit.program import Program
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
-from revsim.simulator.lanes import Words, aligned
+from revsim.simulator.lanes import VECTOR, Words, aligned
 from revsim.simulator.literal.layout import BLOCKS, SPARE
-from revsim.simulator.vectors import VECTOR
 
 CACHE_BYTES = 1 << 20
 """Size of a frame that still lives in the level-2 cache."""
