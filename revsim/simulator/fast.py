@@ -92,7 +92,7 @@ def _leaf(
                 first,
                 last,
                 block,
-                aligned((code.body.slots + 1) * block),
+                aligned((code.body.slots + 2) * block),
                 counters.planes,
                 toggles,
             )
