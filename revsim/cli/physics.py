@@ -178,8 +178,11 @@ def _bit(options: argparse.Namespace) -> int:
 
 
 def _warmup(options: argparse.Namespace) -> int:
+    from revsim.circuit.kernels import WHY_NO_NUMBA
     from revsim.warmup import warm_up
 
+    if WHY_NO_NUMBA:
+        raise InputError(f"there is no Numba here to compile kernels with ({WHY_NO_NUMBA})")
     with progress("compiling the kernels"):
         seconds = warm_up()
     if options.json:
