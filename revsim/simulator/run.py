@@ -26,14 +26,12 @@ from revsim.circuit.definition import (
     Loop,
     Mark,
 )
-from revsim.circuit.gates import OP
 from revsim.circuit.measures import counts_of_item
 from revsim.circuit.program import program_of
 from revsim.circuit.registers import Register, Wires
 from revsim.circuit.validate import validate
 from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
-from revsim.simulator.code import tallied_gates
 from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble
 from revsim.simulator.executors import Evaluated, check_every_gate, executor_named
@@ -331,7 +329,7 @@ def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) 
         device.inner.append(InnerTally(layer, cause, call.definition.name, ones))
     if counters.joint:
         joint = np.array(counters.joint, dtype=np.int64)
-        is_and = tallied_gates(program_of(call.definition).table[:, OP])
+        is_and = program_of(call.definition, call.inverse).is_and
         device.gates.append(GateTally(layer, joint, is_and))
 
 
