@@ -99,7 +99,8 @@ def test_every_verb_gives_the_same_numbers(files, capsys):
 def test_the_report_says_what_ran(capsys):
     asked = ["verify", "xor", "--executor", "numpy"]
     (status, out, err), *refused = run_lines(
-        [asked, ["verify", "xor", "--executor", "literal"], ["warmup", "--json"]], ["numba"]
+        [asked, ["verify", "xor", "--executor", "literal"], ["warmup", "--json"], ["bench"]],
+        ["numba"],
     )
     assert (status, err) == (0, "") and "gate evaluations in plain NumPy, slower" in out
     assert main(asked) == 0 and capsys.readouterr().out == out

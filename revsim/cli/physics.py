@@ -10,6 +10,7 @@ from typing import Any
 from revsim.cli.options import (
     add_verb,
     check_executor,
+    check_kernels,
     check_writable,
     ensemble_options,
     executor_option,
@@ -178,11 +179,9 @@ def _bit(options: argparse.Namespace) -> int:
 
 
 def _warmup(options: argparse.Namespace) -> int:
-    from revsim.circuit.kernels import WHY_NO_NUMBA
     from revsim.warmup import warm_up
 
-    if WHY_NO_NUMBA:
-        raise InputError(f"there is no Numba here to compile kernels with ({WHY_NO_NUMBA})")
+    check_kernels("warmup")
     with progress("compiling the kernels"):
         seconds = warm_up()
     if options.json:
