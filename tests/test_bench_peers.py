@@ -90,7 +90,8 @@ def value_of(aig, state):
 
     for _ in range(ands):
         p = 2 * len(values) - number()
-        values.append(literal(p) and literal(p - number()))
+        q = p - number()
+        values.append(literal(p) and literal(q))
     assert next(octets, None) is None
     *ends, out = (literal(int(line)) for line in lines)
     return np.array(ends), out
@@ -225,7 +226,8 @@ def test_programs_that_are_not_there_fail_or_take_long():
         command(("no-such-program",), ".")
     with pytest.raises(Absent, match=r"failed: .*boom"):
         command((sys.executable, "-c", "raise SystemExit('boom')"), ".")
-    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'], stdin=-1)"
+    sleeps = "import time; time.sleep(60)"
+    nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {sleeps!r}])"
     started = time.perf_counter()
     with pytest.raises(Absent, match="took more than"):
         command((sys.executable, "-c", nested), ".", limit_s=0.3)
