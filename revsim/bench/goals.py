@@ -25,6 +25,11 @@ class Goal:
 GOALS = {
     1: Goal("literal kernel against an interpreter in C", "literal", "interpreted"),
     2: Goal("literal adders", "literal", "adders"),
+    7: Goal("fused executor against the literal one", "fusing", "fused_over_literal"),
+    8: Goal("tallies", "tallying", "erased_bits"),
+    9: Goal("whole networks", "networks", "whole_networks"),
+    10: Goal("from definitions to programs", "building", "built"),
+    11: Goal("threads and start", "starting", "threads_and_start"),
     12: Goal("cost grows linearly", "scaling", "doublings"),
 }
 

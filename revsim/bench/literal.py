@@ -13,6 +13,7 @@ from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Gates
 from revsim.circuit.gates import A, B, C
 from revsim.circuit.program import gates_below, program_of
+from revsim.errors import CheckError
 from revsim.simulator.code import NO_PORTS, code_of, run_lanes
 from revsim.simulator.lanes import aligned, planes_of
 
@@ -108,7 +109,7 @@ def _against_c(kernels: Roofline, words: int, size: int) -> tuple[float, float, 
 
     seconds = medians(own, theirs, budget_s=0.25)
     if not np.array_equal(state.ravel(), flat):
-        raise AssertionError("the literal kernel and the interpreter in C disagree")
+        raise CheckError("the literal kernel and the interpreter in C disagree")
     block = code.body.block_words(words)
     note = "" if block == words else f", in blocks of {block} words: the product has no {words}"
     evaluated = gates * words * 64
