@@ -6,10 +6,11 @@ from revsim.bench.building import neuron
 from revsim.bench.goals import Asked
 from revsim.bench.lists import multiply_accumulate
 from revsim.bench.rows import Found, Point, at_least, medians, missing
-from revsim.bench.runs import executors, lanes_of, random_state
+from revsim.bench.runs import lanes_of, random_state
 from revsim.circuit.definition import Definition
 from revsim.circuit.program import gates_below
 from revsim.errors import CheckError
+from revsim.simulator.executors import EXECUTORS
 
 WORDS = 8
 KINDS = {
@@ -30,7 +31,7 @@ def fused_over_literal(asked: Asked) -> Found:
     """Goal 7: how many times the literal rate the fused executor has, on 512 lanes."""
     for kind, (goal, what) in KINDS.items():
         of = "times the rate of the literal executor"
-        if "fused" not in executors():
+        if "fused" not in EXECUTORS:
             yield missing(f"7.{kind}", f"at least {goal:g} {of}", "there is no fused executor here")
             continue
         gains, notes = [], []

@@ -12,9 +12,9 @@ from revsim.bench.runs import lanes_of, random_state
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Gates
 from revsim.circuit.gates import A, B, C
-from revsim.circuit.program import gates_below, program_of
+from revsim.circuit.program import gates_below
 from revsim.errors import CheckError
-from revsim.simulator.code import NO_PORTS, code_of, run_lanes
+from revsim.simulator.code import NO_PORTS, compile_code, run_lanes
 from revsim.simulator.lanes import aligned, planes_of
 
 STATES = (24 << 10, 256 << 10, 1 << 20)
@@ -88,7 +88,7 @@ def _against_c(kernels: Roofline, words: int, size: int) -> tuple[float, float, 
     wires = size // (8 * words)
     gates = min(max(FEWEST, GATES_A_WIRE * wires), MOST)
     definition = random_toffolis(wires, gates)
-    code = code_of(program_of.__wrapped__(definition, False))
+    code = compile_code(definition, False)
     (gates_of,) = definition.body
     assert isinstance(gates_of, Gates)
     listed = np.ascontiguousarray(gates_of.table[:, [A, B, C]].astype(np.uint32))
@@ -125,7 +125,7 @@ def adders(asked: Asked) -> Found:
     gates = gates_below(chain)
     (seconds,) = medians(lanes_of(chain, ADDER_WORDS))
     rate = gates * 64 * ADDER_WORDS / seconds
-    size = program_of(chain).slots * 8 * ADDER_WORDS
+    size = chain.port_wires * 8 * ADDER_WORDS
     yield Point("literal, adders", size, rate)
     detail = (
         f"{gates:,} gates of 16-bit adders on {chain.port_wires} wires, {64 * ADDER_WORDS:,} lanes"

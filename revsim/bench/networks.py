@@ -14,8 +14,8 @@ import numpy as np
 
 from revsim.bench.goals import Asked
 from revsim.bench.rows import Found, at_most, figure, missing
-from revsim.bench.runs import executors
 from revsim.errors import CheckError
+from revsim.simulator.executors import EXECUTORS
 
 AUTOENCODER, AUTOENCODER_ROWS, AUTOENCODER_GOAL_MS = "ad01_int8", 512, 150.0
 RESNET, RESNET_ROWS, RESNET_GOAL_MS, RESNET_GOAL_BYTES = "pretrainedResnet_quant", 64, 15.0, 2e9
@@ -73,7 +73,7 @@ def _why_not(models: Path | None, name: str, executor: str) -> str:
         return WHERE.format(file=f"{name}.tflite", folder=FOLDERS[name])
     if find_spec("tflite") is None:
         return "needs tflite: pip install tflite"
-    if executor not in executors():
+    if executor not in EXECUTORS:
         return f"there is no executor {executor} here"
     return ""
 

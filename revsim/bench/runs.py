@@ -38,11 +38,3 @@ def lanes_of(
         fast.run(definition, held, wires, Counters(planes), threads=threads, executor=executor)
 
     return run
-
-
-def executors() -> tuple[str, ...]:
-    """The executors that there are."""
-    from importlib.util import find_spec
-
-    fused = find_spec("revsim.simulator.fused.body") is not None
-    return ("literal", "fused", "numpy") if fused else ("literal", "numpy")

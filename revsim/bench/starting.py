@@ -10,10 +10,11 @@ from statistics import median
 from revsim.bench.goals import Asked
 from revsim.bench.lists import adder_chain, random_list
 from revsim.bench.rows import Found, at_least, at_most, medians, missing
-from revsim.bench.runs import executors, lanes_of
+from revsim.bench.runs import lanes_of
 from revsim.circuit.definition import Definition
 from revsim.circuit.program import gates_below
 from revsim.errors import CheckError
+from revsim.simulator.executors import EXECUTORS
 
 THREADED_LANES = 32_768
 WARM_RUNS = 5
@@ -30,7 +31,7 @@ def threads_and_start(asked: Asked) -> Found:
     """Goal 11: two threads against one, and the whole time of a process."""
     yield from _threads("literal", "L2", random_list(1024, 100_000))
     yield from _threads("literal", "L1", adder_chain(100_000, width=4))
-    if "fused" in executors():
+    if "fused" in EXECUTORS:
         yield from _threads("fused", "L1", adder_chain(100_000, width=4))
     warm = []
     process_seconds()  # fills the cache of kernels where it is empty

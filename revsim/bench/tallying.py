@@ -8,11 +8,12 @@ import numpy as np
 from revsim.bench.goals import Asked
 from revsim.bench.lists import adder_chain
 from revsim.bench.rows import Found, at_most, known, medians, missing
-from revsim.bench.runs import executors, lanes_of, random_state
+from revsim.bench.runs import lanes_of, random_state
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition
 from revsim.circuit.measures import counts
 from revsim.circuit.program import gates_below
+from revsim.simulator.executors import EXECUTORS
 from revsim.simulator.lanes import Words, read, unpack
 from revsim.simulator.statistics import spectrum_of_rows, spectrum_of_wires
 
@@ -59,7 +60,7 @@ def erased_bits(asked: Asked) -> Found:
     for executor, goal in GOALS.items():
         name = f"8.{executor}"
         of = "times the run that counts nothing"
-        if executor not in executors():
+        if executor not in EXECUTORS:
             yield missing(name, f"at most {goal} {of}", f"there is no executor {executor} here")
             continue
         words = LANES // 64

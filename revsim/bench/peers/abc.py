@@ -7,7 +7,6 @@ all wires with what they should hold tells whether it computed the same.
 
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,9 +62,7 @@ def aiger(table: Table, wires: int, before: Bits, after: Bits) -> bytes:
     """
     network = Network(wires + 2)  # variable 0 is constant, 1 the input, then the latches
     starts = [Literal(2 * (wire + 2) ^ int(before[wire]), network) for wire in range(wires)]
-    ends = [
-        end.number ^ int(bit) for end, bit in zip(follow(table, starts), before, strict=True)
-    ]
+    ends = [end.number ^ int(bit) for end, bit in zip(follow(table, starts), before, strict=True)]
     same = Literal(1, network)
     for value, bit in zip(starts, after, strict=True):
         same = same & (value if bit else ~value)
