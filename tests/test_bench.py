@@ -4,6 +4,7 @@ Nothing here says how fast anything is.
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,7 +178,7 @@ def test_text_is_80_columns_wide_and_says_what_is_missed(measured, capsys):
     out, err = capsys.readouterr()
     assert err == "" and max(map(len, out.splitlines())) <= 80
     assert "1 of 2 goals reached; missed: 12.gates_time; not measured here: 3.stim." in out
-    assert "words 8                                         0.9   yes" in out
+    assert "words 8                                          0.9   yes" in out
     assert "WARNING" not in out
 
 
@@ -205,7 +206,7 @@ def test_the_figure_shows_every_series_and_cache(measured, tmp_path):
     (axes,) = draw(Bench(MACHINE, ROWS, POINTS)).axes
     labels = axes.get_legend_handles_labels()[1]
     assert "Verilator (equivalent)" in labels and len(labels) == 3
-    assert {t.get_text() for t in axes.texts} == {"L1", "L2", "L3"}
+    assert {t.get_text() for t in axes.texts} == {"L1 32 KiB", "L2 1 MiB", "L3 32 MiB"}
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -249,7 +250,7 @@ def test_rows_are_told_as_they_are_found(monkeypatch):
     assert told == list(ROWS[:2]) == list(bench.rows) and bench.points == POINTS[:1]
     assert bench.missed == (ROWS[1],)
     with pytest.raises(InputError, match="no such folder"):
-        run_goals([99], Asked(models=__import__("pathlib").Path("/nowhere")))
+        Asked(models=Path("/nowhere"))
 
 
 def test_a_row_is_a_plain_value():

@@ -40,6 +40,10 @@ class Asked:
 
     models: Path | None = None
 
+    def __post_init__(self) -> None:
+        if self.models is not None and not self.models.is_dir():
+            raise InputError(f"--models {self.models}: there is no such folder")
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -90,8 +94,6 @@ def run_goals(
 ) -> Bench:
     """Measure the goals of these numbers, in `waiting` while figures are taken; `found` is told of
     each row at once."""
-    if asked.models is not None and not asked.models.is_dir():
-        raise InputError(f"--models {asked.models}: there is no such folder")
     load = Load()
     rows, points = [], []
     for number in numbers:
