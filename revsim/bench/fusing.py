@@ -13,6 +13,8 @@ from revsim.errors import CheckError
 from revsim.simulator.executors import EXECUTORS
 
 WORDS = 8
+TAPS = (64, 128, 144, 288, 576, 640)
+"""Inputs of the neurons of MLPerf Tiny's dense and convolution layers."""
 KINDS = {
     "shift_and_add": (20.0, "lists of adders in place, one per signed digit of a weight"),
     "columns": (5.0, "columns of full adders, as the compiler emits them (12 would be better)"),
@@ -24,7 +26,7 @@ def shapes(kind: str) -> dict[str, Definition]:
     """Definitions of a kind, by name."""
     if kind == "shift_and_add":
         return {f"{n} x {m}": multiply_accumulate(n, m) for n, m in ((16, 4), (64, 16))}
-    return {f"{taps} inputs": neuron(taps) for taps in (64, 144, 640)}
+    return {f"{taps} inputs": neuron(taps) for taps in TAPS}
 
 
 def fused_over_literal(asked: Asked) -> Found:
