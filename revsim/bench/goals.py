@@ -25,6 +25,10 @@ class Goal:
 GOALS = {
     1: Goal("literal kernel against an interpreter in C", "literal", "interpreted"),
     2: Goal("literal adders", "literal", "adders"),
+    3: Goal("NOT/CNOT lists beside Stim", "peers.rows", "stim"),
+    4: Goal("structured lists beside Verilator", "peers.rows", "verilator"),
+    5: Goal("structured lists beside a C compiler", "peers.rows", "gcc"),
+    6: Goal("other simulators of circuits, and NumPy rows", "peers.rows", "others"),
     7: Goal("fused executor against the literal one", "fusing", "fused_over_literal"),
     8: Goal("tallies", "tallying", "erased_bits"),
     9: Goal("whole networks", "networks", "whole_networks"),
