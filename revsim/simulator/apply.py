@@ -23,7 +23,7 @@ def apply(
     """Port values after a definition has run on every row; ports not named start at 0.
 
     Values are unsigned integers of at most 62 bits, shape [rows] each; `executor` is "numpy"
-    (the readable one) or "literal". Raises CheckError where a local or a role is not clean.
+    (the readable one), "literal" or "fused". Raises CheckError where a local or a role is unclean.
 
     >>> from revsim.circuit.builder import Builder
     >>> b = Builder("xor"); x, t = b.port("x", 2), b.port("t", 1)
@@ -58,7 +58,7 @@ def apply(
         from revsim.simulator import fast
 
         before = state.copy()
-        fast.run(definition, state, every, counters, inverse)
+        fast.run(definition, state, every, counters, inverse, executor=executor)
         if counters.suspects:  # find the wire in the readable executor
             plain.run(definition, before, every, counters, inverse)
     else:

@@ -22,6 +22,7 @@ from revsim.simulator.body import BodyRun
 from revsim.simulator.code import Code, tallied_gates
 from revsim.simulator.counters import PositionCounters, Violation
 from revsim.simulator.fold import CallFold
+from revsim.simulator.fused.body import Fused
 
 if TYPE_CHECKING:
     from revsim.simulator.positions import Ready
@@ -59,6 +60,8 @@ class Batch:
             device.enter(key)
         self.calls.append((calls, code, table))
         device.evaluations += code.gates * len(table)
+        if isinstance(code.body, Fused):
+            device.fused += code.gates * len(table)
         if large:
             self.run()
         elif not device.cuts.known:

@@ -13,6 +13,8 @@ from revsim.circuit.program import Program, gates_below, program_of
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
 from revsim.simulator.faults import NOTHING
+from revsim.simulator.fused import body as fused
+from revsim.simulator.fused.body import Fused
 from revsim.simulator.lanes import Words
 from revsim.simulator.linked import is_linked, link, without_double_checks
 from revsim.simulator.literal import body as literal
@@ -30,14 +32,14 @@ PROGRAM_GATES_LINKED = 1 << 25
 class Code:
     """A definition, forward or inverse, in the form that a compiled executor runs.
 
-    `body` is what its kernel reads. `writes` int32 [ports]: how many gates write each port; those
-    `restored` int32 are changed back in the end. `cause_of` int64 [erased]: the cause of each ERASE
-    among `causes`; `is_and` bool [tallies]: whether the gate that a TALLY announces is an AND (else
-    an XOR). `gates`: gates of one call.
+    `body` is what its kernel reads: every gate, or operations that give the same. `writes` int32
+    [ports]: how many gates write each port; those `restored` int32 are changed back in the end.
+    `cause_of` int64 [erased]: the cause of each ERASE among `causes`; `is_and` bool [tallies]:
+    whether the gate that a TALLY announces is an AND (else an XOR). `gates`: gates of one call.
     """
 
     name: str
-    body: Literal
+    body: Literal | Fused
     writes: npt.NDArray[np.int32]
     restored: Wires
     causes: tuple[str, ...]
@@ -89,8 +91,14 @@ def run_lanes(
     positions, 3] (of both, of the first, of the second). suspect: uint8 [lanes], set where an
     ancilla (bit 0), a role (bit 1) or a `restored` port (bit 2) was not as promised on a row that
     counts. left_over: uint64 [erased, words], what each ERASE leaves where erasures fail, or [0, 0]
-    where it leaves 0.
+    where it leaves 0 (as in fused code it must).
     """
+    if isinstance(code.body, Fused):
+        assert left_over.size == 0
+        fused.run(
+            code.body, state, wires, restored, first, last, planes, ones, joint, suspect
+        )  # fmt: skip
+        return
     literal.run(
         code.body, state, wires, code.kept, restored, first, last,
         planes, ones, joint, suspect, left_over,
@@ -98,19 +106,22 @@ def run_lanes(
 
 
 def code_of(program: Program, executor: str = "literal") -> Code:
-    """The code of a program."""
+    """The code of a program; where it is too large to be fused, for the literal executor."""
     table = program.table
     opcodes = table[:, OP]
     definition = program.definition
-    return Code(
-        definition.name,
-        Literal(
+    body: Literal | Fused | None = _fused(program) if executor == "fused" else None
+    if body is None:
+        body = Literal(
             encode(without_double_checks(table), program.slots),
             program.starts,
             program.control_wires,
             program.control_polarity,
             program.slots,
-        ),
+        )
+    return Code(
+        definition.name,
+        body,
         _writes(table, definition.port_wires),
         NO_PORTS,
         definition.causes,
@@ -118,6 +129,16 @@ def code_of(program: Program, executor: str = "literal") -> Code:
         tallied_gates(opcodes),
         counts(definition).gates,
     )
+
+
+FUSED_GATES = 1 << 22
+"""Most gates of a program that is folded, which takes a few dozen bytes each."""
+
+
+def _fused(program: Program) -> Fused | None:
+    from revsim.simulator.folding.symbolic import fold
+
+    return fused.fused(fold(program)) if len(program.table) <= FUSED_GATES else None
 
 
 def linked_code(definition: Definition, inverse: bool) -> Code:

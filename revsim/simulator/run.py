@@ -69,6 +69,9 @@ INTEGER_BITS = 63
 """Widest register that is read or written as an integer."""
 
 
+EXECUTORS = ("literal", "fused", "numpy")
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """`outputs` int64 [rows, outputs] and the tally of one simulation."""
@@ -96,6 +99,7 @@ class _Device:
     violations: list[Violation] = field(default_factory=list)
     suspects: set[int] = field(default_factory=set)
     toggles: dict[str, int] | None = None
+    fused: int = 0
     values: bool = False
     pointwise: bool = False
     exported: int = 0
@@ -143,8 +147,9 @@ def simulate(
 ) -> Run:
     """Run every gate of `circuit` on every row of `ensemble`.
 
-    executor: "literal" (compiled, every gate evaluated on its own), or "numpy" (the readable judge,
-    much slower; same result bit for bit), which is also what runs where numba is absent.
+    executor: "literal" (compiled, every gate evaluated on its own), "fused" (compiled, fewer
+    operations that give the same), or "numpy" (the readable judge, much slower, which is also what
+    runs where numba is absent); results are the same bit for bit.
     strict: raise CheckError at a wire that is released while not 0 or at a broken role; otherwise
     list them in `tally.violations`. On request: switching, the flips of every wire
     (`tally.toggles`; takes up to twice as long); values, which values stood in each register that
@@ -154,8 +159,13 @@ def simulate(
     """
     if executor is None:
         executor = "literal" if HAVE_NUMBA else "numpy"
-    if executor not in ("literal", "numpy"):
-        raise InputError(f"unknown executor {executor!r}; choose literal or numpy")
+    if executor not in EXECUTORS:
+        raise InputError(f"unknown executor {executor!r}; choose {', '.join(EXECUTORS)}")
+    if executor == "fused" and (switching or faults is not None):
+        raise InputError(
+            "the fused executor skips gates, whose switching and failures would be missed: "
+            'use executor="literal"'
+        )
     if threads is not None and threads < 1:
         raise InputError(f"threads must be 1 or more, got {threads}")
     if switching and faults is not None:
@@ -229,6 +239,7 @@ def simulate(
         evaluations * rows,
         None if device.toggles is None else dict(device.toggles),
         time.perf_counter() - started,
+        fused_evaluations=device.fused * rows,
     )
     return Run(circuit, ensemble, outputs, tally)
 
@@ -320,6 +331,7 @@ def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) 
         plain.run(call.definition, device.state, call.wires, counters, call.inverse)
     device.violations += counters.violations
     device.suspects |= counters.suspects
+    device.fused += counters.fused
     device.flipped(layer, counters.toggles)
     for cause in dict.fromkeys(c for c, _ in counters.ones):
         ones = np.array([n for c, n in counters.ones if c == cause], dtype=np.int64)
