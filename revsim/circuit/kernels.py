@@ -29,7 +29,7 @@ Int64s = npt.NDArray[np.int64]
 def jit(function: Callable[..., Any]) -> Any:
     """`numba.njit` without the global interpreter lock, cached on disk where that is possible."""
     if not HAVE_NUMBA:
-        return function
+        return np.errstate(over="ignore")(function)  # words wrap, as those of a machine do
     try:
         return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
@@ -250,7 +250,8 @@ def netlist_rows(
                     row += 1
             if turn == 1:
                 break
-            out[row, 0], out[row, 1], out[row, 2], out[row, 5] = 8, a, b, tallies
+            out[row, 0], out[row, 1], out[row, 2], out[row, 4] = 8, a, b, 0
+            out[row, 5] = tallies
             row += 1
             tallies += 1
             if kind[k] == 0:
