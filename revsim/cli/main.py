@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import revsim
-from revsim.cli import circuits, models, physics, reports
+from revsim.cli import benchmark, circuits, models, physics, reports
 from revsim.errors import CheckError, InputError
 
 EPILOG = """\
@@ -75,6 +75,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"revsim {revsim.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
 
-    for verb_group in (reports, circuits, models, physics):
+    for verb_group in (reports, circuits, models, physics, benchmark):
         verb_group.add_verbs(verbs)
     return parser

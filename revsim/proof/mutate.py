@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from revsim.circuit.definition import Circuit, Controls, Definition
 from revsim.circuit.gates import ERASE, OP, TALLY
+from revsim.circuit.packed import Rows
 from revsim.circuit.program import control_lists
 from revsim.circuit.registers import Wires
 from revsim.errors import CheckError
@@ -32,7 +33,7 @@ from revsim.proof.subject import Bits, Subject, subject_of_circuit, subject_of_d
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words, planes_of
 from revsim.simulator.literal import body as literal
-from revsim.simulator.literal.body import Literal, Rows, encode
+from revsim.simulator.literal.body import Literal, encode
 from revsim.simulator.statistics import spectrum_of_wires
 from revsim.simulator.tally import Spectrum
 

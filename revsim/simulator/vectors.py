@@ -21,9 +21,6 @@ from numba.extending import (
     type_callable,
 )
 
-VECTOR = 8
-"""Words per vector: 8 x 64 bits."""
-
 _WORD = ir.IntType(64)
 
 

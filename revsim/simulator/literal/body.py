@@ -7,14 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.definition import Table
-from revsim.circuit.gates import CX, ERASE, EXTRA, MCX, OP, ROLE, TALLY, A, B, C, X
+from revsim.circuit.packed import SLOTS, Rows, pack
+from revsim.circuit.program import Program
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
-from revsim.simulator.lanes import Words, aligned
-from revsim.simulator.literal.layout import BLOCKS, KIND, SLOT, SLOTS, SPARE
-from revsim.simulator.vectors import VECTOR
-
-Rows = npt.NDArray[np.uint64]
+from revsim.simulator.lanes import VECTOR, Words, aligned
+from revsim.simulator.literal.layout import BLOCKS, SPARE
 
 CACHE_BYTES = 1 << 20
 """Size of a frame that still lives in the level-2 cache."""
@@ -92,25 +90,32 @@ def run(
     )
 
 
-def encode(table: Table, slots: int, erased: int = 0) -> Rows:
+def body_of(program: Program) -> Literal:
+    """The body of a program. Raises InputError where it needs more slots than a row can name."""
+    return Literal(
+        with_constants(program.rows, program.slots),
+        program.starts,
+        program.control_wires,
+        program.control_polarity,
+        program.slots,
+    )
+
+
+def encode(table: Table, slots: int) -> Rows:
     """A gate table on `slots` slots in the kernels' form: uint64 [rows] (see `kernels.run_lanes`).
 
-    ERASEs are numbered from `erased` on. A NOT is written as a Toffoli whose
-    controls hold 1, a CNOT as one of whose controls one does.
+    A NOT is written as a Toffoli whose controls hold 1, a CNOT as one of whose controls one does.
     """
+    return with_constants(pack(table), slots)
+
+
+def with_constants(rows: Rows, slots: int) -> Rows:
+    """Packed rows in which NOTs and CNOTs read the wire that holds 1."""
     if slots + SPARE > SLOTS:
         raise InputError(
             f"a program on {slots:,} wires at once; the fast executor takes {SLOTS - SPARE:,}: "
             'use smaller definitions, or executor="numpy"'
         )
-    opcodes = table[:, OP]
-    a, b, c = (np.maximum(table[:, column], 0) for column in (A, B, C))
-    one = slots + 3
-    a[opcodes == X] = one
-    b[(opcodes == X) | (opcodes == CX)] = one
-    a[opcodes == ERASE] = erased + np.arange(int((opcodes == ERASE).sum()))
-    a[opcodes == MCX] = table[opcodes == MCX, EXTRA]
-    c[opcodes == TALLY] = table[opcodes == TALLY, EXTRA]
-    fields = np.stack([4 * opcodes + np.maximum(table[:, ROLE], 0), a, b, c]).astype(np.uint64)
-    shifts = np.array([0, KIND, KIND + SLOT, KIND + 2 * SLOT], dtype=np.uint64)
-    return np.asarray(np.bitwise_or.reduce(fields << shifts[:, None], axis=0))
+    from revsim.simulator.literal import kernels
+
+    return np.asarray(kernels.with_constants(rows, slots + 3))

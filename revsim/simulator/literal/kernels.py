@@ -9,11 +9,24 @@ from typing import Any
 import numpy as np
 
 from revsim.circuit.kernels import jit
+from revsim.circuit.packed import KIND, SLOT, SLOTS
 from revsim.simulator.literal.gate_vectors import VECTOR, checked_word, gates, popcount
-from revsim.simulator.literal.layout import BLOCKS, KIND, SLOT, SLOTS, SPARE
+from revsim.simulator.literal.layout import BLOCKS, SPARE
 
 _KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
+
+
+@jit
+def with_constants(rows: Any, one: int) -> Any:
+    """Rows of code from packed gates: what is not read by a NOT or CNOT is wire `one`."""
+    code = np.empty_like(rows)
+    both = np.uint64(one) << _A | np.uint64(one) << _B
+    second = np.uint64(one) << _B
+    for row in range(len(rows)):
+        kind = rows[row] & _KIND
+        code[row] = rows[row] | (both if kind < 4 else second if kind < 8 else np.uint64(0))
+    return code
 
 
 def _gate_loop(block: int) -> Any:

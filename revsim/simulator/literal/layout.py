@@ -1,12 +1,6 @@
-"""How a gate is packed into a word, and what stands behind the slots of a frame.
+"""What stands behind the slots of a frame, and how wide a frame is; rows of code are packed gates
+(circuit/packed.py)."""
 
-A row of code is one uint64: 7 bits of kind (4 * opcode + role), then slots a, b, c of 19 bits each.
-"""
-
-KIND, SLOT = 7, 19
-"""Bits of the kind and of each slot."""
-SLOTS = 1 << SLOT
-"""Slots that can be named."""
 SPARE = 5
 """Rows of a frame behind the slots: broken FREEs, broken roles, scratch, ones, zeros."""
 
