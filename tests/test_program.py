@@ -1,4 +1,4 @@
-"""Programs against a slow clear reference: the gates in order, as few slots as wires live at once."""
+"""Programs against a slow clear reference: the gates in order, as few slots as live wires."""
 
 from collections.abc import Iterator
 
