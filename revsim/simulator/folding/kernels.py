@@ -25,20 +25,13 @@ _int64: Any = np.int64
 _XOR, _XOR3, _AND, _AND_XOR, _MUX, _MAJORITY, _HALF, _FULL = (_int64(k) for k in range(8))
 _GIVEN = _NONE = _int64(-1)
 
+# Nodes stand in three arrays: `nodes` int32 [room, 4], `slots` int32, a power of two of them, the
+# hash table, -1 where it is empty, and `work` int64: nodes so far, then what `_xor` has yet to do.
+
 STEPS = 16
 """Most pairs that one XOR cancels: what is left is a node, right but longer than it need be."""
 ROOM = 128
 """Rows of nodes that a gate may take, beside one for each control of an MCX."""
-
-
-class Graph(NamedTuple):
-    """Nodes and how they are found: `slots` int32, a power of two of them, is a hash table with -1
-    where it is empty; made int64 [1]: nodes so far; todo int64: `scratch`."""
-
-    nodes: Int32s
-    slots: Int32s
-    made: Int64s
-    todo: Int64s
 
 
 # --- nodes ---------------------------------------------------------------------------------------
@@ -60,46 +53,43 @@ def _slot(kind: int, x: int, y: int, z: int, nodes: Int32s, slots: Int32s) -> An
 
 
 @jit
-def _find(kind: int, x: int, y: int, z: int, graph: Graph) -> Any:
+def _find(kind: int, x: int, y: int, z: int, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
     """The literal of a node, or -1 where it was never made."""
-    n = graph.slots[_slot(kind, x, y, z, graph.nodes, graph.slots)]
+    n = slots[_slot(kind, x, y, z, nodes, slots)]
     return 2 * np.int64(n) if n >= 0 else _NONE
 
 
 @jit
-def _make(kind: int, x: int, y: int, z: int, graph: Graph) -> Any:
+def _make(kind: int, x: int, y: int, z: int, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
     """The literal of a node, made where it was not."""
-    nodes, slots, made, _ = graph
     place = _slot(kind, x, y, z, nodes, slots)
     if slots[place] < 0:
-        n = made[0]
+        n = work[0]
         slots[place] = n
         nodes[n, 0], nodes[n, 1], nodes[n, 2], nodes[n, 3] = kind, x, y, z
-        made[0] = n + 1
+        work[0] = n + 1
     return 2 * np.int64(slots[place])
 
 
 @jit
-def rehash(graph: Graph) -> None:
+def rehash(nodes: Int32s, slots: Int32s, work: Int64s) -> None:
     """Fill an empty hash table with the nodes that have been made."""
-    nodes, slots, made, _ = graph
-    for n in range(made[0]):
+    for n in range(work[0]):
         if nodes[n, 0] != _GIVEN:
             slots[_slot(nodes[n, 0], nodes[n, 1], nodes[n, 2], nodes[n, 3], nodes, slots)] = n
 
 
-def scratch() -> Int64s:
-    """Room for what waits to be XORed."""
-    return np.empty(STEPS + 2, dtype=np.int64)
+def empty_work(given: int) -> Int64s:
+    """`work` where so many nodes are given."""
+    return np.concatenate([np.array([given]), np.empty(STEPS + 2, dtype=np.int64)])
 
 
 # --- Boolean algebra -----------------------------------------------------------------------------
 
 
 @jit
-def _and(p: int, q: int, graph: Graph) -> Any:
+def _and(p: int, q: int, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
     """The literal of p AND q."""
-    nodes = graph.nodes
     while True:
         if p == 0 or q == 0 or p == q ^ 1:
             return np.int64(0)
@@ -122,11 +112,11 @@ def _and(p: int, q: int, graph: Graph) -> Any:
                 break
             p, q = q, p
         if shorter < 0:
-            return _make(_AND, min(p, q), max(p, q), np.int64(0), graph)
+            return _make(_AND, min(p, q), max(p, q), np.int64(0), nodes, slots, work)
 
 
 @jit
-def _majority(x: int, y: int, z: int, graph: Graph, new: bool) -> Any:
+def _majority(x: int, y: int, z: int, nodes: Int32s, slots: Int32s, work: Int64s, new: bool) -> Any:
     """The literal of the majority of three literals of different nodes; -1 where it was never made
     and is not to be. It is self-dual, so that at most one of its operands is complemented."""
     dual = (x & 1) + (y & 1) + (z & 1) >= 2
@@ -134,15 +124,28 @@ def _majority(x: int, y: int, z: int, graph: Graph, new: bool) -> Any:
     low, high = min(x, y), max(x, y)
     low, middle, high = min(low, z), max(low, min(high, z)), max(high, z)
     if new:
-        return _make(_MAJORITY, low, middle, high, graph) ^ dual
-    found = _find(_MAJORITY, low, middle, high, graph)
+        return _make(_MAJORITY, low, middle, high, nodes, slots, work) ^ dual
+    found = _find(_MAJORITY, low, middle, high, nodes, slots, work)
     return found ^ dual if found >= 0 else found
 
 
 @jit
-def _meet(p: Any, q: Any, graph: Graph) -> Any:
+def _fork(u: Any, v: Any, nodes: Int32s) -> Any:
+    """Literals (x, y, z) where u and v are x ^ y and x ^ z, else zeros. x ^ (u & v) is then the
+    majority of x, y, z; and the same holds of (y, ~z, x), since u & v = (y ^ ~z) & (y ^ x)."""
+    if nodes[u >> 1, 0] == _XOR and nodes[v >> 1, 0] == _XOR:
+        for i in range(1, 3):
+            for j in range(1, 3):
+                if nodes[u >> 1, i] == nodes[v >> 1, j]:
+                    y = np.int64(nodes[u >> 1, 3 - i]) ^ (u & 1)
+                    z = np.int64(nodes[v >> 1, 3 - j]) ^ (v & 1)
+                    return np.int64(nodes[u >> 1, i]), y, z
+    return np.int64(0), np.int64(0), np.int64(0)
+
+
+@jit
+def _meet(p: Any, q: Any, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
     """The literal of node p XOR node q where a rule makes it shorter, else -1."""
-    nodes = graph.nodes
     if p == q:
         return np.int64(0)
     if p == 0 or q == 0:
@@ -155,7 +158,7 @@ def _meet(p: Any, q: Any, graph: Graph) -> Any:
                 return a
             if b == d:
                 return b
-            apart = _make(_XOR, a & ~1, b & ~1, np.int64(0), graph)
+            apart = _make(_XOR, a & ~1, b & ~1, np.int64(0), nodes, slots, work)
             return apart ^ ((a ^ b ^ 1) & 1)  # a b ^ ~a ~b = ~(a ^ b)
     for _ in range(2):
         kind = nodes[q, 0]
@@ -167,37 +170,33 @@ def _meet(p: Any, q: Any, graph: Graph) -> Any:
             u, v = np.int64(nodes[q, 1]), np.int64(nodes[q, 2])
             for _ in range(2):
                 if u >> 1 == p:  # p ^ (p & v) = p & ~v; p ^ (~p & v) = ~(~p & ~v)
-                    return _and(u, v ^ 1, graph) ^ (u & 1)
+                    return _and(u, v ^ 1, nodes, slots, work) ^ (u & 1)
                 u, v = v, u
-            if nodes[u >> 1, 0] == _XOR and nodes[v >> 1, 0] == _XOR:
-                for i in range(1, 3):
-                    for j in range(1, 3):
-                        x = np.int64(nodes[u >> 1, i])
-                        if x == nodes[v >> 1, j]:
-                            y = np.int64(nodes[u >> 1, 3 - i]) ^ (u & 1)
-                            z = np.int64(nodes[v >> 1, 3 - j]) ^ (v & 1)
-                            if x >> 1 == p:  # x ^ ((x ^ y) & (x ^ z)) = majority of x, y, z
-                                return _majority(x, y, z, graph, True)
-                            if nodes[p, 0] == _MAJORITY:
-                                found = _majority(x, y, z, graph, False)
-                                if found >= 0 and found >> 1 == p:
-                                    return x ^ (found & 1)
+            x, y, z = _fork(u, v, nodes)
+            if x > 0:
+                for _ in range(3):
+                    if x >> 1 == p:
+                        return _majority(x, y, z, nodes, slots, work, True) ^ (x & 1)
+                    if nodes[p, 0] == _MAJORITY:
+                        found = _majority(x, y, z, nodes, slots, work, False)
+                        if found >= 0 and found >> 1 == p:
+                            return x ^ (found & 1)
+                    x, y, z = y, z ^ 1, x
         p, q = q, p
     return _NONE
 
 
 @jit
-def _xor(p: int, q: int, graph: Graph) -> Any:
+def _xor(p: int, q: int, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
     """The literal of p XOR q. A pair that makes something shorter is looked for among the two and,
     where they are XORs, their operands: so what was added to a wire is taken off it again."""
-    nodes, todo = graph.nodes, graph.todo
     flip = (p ^ q) & 1
     have = p >> 1
-    todo[0] = q >> 1
+    work[1] = q >> 1
     waiting, steps = 1, 0
     while waiting > 0:
         waiting -= 1
-        other = todo[waiting]
+        other = work[1 + waiting]
         met = _NONE
         open_mine = nodes[have, 0] == _XOR and steps < STEPS
         open_theirs = nodes[other, 0] == _XOR and steps < STEPS
@@ -205,19 +204,19 @@ def _xor(p: int, q: int, graph: Graph) -> Any:
             for j in range(3 if open_theirs else 1):
                 mine = have if i == 0 else np.int64(nodes[have, i] >> 1)
                 theirs = other if j == 0 else np.int64(nodes[other, j] >> 1)
-                met = _meet(mine, theirs, graph)
+                met = _meet(mine, theirs, nodes, slots, work)
                 if met >= 0:
                     if i > 0:
-                        todo[waiting] = nodes[have, 3 - i] >> 1
+                        work[1 + waiting] = nodes[have, 3 - i] >> 1
                         waiting += 1
                     if j > 0:
-                        todo[waiting] = nodes[other, 3 - j] >> 1
+                        work[1 + waiting] = nodes[other, 3 - j] >> 1
                         waiting += 1
                     break
             if met >= 0:
                 break
         if met < 0:
-            met = _make(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), graph)
+            met = _make(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), nodes, slots, work)
         steps += 1
         have = met >> 1
         flip ^= met & 1
@@ -239,7 +238,7 @@ def run_rows(
     erased: Int32s,
     tallied: Int32s,
     counted: Int64s,
-    graph: Graph,
+    nodes: Int32s, slots: Int32s, work: Int64s,
 ) -> Any:
     """Run a gate table int32 [rows, 6] from row `first` on literals, as long as there is room for
     nodes; returns the row reached.
@@ -254,7 +253,7 @@ def run_rows(
     for row in range(first, table.shape[0]):
         op, a, b, c = table[row, 0], table[row, 1], table[row, 2], table[row, 3]
         role = table[row, 4]
-        room = graph.nodes.shape[0] - graph.made[0] - ROOM
+        room = nodes.shape[0] - work[0] - ROOM
         if room < 0 or (op == 5 and room < starts[table[row, 5] + 1] - starts[table[row, 5]]):
             return row
         if op == 7:  # FREE, checked already where the gate before it uncomputed the wire
@@ -270,20 +269,20 @@ def run_rows(
         if op == 0:
             held[c] ^= 1
         elif op == 1:
-            held[c] = _xor(held[c], held[a], graph)
+            held[c] = _xor(held[c], held[a], nodes, slots, work)
         elif op == 2:
-            held[c] = _xor(held[c], _and(held[a], held[b], graph), graph)
+            held[c] = _xor(held[c], _and(held[a], held[b], nodes, slots, work), nodes, slots, work)
         elif op == 3:
             held[b], held[c] = held[c], held[b]
         elif op == 4:
-            change = _and(held[a], _xor(held[b], held[c], graph), graph)
-            held[b] = _xor(held[b], change, graph)
-            held[c] = _xor(held[c], change, graph)
+            change = _and(held[a], _xor(held[b], held[c], nodes, slots, work), nodes, slots, work)
+            held[b] = _xor(held[b], change, nodes, slots, work)
+            held[c] = _xor(held[c], change, nodes, slots, work)
         elif op == 5:
             every = np.int64(1)
             for i in range(starts[table[row, 5]], starts[table[row, 5] + 1]):
-                every = _and(every, held[listed[i]] ^ 1 ^ np.int64(positive[i]), graph)
-            held[c] = _xor(held[c], every, graph)
+                every = _and(every, held[listed[i]] ^ 1 ^ np.int64(positive[i]), nodes, slots, work)
+            held[c] = _xor(held[c], every, nodes, slots, work)
         elif op == 6:
             erased[counted[0]] = held[c]
             counted[0] += 1
@@ -327,19 +326,19 @@ def _goes_into_xors(n: int, nodes: Int32s, uses: Int32s, solid: Int32s, partner:
 
 
 @jit
-def find_pairs(graph: Graph, given: int, uses: Int32s, solid: Int32s) -> Int32s:
+def find_pairs(nodes: Int32s, slots: Int32s, work: Int64s, given: int, uses: Int32s, solid: Int32s) -> Int32s:
     """For each node the one that is computed together with it, or -1: a majority and the sum of the
     same three, an AND and the XOR of the same two."""
-    nodes, made = graph.nodes, graph.made[0]
+    made = work[0]
     partner = np.full(made, -1, np.int32)
     for n in range(given, made):
         if uses[n] > 0 and nodes[n, 0] == _MAJORITY:
             x, y, z = _operands(n, nodes)
             x, y, z = x & ~1, y & ~1, z & ~1
             for _ in range(3):
-                inner = _find(_XOR, min(x, y), max(x, y), np.int64(0), graph)
+                inner = _find(_XOR, min(x, y), max(x, y), np.int64(0), nodes, slots, work)
                 if inner >= 0:
-                    total = _find(_XOR, min(inner, z), max(inner, z), np.int64(0), graph) >> 1
+                    total = _find(_XOR, min(inner, z), max(inner, z), np.int64(0), nodes, slots, work) >> 1
                     if total >= 0 and uses[total] > 0 and partner[total] < 0:
                         partner[n], partner[total] = total, n
                         uses[inner >> 1] -= 1  # the sum is not made from it
@@ -352,7 +351,7 @@ def find_pairs(graph: Graph, given: int, uses: Int32s, solid: Int32s) -> Int32s:
             and not _goes_into_xors(n, nodes, uses, solid, partner)
         ):
             x, y = np.int64(nodes[n, 1] & ~1), np.int64(nodes[n, 2] & ~1)
-            total = _find(_XOR, min(x, y), max(x, y), np.int64(0), graph) >> 1
+            total = _find(_XOR, min(x, y), max(x, y), np.int64(0), nodes, slots, work) >> 1
             if total >= 0 and uses[total] > 0 and partner[total] < 0:
                 partner[n], partner[total] = total, n
     return partner
@@ -487,11 +486,11 @@ def write_operations(
     return kind[:k].copy(), operands[:k].copy(), made
 
 
-def cover(graph: Graph, given: int, roots: Int64s) -> Any:
+def cover(nodes: Int32s, slots: Int32s, work: Int64s, given: int, roots: Int64s) -> Any:
     """The operations that make the roots (literals), see `write_operations`; the graph is used up.
     `given`: nodes that are no gates', constant and ports."""
-    nodes = graph.nodes[: graph.made[0]]
+    nodes = nodes[: work[0]]
     uses, solid = count_uses(nodes, given, roots)
-    partner = find_pairs(graph, given, uses, solid)
+    partner = find_pairs(nodes, slots, work, given, uses, solid)
     needed, operations = choose(nodes, given, roots, uses, solid, partner)
     return write_operations(nodes, given, needed, partner, operations)

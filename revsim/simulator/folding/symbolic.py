@@ -54,33 +54,34 @@ def fold_parts(
     given = ports + 1
     held = np.zeros(slots, dtype=np.int64)
     held[:ports] = 2 * np.arange(1, given)
-    graph = kernels.Graph(*_room(2 * given + FIRST_NODES), np.array([given]), kernels.scratch())
-    graph.nodes[:given] = -1, 0, 0, 0
-    promised = np.zeros(2 * len(graph.nodes), dtype=np.uint8)
+    nodes, found = _room(2 * given + FIRST_NODES)
+    nodes[:given] = -1, 0, 0, 0
+    work = kernels.empty_work(given)
+    promised = np.zeros(2 * len(nodes), dtype=np.uint8)
     counts = np.zeros(erased, np.int32), np.zeros((tallies, 2), np.int32), np.zeros(1, np.int64)
     for table, starts, listed, positive in parts:
         row = 0
         while row < len(table):
             row = kernels.run_rows(
-                table, row, starts, listed, positive, held, promised, *counts, graph
+                table, row, starts, listed, positive, held, promised, *counts, nodes, found, work
             )
             if row < len(table):
-                if len(graph.nodes) >= NODES:
+                if len(nodes) >= NODES:
                     raise InputError(
                         f"definition {name!r} computes more than {NODES:,} different values: too "
                         'many to fold; use executor="literal"'
                     )
-                nodes, found = _room(2 * len(graph.nodes))
-                nodes[: len(graph.nodes)] = graph.nodes
+                small = nodes
+                nodes, found = _room(2 * len(small))
+                nodes[: len(small)] = small
                 promised = np.append(promised, np.zeros_like(promised))
-                graph = kernels.Graph(nodes, found, graph.made, graph.todo)
-                kernels.rehash(graph)
-    made = int(graph.made[0])
+                kernels.rehash(nodes, found, work)
+    made = int(work[0])
     changed = np.flatnonzero(held[:ports] != 2 * np.arange(1, given))
     free, role = (np.flatnonzero(promised[: 2 * made] & bit) for bit in (1, 2))
     free, role = free[free > 0], role[role > 0]
     roots = np.concatenate([held[changed], counts[0], counts[1].ravel(), free, role])
-    kind, operands, literal = kernels.cover(graph, given, roots)
+    kind, operands, literal = kernels.cover(nodes, found, work, given, roots)
 
     def named(literals: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         return np.asarray(literal[literals >> 1] ^ (literals & 1), dtype=np.int32)
