@@ -6,7 +6,7 @@ constants. Equal nodes are one node, found by hash, so what a circuit computes a
 nothing new. Every rule below is an identity of Boolean algebra, stated beside it.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,9 @@ _int64: Any = np.int64
 _XOR, _XOR3, _AND, _AND_XOR, _MUX, _MAJORITY, _HALF, _FULL = (_int64(k) for k in range(8))
 _GIVEN = _NONE = _int64(-1)
 
-# Nodes stand in three arrays: `nodes` int32 [room, 4], `slots` int32, a power of two of them, the
-# hash table, -1 where it is empty, and `work` int64: nodes so far, then what `_xor` has yet to do.
+# `nodes` is int32 [room, 6]: kind, x, y, z, and in the last two columns, read as one row, a hash
+# table of 2 * room (a power of two) places: a node or -1. What node 0, the constant, has no use for
+# says how many nodes there are. One array, since numba counts references in each call.
 
 STEPS = 16
 """Most pairs that one XOR cancels: what is left is a node, right but longer than it need be."""
@@ -38,57 +39,50 @@ ROOM = 128
 
 
 @jit
-def _slot(kind: int, x: int, y: int, z: int, nodes: Int32s, slots: Int32s) -> Any:
-    """The slot of a node, or the empty one where it would go."""
-    mask = slots.shape[0] - 1
+def _place(kind: int, x: int, y: int, z: int, nodes: Int32s) -> Any:
+    """Where a node stands in the hash table, or the empty place where it would."""
+    mask = 2 * nodes.shape[0] - 1
     mixed = np.uint64(x) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(4 * y + kind)
     mixed = (mixed ^ (mixed >> np.uint64(32)) ^ np.uint64(z)) * np.uint64(0xBF58476D1CE4E5B9)
     place = np.int64(mixed >> np.uint64(33)) & mask
-    while slots[place] >= 0:
-        n = slots[place]
-        if nodes[n, 1] == x and nodes[n, 2] == y and nodes[n, 0] == kind and nodes[n, 3] == z:
-            break
+    while True:
+        n = nodes[place >> 1, 4 + (place & 1)]
+        if n < 0 or (
+            nodes[n, 1] == x and nodes[n, 2] == y and nodes[n, 0] == kind and nodes[n, 3] == z
+        ):
+            return place
         place = (place + 1) & mask
-    return place
 
 
 @jit
-def _find(kind: int, x: int, y: int, z: int, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
-    """The literal of a node, or -1 where it was never made."""
-    n = slots[_slot(kind, x, y, z, nodes, slots)]
-    return 2 * np.int64(n) if n >= 0 else _NONE
-
-
-@jit
-def _make(kind: int, x: int, y: int, z: int, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
-    """The literal of a node, made where it was not."""
-    place = _slot(kind, x, y, z, nodes, slots)
-    if slots[place] < 0:
-        n = work[0]
-        slots[place] = n
+def _node(kind: int, x: int, y: int, z: int, new: bool, nodes: Int32s) -> Any:
+    """The literal of a node; where it was never made it is made now, or is -1 if not `new`."""
+    place = _place(kind, x, y, z, nodes)
+    n = np.int64(nodes[place >> 1, 4 + (place & 1)])
+    if n < 0 and new:
+        n = np.int64(nodes[0, 1])
+        nodes[0, 1] = n + 1
         nodes[n, 0], nodes[n, 1], nodes[n, 2], nodes[n, 3] = kind, x, y, z
-        work[0] = n + 1
-    return 2 * np.int64(slots[place])
+        nodes[place >> 1, 4 + (place & 1)] = n
+    return 2 * n if n >= 0 else n
 
 
 @jit
-def rehash(nodes: Int32s, slots: Int32s, work: Int64s) -> None:
-    """Fill an empty hash table with the nodes that have been made."""
-    for n in range(work[0]):
-        if nodes[n, 0] != _GIVEN:
-            slots[_slot(nodes[n, 0], nodes[n, 1], nodes[n, 2], nodes[n, 3], nodes, slots)] = n
-
-
-def empty_work(given: int) -> Int64s:
-    """`work` where so many nodes are given."""
-    return np.concatenate([np.array([given]), np.empty(STEPS + 2, dtype=np.int64)])
+def find_room(small: Int32s, nodes: Int32s) -> None:
+    """Move nodes to a larger table, whose hash table is empty."""
+    for n in range(small[0, 1]):
+        for column in range(4):
+            nodes[n, column] = small[n, column]
+        if small[n, 0] != _GIVEN:
+            place = _place(nodes[n, 0], nodes[n, 1], nodes[n, 2], nodes[n, 3], nodes)
+            nodes[place >> 1, 4 + (place & 1)] = n
 
 
 # --- Boolean algebra -----------------------------------------------------------------------------
 
 
 @jit
-def _and(p: int, q: int, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
+def _and(p: int, q: int, nodes: Int32s) -> Any:
     """The literal of p AND q."""
     while True:
         if p == 0 or q == 0 or p == q ^ 1:
@@ -112,20 +106,18 @@ def _and(p: int, q: int, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
                 break
             p, q = q, p
         if shorter < 0:
-            return _make(_AND, min(p, q), max(p, q), np.int64(0), nodes, slots, work)
+            return _node(_AND, min(p, q), max(p, q), np.int64(0), True, nodes)
 
 
 @jit
-def _majority(x: int, y: int, z: int, nodes: Int32s, slots: Int32s, work: Int64s, new: bool) -> Any:
-    """The literal of the majority of three literals of different nodes; -1 where it was never made
-    and is not to be. It is self-dual, so that at most one of its operands is complemented."""
-    dual = (x & 1) + (y & 1) + (z & 1) >= 2
+def _majority(x: int, y: int, z: int, new: bool, nodes: Int32s) -> Any:
+    """The literal of the majority of three literals of different nodes, see `_node`. It is
+    self-dual, so that at most one of its operands is complemented."""
+    dual = np.int64((x & 1) + (y & 1) + (z & 1) >= 2)
     x, y, z = x ^ dual, y ^ dual, z ^ dual
     low, high = min(x, y), max(x, y)
     low, middle, high = min(low, z), max(low, min(high, z)), max(high, z)
-    if new:
-        return _make(_MAJORITY, low, middle, high, nodes, slots, work) ^ dual
-    found = _find(_MAJORITY, low, middle, high, nodes, slots, work)
+    found = _node(_MAJORITY, low, middle, high, new, nodes)
     return found ^ dual if found >= 0 else found
 
 
@@ -144,7 +136,7 @@ def _fork(u: Any, v: Any, nodes: Int32s) -> Any:
 
 
 @jit
-def _meet(p: Any, q: Any, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
+def _meet(p: Any, q: Any, nodes: Int32s) -> Any:
     """The literal of node p XOR node q where a rule makes it shorter, else -1."""
     if p == q:
         return np.int64(0)
@@ -158,7 +150,7 @@ def _meet(p: Any, q: Any, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
                 return a
             if b == d:
                 return b
-            apart = _make(_XOR, a & ~1, b & ~1, np.int64(0), nodes, slots, work)
+            apart = _node(_XOR, a & ~1, b & ~1, np.int64(0), True, nodes)
             return apart ^ ((a ^ b ^ 1) & 1)  # a b ^ ~a ~b = ~(a ^ b)
     for _ in range(2):
         kind = nodes[q, 0]
@@ -170,56 +162,60 @@ def _meet(p: Any, q: Any, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
             u, v = np.int64(nodes[q, 1]), np.int64(nodes[q, 2])
             for _ in range(2):
                 if u >> 1 == p:  # p ^ (p & v) = p & ~v; p ^ (~p & v) = ~(~p & ~v)
-                    return _and(u, v ^ 1, nodes, slots, work) ^ (u & 1)
+                    return _and(u, v ^ 1, nodes) ^ (u & 1)
                 u, v = v, u
             x, y, z = _fork(u, v, nodes)
             if x > 0:
                 for _ in range(3):
-                    if x >> 1 == p:
-                        return _majority(x, y, z, nodes, slots, work, True) ^ (x & 1)
-                    if nodes[p, 0] == _MAJORITY:
-                        found = _majority(x, y, z, nodes, slots, work, False)
-                        if found >= 0 and found >> 1 == p:
-                            return x ^ (found & 1)
+                    if x >> 1 == p or nodes[p, 0] == _MAJORITY:
+                        whole = _majority(x, y, z, x >> 1 == p, nodes)
+                        if x >> 1 == p:
+                            return whole ^ (x & 1)
+                        if whole >> 1 == p:  # -1 >> 1 is no node
+                            return x ^ (whole & 1)
                     x, y, z = y, z ^ 1, x
         p, q = q, p
     return _NONE
 
 
 @jit
-def _xor(p: int, q: int, nodes: Int32s, slots: Int32s, work: Int64s) -> Any:
-    """The literal of p XOR q. A pair that makes something shorter is looked for among the two and,
-    where they are XORs, their operands: so what was added to a wire is taken off it again."""
-    flip = (p ^ q) & 1
-    have = p >> 1
-    work[1] = q >> 1
-    waiting, steps = 1, 0
-    while waiting > 0:
-        waiting -= 1
-        other = work[1 + waiting]
-        met = _NONE
-        open_mine = nodes[have, 0] == _XOR and steps < STEPS
-        open_theirs = nodes[other, 0] == _XOR and steps < STEPS
-        for i in range(3 if open_mine else 1):  # 0: the whole, 1 and 2: an operand
-            for j in range(3 if open_theirs else 1):
-                mine = have if i == 0 else np.int64(nodes[have, i] >> 1)
-                theirs = other if j == 0 else np.int64(nodes[other, j] >> 1)
-                met = _meet(mine, theirs, nodes, slots, work)
-                if met >= 0:
-                    if i > 0:
-                        work[1 + waiting] = nodes[have, 3 - i] >> 1
-                        waiting += 1
-                    if j > 0:
-                        work[1 + waiting] = nodes[other, 3 - j] >> 1
-                        waiting += 1
-                    break
+def _cancel(p: Any, q: Any, deep: bool, nodes: Int32s) -> Any:
+    """Where two nodes or, if these are XORs, one or two of their operands make something shorter:
+    (its literal, what is left of p, what is left of q) with p XOR q the XOR of all three, left 0
+    where there is nothing; else -1 first. Not `deep`: of one of the two there is nothing left."""
+    none = np.int64(0)
+    for i in range(3 if nodes[p, 0] == _XOR else 1):
+        for j in range(3 if nodes[q, 0] == _XOR and (deep or i == 0) else 1):
+            mine = np.int64(nodes[p, i] >> 1) if i > 0 else p
+            theirs = np.int64(nodes[q, j] >> 1) if j > 0 else q
+            met = _meet(mine, theirs, nodes)
             if met >= 0:
-                break
+                rest = np.int64(nodes[p, 3 - i] >> 1) if i > 0 else none
+                return met, rest, np.int64(nodes[q, 3 - j] >> 1) if j > 0 else none
+    return _NONE, none, none
+
+
+@jit
+def _xor(p: int, q: int, nodes: Int32s) -> Any:
+    """The literal of p XOR q: what was added to a wire is taken off it again."""
+    flip = np.int64(p ^ q) & 1
+    have, other, later = np.int64(p >> 1), np.int64(q >> 1), np.int64(0)
+    steps = 0
+    while other > 0:
+        if steps < STEPS:
+            met, mine, theirs = _cancel(have, other, later == 0, nodes)
+        else:
+            met, mine, theirs = _meet(have, other, nodes), np.int64(0), np.int64(0)
         if met < 0:
-            met = _make(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), nodes, slots, work)
+            met = _node(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), True, nodes)
+        have, flip = met >> 1, flip ^ (met & 1)
+        if mine > 0 and theirs > 0:  # then nothing waited
+            other, later = mine, theirs
+        elif mine > 0 or theirs > 0:
+            other = mine | theirs
+        else:
+            other, later = later, np.int64(0)
         steps += 1
-        have = met >> 1
-        flip ^= met & 1
     return 2 * have ^ flip
 
 
@@ -238,7 +234,7 @@ def run_rows(
     erased: Int32s,
     tallied: Int32s,
     counted: Int64s,
-    nodes: Int32s, slots: Int32s, work: Int64s,
+    nodes: Int32s,
 ) -> Any:
     """Run a gate table int32 [rows, 6] from row `first` on literals, as long as there is room for
     nodes; returns the row reached.
@@ -253,7 +249,7 @@ def run_rows(
     for row in range(first, table.shape[0]):
         op, a, b, c = table[row, 0], table[row, 1], table[row, 2], table[row, 3]
         role = table[row, 4]
-        room = nodes.shape[0] - work[0] - ROOM
+        room = nodes.shape[0] - nodes[0, 1] - ROOM
         if room < 0 or (op == 5 and room < starts[table[row, 5] + 1] - starts[table[row, 5]]):
             return row
         if op == 7:  # FREE, checked already where the gate before it uncomputed the wire
@@ -266,27 +262,25 @@ def run_rows(
             continue
         if role == 1:
             promised[held[c]] |= 2
-        if op == 0:
-            held[c] ^= 1
-        elif op == 1:
-            held[c] = _xor(held[c], held[a], nodes, slots, work)
-        elif op == 2:
-            held[c] = _xor(held[c], _and(held[a], held[b], nodes, slots, work), nodes, slots, work)
-        elif op == 3:
+        if op == 3:
             held[b], held[c] = held[c], held[b]
-        elif op == 4:
-            change = _and(held[a], _xor(held[b], held[c], nodes, slots, work), nodes, slots, work)
-            held[b] = _xor(held[b], change, nodes, slots, work)
-            held[c] = _xor(held[c], change, nodes, slots, work)
-        elif op == 5:
-            every = np.int64(1)
-            for i in range(starts[table[row, 5]], starts[table[row, 5] + 1]):
-                every = _and(every, held[listed[i]] ^ 1 ^ np.int64(positive[i]), nodes, slots, work)
-            held[c] = _xor(held[c], every, nodes, slots, work)
         elif op == 6:
             erased[counted[0]] = held[c]
             counted[0] += 1
             held[c] = 0
+        else:
+            change = np.int64(1)
+            if op == 5:
+                for i in range(starts[table[row, 5]], starts[table[row, 5] + 1]):
+                    change = _and(change, held[listed[i]] ^ 1 ^ np.int64(positive[i]), nodes)
+            elif op == 2:
+                change = _and(held[a], held[b], nodes)
+            elif op == 4:
+                change = _and(held[a], _xor(held[b], held[c], nodes), nodes)
+                held[b] = _xor(held[b], change, nodes)
+            elif op == 1:
+                change = held[a]
+            held[c] = _xor(held[c], change, nodes)
         if role == 2:
             promised[held[c]] |= 2
     return np.int64(table.shape[0])
@@ -326,34 +320,31 @@ def _goes_into_xors(n: int, nodes: Int32s, uses: Int32s, solid: Int32s, partner:
 
 
 @jit
-def find_pairs(nodes: Int32s, slots: Int32s, work: Int64s, given: int, uses: Int32s, solid: Int32s) -> Int32s:
+def find_pairs(nodes: Int32s, given: int, uses: Int32s, solid: Int32s) -> Int32s:
     """For each node the one that is computed together with it, or -1: a majority and the sum of the
     same three, an AND and the XOR of the same two."""
-    made = work[0]
+    made = uses.shape[0]
+    none = np.int64(0)
     partner = np.full(made, -1, np.int32)
-    for n in range(given, made):
-        if uses[n] > 0 and nodes[n, 0] == _MAJORITY:
+    for kind in (_MAJORITY, _AND):
+        for n in range(given, made):
+            if uses[n] == 0 or nodes[n, 0] != kind:
+                continue
+            if _goes_into_xors(n, nodes, uses, solid, partner):
+                continue
             x, y, z = _operands(n, nodes)
             x, y, z = x & ~1, y & ~1, z & ~1
-            for _ in range(3):
-                inner = _find(_XOR, min(x, y), max(x, y), np.int64(0), nodes, slots, work)
-                if inner >= 0:
-                    total = _find(_XOR, min(inner, z), max(inner, z), np.int64(0), nodes, slots, work) >> 1
-                    if total >= 0 and uses[total] > 0 and partner[total] < 0:
-                        partner[n], partner[total] = total, n
+            for _ in range(3 if kind == _MAJORITY else 1):
+                inner = _node(_XOR, min(x, y), max(x, y), none, False, nodes)
+                total = inner >> 1
+                if inner > 0 and kind == _MAJORITY:
+                    total = _node(_XOR, min(inner, z), max(inner, z), none, False, nodes) >> 1
+                if total > 0 and uses[total] > 0 and partner[total] < 0:
+                    partner[n], partner[total] = total, n
+                    if kind == _MAJORITY:
                         uses[inner >> 1] -= 1  # the sum is not made from it
-                        break
+                    break
                 x, y, z = y, z, x
-    for n in range(given, made):
-        if (
-            uses[n] > 0
-            and nodes[n, 0] == _AND
-            and not _goes_into_xors(n, nodes, uses, solid, partner)
-        ):
-            x, y = np.int64(nodes[n, 1] & ~1), np.int64(nodes[n, 2] & ~1)
-            total = _find(_XOR, min(x, y), max(x, y), np.int64(0), nodes, slots, work) >> 1
-            if total >= 0 and uses[total] > 0 and partner[total] < 0:
-                partner[n], partner[total] = total, n
     return partner
 
 
@@ -486,11 +477,11 @@ def write_operations(
     return kind[:k].copy(), operands[:k].copy(), made
 
 
-def cover(nodes: Int32s, slots: Int32s, work: Int64s, given: int, roots: Int64s) -> Any:
-    """The operations that make the roots (literals), see `write_operations`; the graph is used up.
+def cover(nodes: Int32s, given: int, roots: Int64s) -> Any:
+    """The operations that make the roots (literals), see `write_operations`; the nodes are used up.
     `given`: nodes that are no gates', constant and ports."""
-    nodes = nodes[: work[0]]
-    uses, solid = count_uses(nodes, given, roots)
-    partner = find_pairs(nodes, slots, work, given, uses, solid)
-    needed, operations = choose(nodes, given, roots, uses, solid, partner)
-    return write_operations(nodes, given, needed, partner, operations)
+    made = int(nodes[0, 1])
+    uses, solid = count_uses(nodes[:made], given, roots)
+    partner = find_pairs(nodes, given, uses, solid)
+    needed, operations = choose(nodes[:made], given, roots, uses, solid, partner)
+    return write_operations(nodes[:made], given, needed, partner, operations)

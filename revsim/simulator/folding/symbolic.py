@@ -21,7 +21,7 @@ Part = tuple[Table, npt.NDArray[np.int64], Wires, npt.NDArray[np.uint8]]
 
 NODES = 1 << 24
 """Most nodes of one definition: they take 34 bytes each while it is folded."""
-FIRST_NODES = 1 << 12
+LEAST_ROOM = 1 << 9
 
 
 def fold(program: Program) -> Netlist:
@@ -36,16 +36,15 @@ def fold(program: Program) -> Netlist:
     """
     part = program.table, program.starts, program.control_wires, program.control_polarity
     ports = program.definition.port_wires
-    return fold_parts(
-        program.definition.name, ports, program.slots, program.erased, program.tallies, [part]
-    )
+    name, rows = program.definition.name, len(program.table)
+    return fold_parts(name, ports, program.slots, program.erased, program.tallies, rows, [part])
 
 
 def fold_parts(
-    name: str, ports: int, slots: int, erased: int, tallies: int, parts: Iterable[Part]
+    name: str, ports: int, slots: int, erased: int, tallies: int, rows: int, parts: Iterable[Part]
 ) -> Netlist:
     """The netlist of gate tables that follow each other on the same slots, the first `ports` of
-    which are ports; `erased` and `tallies`: ERASEs and TALLYs in all of them.
+    which are ports; `erased`, `tallies`, `rows`: ERASEs, TALLYs and rows in all of them.
 
     Raises InputError where the definition `name` computes more than `NODES` different values.
     """
@@ -54,16 +53,16 @@ def fold_parts(
     given = ports + 1
     held = np.zeros(slots, dtype=np.int64)
     held[:ports] = 2 * np.arange(1, given)
-    nodes, found = _room(2 * given + FIRST_NODES)
-    nodes[:given] = -1, 0, 0, 0
-    work = kernels.empty_work(given)
+    nodes = _room(min(given + rows // 2 + LEAST_ROOM, NODES))
+    nodes[:given, :4] = -1, 0, 0, 0
+    nodes[0, 1] = given
     promised = np.zeros(2 * len(nodes), dtype=np.uint8)
     counts = np.zeros(erased, np.int32), np.zeros((tallies, 2), np.int32), np.zeros(1, np.int64)
     for table, starts, listed, positive in parts:
         row = 0
         while row < len(table):
             row = kernels.run_rows(
-                table, row, starts, listed, positive, held, promised, *counts, nodes, found, work
+                table, row, starts, listed, positive, held, promised, *counts, nodes
             )
             if row < len(table):
                 if len(nodes) >= NODES:
@@ -72,16 +71,15 @@ def fold_parts(
                         'many to fold; use executor="literal"'
                     )
                 small = nodes
-                nodes, found = _room(2 * len(small))
-                nodes[: len(small)] = small
+                nodes = _room(2 * len(small))
+                kernels.find_room(small, nodes)
                 promised = np.append(promised, np.zeros_like(promised))
-                kernels.rehash(nodes, found, work)
-    made = int(work[0])
+    made = int(nodes[0, 1])
     changed = np.flatnonzero(held[:ports] != 2 * np.arange(1, given))
     free, role = (np.flatnonzero(promised[: 2 * made] & bit) for bit in (1, 2))
     free, role = free[free > 0], role[role > 0]
     roots = np.concatenate([held[changed], counts[0], counts[1].ravel(), free, role])
-    kind, operands, literal = kernels.cover(nodes, found, work, given, roots)
+    kind, operands, literal = kernels.cover(nodes, given, roots)
 
     def named(literals: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         return np.asarray(literal[literals >> 1] ^ (literals & 1), dtype=np.int32)
@@ -98,7 +96,6 @@ def fold_parts(
     )
 
 
-def _room(nodes: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Room for so many nodes at least, a power of two, and an empty hash table for them."""
-    size = 1 << (nodes - 1).bit_length()
-    return np.empty((size, 4), dtype=np.int32), np.full(2 * size, -1, dtype=np.int32)
+def _room(nodes: int) -> npt.NDArray[np.int32]:
+    """Room for so many nodes at least, a power of two, with an empty hash table."""
+    return np.full((1 << (nodes - 1).bit_length(), 6), -1, dtype=np.int32)
