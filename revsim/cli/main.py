@@ -7,10 +7,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import revsim
-from revsim.cli import circuits, models, physics, reports
+from revsim.cli import benchmark, circuits, models, physics, reports
 from revsim.errors import CheckError, InputError
 
 EPILOG = """\
@@ -56,8 +56,29 @@ def _say(message: object, status: int) -> int:
     return status
 
 
+class _Once(argparse.Action):
+    """Store a value, but refuse an option that is given twice: neither of the two is meant less."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        given = vars(namespace).setdefault("given", set())
+        if option_string is not None and self.dest in given:
+            parser.error(f"{option_string} is given twice")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with a command line in the one form of all messages."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.register("action", None, _Once)
 
     def error(self, message: str) -> NoReturn:
         """Leave with status 2."""
@@ -75,6 +96,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"revsim {revsim.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
 
-    for verb_group in (reports, circuits, models, physics):
+    for verb_group in (reports, circuits, models, physics, benchmark):
         verb_group.add_verbs(verbs)
     return parser

@@ -1,0 +1,1 @@
+"""`revsim bench`: every figure that revsim promises, measured here beside what it is held to."""

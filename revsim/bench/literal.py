@@ -1,0 +1,139 @@
+"""The literal kernel: against an interpreter in C, and on adders."""
+
+from functools import cache
+
+import numpy as np
+
+from revsim.bench.goals import Asked
+from revsim.bench.lists import adder_chain
+from revsim.bench.roofline import NEEDED, WIDTHS, Roofline, roofline
+from revsim.bench.rows import Found, Point, at_least, known, medians, missing, size_in_words
+from revsim.bench.runs import lanes_of, random_state
+from revsim.circuit.builder import Builder
+from revsim.circuit.definition import Definition, Gates
+from revsim.circuit.gates import A, B, C
+from revsim.circuit.program import gates_below
+from revsim.errors import CheckError
+from revsim.simulator.code import NO_PORTS, compile_code, run_lanes
+from revsim.simulator.lanes import aligned, planes_of
+
+STATES = (24 << 10, 256 << 10, 1 << 20)
+"""Bytes of the states of the first goal: in the first and the second level of cache."""
+STREAMED = (8 << 10, 128 << 10, 4 << 20, 16 << 20, 128 << 20)
+"""More sizes for the figure's line of what a core can do without a list of gates."""
+WIDE, WIDE_GOAL = 32, 0.9
+NARROW, NARROW_GOAL = 8, 0.75
+"""Words a wire, and the share of the C interpreter's rate that is to be reached."""
+GATES_A_WIRE, FEWEST, MOST = 64, 50_000, 1 << 20
+"""Gates of a random list: enough for each wire that fetching and storing it does not matter."""
+
+
+@cache
+def random_toffolis(wires: int, gates: int) -> Definition:
+    """Toffolis on three different wires each, drawn uniformly."""
+    stream = np.random.default_rng(wires)
+    first = stream.integers(0, wires, gates)
+    steps = np.sort(stream.integers(1, wires - 1, (2, gates)), axis=0)
+    steps[1] += 1  # two different steps from 1..wires-1
+    builder = Builder(f"{gates:,} Toffolis on {wires:,} wires")
+    every = builder.port("wires", wires)
+    second, third = (every[(first + step) % wires] for step in steps)
+    builder.ccx(every[first], second, third)
+    return builder.build()
+
+
+def interpreted(asked: Asked) -> Found:
+    """Goal 1: random Toffolis on states of several sizes, at each width of a block."""
+    kernels = roofline()
+    if kernels is None:
+        for words in WIDTHS:
+            yield missing(f"1.words_{words}", _goal(words), NEEDED, "an interpreter in C")
+        return
+    bounds = {size: kernels.streamed(size) for size in (*STATES, *STREAMED)}
+    for size, rate in bounds.items():
+        yield Point("streamed Toffoli in C", size, rate)
+    for words in WIDTHS:
+        shares, notes = [], []
+        for size in STATES:
+            own, theirs, note = _against_c(kernels, words, size)
+            yield Point(f"literal, {_width(words)}", size, own)
+            yield Point(f"interpreter in C, {_width(words)}", size, theirs)
+            shares.append(own / theirs)
+            notes.append(
+                f"{size_in_words(size)}: {own / theirs:.2f} ({own:.2e} of {theirs:.2e}/s; streamed "
+                f"without a list {bounds[size]:.2e}){note}"
+            )
+        detail = (
+            f"random Toffolis, {64 * words:,} lanes, same list and state, same bits out; least of: "
+            f"{'; '.join(notes)}"
+        )
+        peer = f"an interpreter in C ({kernels.compiler})"
+        least = min(shares)
+        if words in (1, 16):
+            yield known(f"1.words_{words}", _goal(words), least, detail, peer)
+        else:
+            goal = WIDE_GOAL if words >= WIDE else NARROW_GOAL
+            yield at_least(
+                f"1.words_{words}", goal, "of the C interpreter's rate", least, detail, peer
+            )
+
+
+def _width(words: int) -> str:
+    return "1 word a wire" if words == 1 else f"{words} words a wire"
+
+
+def _goal(words: int) -> str:
+    if words in (1, 16):
+        return "share of the C interpreter's rate (no goal)"
+    goal = WIDE_GOAL if words >= WIDE else NARROW_GOAL
+    return f"at least {goal} of the C interpreter's rate"
+
+
+def _against_c(kernels: Roofline, words: int, size: int) -> tuple[float, float, str]:
+    """Rates of the own kernel and the C interpreter on one state, and a note on the block."""
+    wires = size // (8 * words)
+    gates = min(max(FEWEST, GATES_A_WIRE * wires), MOST)
+    definition = random_toffolis(wires, gates)
+    code = compile_code(definition, False)
+    (gates_of,) = definition.body
+    assert isinstance(gates_of, Gates)
+    listed = np.ascontiguousarray(gates_of.table[:, [A, B, C]].astype(np.uint32))
+    state = random_state(wires, words)
+    flat = aligned(wires * words)
+    flat[:] = state.ravel()
+    ports = np.arange(wires, dtype=np.int32)[None]
+    planes = planes_of(None, 64 * words, words)
+    ones = np.zeros((0, 1), dtype=np.int64)
+    joint = np.zeros((0, 1, 3), dtype=np.int64)
+    suspect = np.zeros(words, dtype=np.uint8)
+
+    def own() -> None:
+        run_lanes(code, state, ports, NO_PORTS, 0, words, planes, ones, joint, suspect)
+
+    def theirs() -> None:
+        kernels.interpret(flat, listed, words)
+
+    seconds = medians(own, theirs, budget_s=0.25)
+    if not np.array_equal(state.ravel(), flat):
+        raise CheckError("the literal kernel and the interpreter in C disagree")
+    block = code.body.block_words(words)
+    note = "" if block == words else f", in blocks of {block} words: the product has no {words}"
+    evaluated = gates * words * 64
+    return evaluated / seconds[0], evaluated / seconds[1], note
+
+
+ADDER_GATES, ADDER_WORDS = 250_000, 64
+
+
+def adders(asked: Asked) -> Found:
+    """Goal 2: 16-bit adders on 4,096 lanes."""
+    chain = adder_chain(ADDER_GATES)
+    gates = gates_below(chain)
+    (seconds,) = medians(lanes_of(chain, ADDER_WORDS))
+    rate = gates * 64 * ADDER_WORDS / seconds
+    size = chain.port_wires * 8 * ADDER_WORDS
+    yield Point("literal, 16-bit adders", size, rate)
+    detail = (
+        f"{gates:,} gates of 16-bit adders on {chain.port_wires} wires, {64 * ADDER_WORDS:,} lanes"
+    )
+    yield at_least("2.gates", 7e11, "gate evaluations/s", rate, detail)

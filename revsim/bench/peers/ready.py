@@ -1,0 +1,87 @@
+"""A list that a simulator is ready to run, ours or another's, with the bits that it gave."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import Any
+
+import numpy as np
+
+from revsim.bench.runs import lanes_of
+from revsim.circuit.definition import Definition, Loop
+from revsim.simulator.lanes import Words
+
+BUILD_LIMIT_S = 300
+"""Longest that a compiler may take."""
+
+
+class Absent(Exception):
+    """A peer is not on this machine; the message says what to install."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A loaded list: `run` does what was asked for once more, on the state that it left.
+
+    peer: with its version. build_s: seconds from gate table to here. start, out: uint64 [wires,
+    words], the state before the first run and after it.
+    """
+
+    peer: str
+    build_s: float
+    run: Callable[[], object]
+    start: Words
+    out: Words
+
+
+def ours(definition: Definition, start: Words, passes: int = 1, executor: str = "literal") -> Ready:
+    """The definition on one thread, `passes` times in a row in one call.
+
+    build_s: until there is a first result, with compiled kernels at hand.
+    """
+    if passes > 1:
+        wires = np.arange(definition.port_wires, dtype=np.int32)
+        again = Loop(definition, passes, wires, np.zeros_like(wires))
+        definition = Definition(definition.name, definition.ports, 0, (again,))
+    state = start.copy()
+    run = lanes_of(definition, start.shape[1], executor, state=state)
+    started = time.perf_counter()
+    run()
+    return Ready(f"revsim, {executor}", time.perf_counter() - started, run, start, state.copy())
+
+
+def package(module: str, distribution: str) -> tuple[Any, str]:
+    """(module, version) of a Python package, or Absent."""
+    try:
+        return import_module(module), metadata.version(distribution)
+    except ImportError as error:
+        raise Absent(f"needs {distribution}: python3 -m pip install {distribution}") from error
+
+
+def command(arguments: Sequence[str], folder: str, limit_s: float = BUILD_LIMIT_S) -> str:
+    """Standard output of a program run in `folder`; it and all that it started end with the limit.
+
+    Raises Absent where it does not exist, fails or takes too long.
+    """
+    try:
+        child = subprocess.Popen(
+            arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise Absent(f"needs {arguments[0]} on the path") from error
+    try:
+        output, _ = child.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired as error:
+        raise Absent(f"{arguments[0]} took more than {limit_s:,.0f} s") from error
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
+    if child.returncode:
+        raise Absent(f"{arguments[0]} failed: {output.strip()[-120:]}")
+    return output
