@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.kernels import jit
+from revsim.circuit.packed import KIND, SLOT, SLOTS
 
 Int8s = npt.NDArray[np.int8]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.uint64]
 
 # Kinds of nodes and operations, as in fused/netlist.py; they and the opcodes below are written out,
 # see circuit/kernels.py; a test holds them. Typed, since numba compiles a function once for each
@@ -24,6 +26,9 @@ Bytes = npt.NDArray[np.uint8]
 _int64: Any = np.int64
 _XOR, _XOR3, _AND, _AND_XOR, _MUX, _MAJORITY, _HALF, _FULL = (_int64(k) for k in range(8))
 _GIVEN = _NONE = _int64(-1)
+
+_KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
+_A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
 
 # `nodes` is int32 [room, 6]: kind, x, y, z, and in the last two columns, read as one row, a hash
 # table of 2 * room (a power of two) places: a node or -1. What node 0, the constant, has no use for
@@ -68,7 +73,7 @@ def _node(kind: int, x: int, y: int, z: int, new: bool, nodes: Int32s) -> Any:
 
 
 @jit
-def find_room(small: Int32s, nodes: Int32s) -> None:
+def move_nodes(small: Int32s, nodes: Int32s) -> None:
     """Move nodes to a larger table, whose hash table is empty."""
     for n in range(small[0, 1]):
         for column in range(4):
@@ -110,7 +115,7 @@ def _and(p: int, q: int, nodes: Int32s) -> Any:
 
 
 @jit
-def _majority(x: int, y: int, z: int, new: bool, nodes: Int32s) -> Any:
+def _majority(x: Any, y: Any, z: Any, new: bool, nodes: Int32s) -> Any:
     """The literal of the majority of three literals of different nodes, see `_node`. It is
     self-dual, so that at most one of its operands is complemented."""
     dual = np.int64((x & 1) + (y & 1) + (z & 1) >= 2)
@@ -224,7 +229,7 @@ def _xor(p: int, q: int, nodes: Int32s) -> Any:
 
 @jit
 def run_rows(
-    table: Int32s,
+    rows: Rows,
     first: int,
     starts: Int64s,
     listed: Int32s,
@@ -233,57 +238,51 @@ def run_rows(
     promised: Bytes,
     erased: Int32s,
     tallied: Int32s,
-    counted: Int64s,
     nodes: Int32s,
 ) -> Any:
-    """Run a gate table int32 [rows, 6] from row `first` on literals, as long as there is room for
-    nodes; returns the row reached.
+    """Run packed gates from row `first` on literals, as long as there is room for nodes; returns
+    the row reached.
 
     held: int64 [slots], the literal on each slot; promised: uint8 per literal, 1 where it must be 0
     since a wire is released, 2 since a gate promises it, 3 both; erased: int32 [erased] literals;
-    tallied: int32 [tallies, 2] literals; counted: int64 [1], ERASEs so far.
+    tallied: int32 [tallies, 2] literals. A slot keeps what is on it when it is released.
     """
-    gate = first - 1  # the last row that is no FREE
-    while gate >= 0 and table[gate, 0] == 7:
-        gate -= 1
-    for row in range(first, table.shape[0]):
-        op, a, b, c = table[row, 0], table[row, 1], table[row, 2], table[row, 3]
-        role = table[row, 4]
+    for g in range(first, rows.shape[0]):
+        row = rows[g]
+        kind = np.int64(row & _KIND)
+        a, b = np.int64((row >> _A) & _SLOT), np.int64((row >> _B) & _SLOT)
+        c = np.int64(row >> _C)
+        opcode, role = kind >> 2, kind & 3
         room = nodes.shape[0] - nodes[0, 1] - ROOM
-        if room < 0 or (op == 5 and room < starts[table[row, 5] + 1] - starts[table[row, 5]]):
-            return row
-        if op == 7:  # FREE, checked already where the gate before it uncomputed the wire
-            if gate < 0 or table[gate, 4] != 2 or table[gate, 3] != c:
-                promised[held[c]] |= 1
-            continue
-        gate = row
-        if op == 8:  # TALLY
-            tallied[table[row, 5], 0], tallied[table[row, 5], 1] = held[a], held[b]
-            continue
+        if room < 0 or (opcode == 5 and room < starts[a + 1] - starts[a]):
+            return np.int64(g)
         if role == 1:
             promised[held[c]] |= 2
-        if op == 3:
+        if opcode == 3:
             held[b], held[c] = held[c], held[b]
-        elif op == 6:
-            erased[counted[0]] = held[c]
-            counted[0] += 1
+        elif opcode == 6:  # ERASE
+            erased[a] = held[c]
             held[c] = 0
+        elif opcode == 7:  # FREE
+            promised[held[c]] |= 1
+        elif opcode == 8:  # TALLY
+            tallied[c, 0], tallied[c, 1] = held[a], held[b]
         else:
             change = np.int64(1)
-            if op == 5:
-                for i in range(starts[table[row, 5]], starts[table[row, 5] + 1]):
+            if opcode == 5:  # MCX
+                for i in range(starts[a], starts[a + 1]):
                     change = _and(change, held[listed[i]] ^ 1 ^ np.int64(positive[i]), nodes)
-            elif op == 2:
+            elif opcode == 2:
                 change = _and(held[a], held[b], nodes)
-            elif op == 4:
+            elif opcode == 4:
                 change = _and(held[a], _xor(held[b], held[c], nodes), nodes)
                 held[b] = _xor(held[b], change, nodes)
-            elif op == 1:
+            elif opcode == 1:
                 change = held[a]
             held[c] = _xor(held[c], change, nodes)
         if role == 2:
             promised[held[c]] |= 2
-    return np.int64(table.shape[0])
+    return np.int64(rows.shape[0])
 
 
 # --- covering ------------------------------------------------------------------------------------
