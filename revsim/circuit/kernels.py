@@ -249,7 +249,8 @@ def netlist_rows(
                     row += 1
             if turn == 1:
                 break
-            out[row, 0], out[row, 1], out[row, 2], out[row, 5] = 8, a, b, tallies
+            out[row, 0], out[row, 1], out[row, 2], out[row, 4] = 8, a, b, 0
+            out[row, 5] = tallies
             row += 1
             tallies += 1
             if kind[k] == 0:

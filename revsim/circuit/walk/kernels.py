@@ -96,7 +96,9 @@ def _next_run(
 
 @jit
 def _role(role: int, backward: int) -> int:
-    """The role of a gate: backward, what computes uncomputes."""
+    """The role of a gate: backward, what computes uncomputes; what is no gate (-1) has none."""
+    if role < 0:
+        return 0
     return ((role & 1) << 1 | role >> 1) if backward else role
 
 
