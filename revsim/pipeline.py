@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from revsim.assembly import assemble
 from revsim.circuit.banks import TensorCircuit
 from revsim.circuit.definition import Circuit
 from revsim.errors import InputError
 from revsim.evidence import (
     accuracy_of,
     command_of,
+    data_digest,
     describe_network,
-    neuron_table,
-    provenance_of,
+    model_digest,
     tuned_report,
 )
 from revsim.graphs.verification import verify_graph
 from revsim.ledger.ledgers import check_scope
 from revsim.ledger.streams import stream_identity
-from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out, is_bundled, names_for
 from revsim.network.files import load_npz, write_npy, write_npz
@@ -230,30 +230,20 @@ def verify(
             report = replace(report, identities=(*report.identities, also))
         reports.append(report)
         erased += rows
-    return Report(
+    return assemble(
+        known,
+        ensemble,
+        reports,
+        erasure_table(erased),
         network=describe_network(network),
-        ensemble={
-            "name": ensemble.name,
-            "rows": len(ensemble.rows),
-            "distinct": known.distinct,
-            "ceiling": known.ceiling,
-            "seed": ensemble.seed,
-        },
         accuracy=accuracy,
-        activity=known.activity,
-        layers=known.layers,
-        H_X=known.H_X,
-        H_Y=known.H_Y,
-        runs=tuple(reports),
+        digests={"model": model_digest(network), "data": data_digest(ensemble)},
+        provenance=provenance,
         temperature_k=temperature_k,
-        scope=scope,
-        conditions=conditions(known.neurons),
         efficiency=efficiency,
-        neurons=neuron_table(known.neurons),
-        erasures=erasure_table(erased),
-        population=None if sample is None else sample.claims(known.values, reports),
-        provenance={**provenance_of(network, ensemble), **(provenance or {})},
+        scope=scope,
         stream=streamed,
+        population=None if sample is None else sample.claims(known.values, reports),
     )
 
 
