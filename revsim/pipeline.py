@@ -138,17 +138,17 @@ def verify(
     input: None runs all four policies with the input destroyed and bennett with it kept.
     temperature_k: the device's, in kelvin; efficiency: of a refrigerator that holds it there in a
     room of 300 K, as a fraction of Carnot (None: no wall energy). stream: the rows are consecutive
-    inputs of a device that keeps its neurons' states. executor: "literal" (default) evaluates every
-    gate on its own in compiled kernels, "numpy" does so in plain NumPy, slower, and is what runs
-    where Numba is absent: the same figures bit for bit (`simulate`). switching: count the flips of
-    every wire too (half as long again to twice as long). scope: what a reset may look at, bit,
-    register, layer or kept; the ledger that follows heads the energy table (ledger/ledgers.py:
-    SCOPES). tuned_to: also what a device pays whose resets and gates are tuned to this other
-    ensemble, `pseudocount` rows added to each value. population: the name of an estimator
-    (ledger/estimators.py); the rows are then a sample, and the report adds estimates and intervals
-    for its population. device: of a graph, dedicated (default: every position its own hardware) or
-    shared. A graph's ensemble is samples in the model's own shape, or arrays by name of its inputs;
-    see graphs/verification.py.
+    inputs of a device that keeps its neurons' states. executor: literal (default) evaluates every
+    gate on its own in compiled kernels, fused runs whole definitions by fewer operations, faster,
+    numpy every gate in plain NumPy, slower: the same figures bit for bit (see `simulate`), and the
+    report says which ran. switching: count the flips of every wire too (half as long again to twice
+    as long). scope: what a reset may look at, bit, register, layer or kept; the ledger that follows
+    heads the energy table (ledger/ledgers.py: SCOPES). tuned_to: also what a device pays whose
+    resets and gates are tuned to this other ensemble, `pseudocount` rows added to each value.
+    population: the name of an estimator (ledger/estimators.py); the rows are then a sample, and the
+    report adds estimates and intervals for its population. device: of a graph, dedicated (default:
+    every position its own hardware) or shared. A graph's ensemble is samples in the model's own
+    shape, or arrays by name of its inputs; see graphs/verification.py.
     Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")

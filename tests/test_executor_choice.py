@@ -165,6 +165,6 @@ def test_what_takes_every_gate_is_refused_by_name(executor, refused):
 
 def test_gates_one_by_one_and_gates_covered_are_two_figures():
     both = Evaluated("some", 1_000, 70) + Evaluated("some", 234, 7)
-    assert str(both) == "1,234 gate evaluations, 77 more gates as equivalent sub-circuits"
+    assert str(both) == "1,234 gate evaluations; the equivalent of 77 more"
     assert str(Evaluated("some", 5)) == "5 gate evaluations"
     assert both.as_dict() == {"executor": "some", "gate_evaluations": 1234, "equivalent_gates": 77}
