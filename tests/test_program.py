@@ -198,7 +198,8 @@ def test_a_program_is_the_gates_of_its_definition(seed: int) -> None:
         program = compile_program(definition, inverse)
         check(program)
         assert (
-            encode(program.table, program.slots) == compile_code(definition, inverse).body.rows
+            encode(pack(program.table), program.slots)
+            == compile_code(definition, inverse).body.rows
         ).all()
 
 

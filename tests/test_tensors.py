@@ -1,6 +1,7 @@
 """Circuits of tensors: positions in lanes give the bits and the counts of positions one by one."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -428,21 +429,21 @@ def test_a_wrong_kernel_is_noticed(monkeypatch: pytest.MonkeyPatch, place: int) 
     circuit, _, _ = convolution(side=5, conventional=True)
     ensemble = images(150, 5, weighted=True)
     truth = simulate(circuit, ensemble, executor="numpy")
-    right = kernels.run_lanes
+    right = kernels.runner
 
-    def wrong(*given: object) -> None:
+    def wrong(block: int, *given: object) -> None:
         arguments = list(given)
         if place == 0:  # the last lane is left out
             arguments[10] = max(int(arguments[9]), int(arguments[10]) - 1)  # type: ignore[call-overload]
         elif place == 1:  # a port is not stored
             arguments[6] = arguments[6][1:]  # type: ignore[index]
         elif place == 2:  # the weights of the first word count everywhere
-            arguments[13] = np.roll(arguments[13], 1, axis=1)  # type: ignore[call-overload]
+            arguments[12] = np.roll(arguments[12], 1, axis=1)  # type: ignore[call-overload]
         else:  # one gate too few
             arguments[0] = arguments[0][1:]  # type: ignore[index]
-        right(*arguments)
+        right(block)(*arguments)
 
-    monkeypatch.setattr(kernels, "run_lanes", wrong)
+    monkeypatch.setattr(kernels, "runner", lambda block: partial(wrong, block))
     run = simulate(circuit, ensemble, strict=False, threads=1)
     alike = np.array_equal(run.outputs, truth.outputs) and counted(run.tally) == counted(
         truth.tally

@@ -29,7 +29,7 @@ Int64s = npt.NDArray[np.int64]
 def jit(function: Callable[..., Any]) -> Any:
     """`numba.njit` without the global interpreter lock, cached on disk where that is possible."""
     if not HAVE_NUMBA:
-        return function
+        return np.errstate(over="ignore")(function)  # words wrap, as those of a machine do
     try:
         return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
@@ -232,6 +232,7 @@ def netlist_rows(
             signal = ends[k, end] >> 1
             last[signal] = max(last[signal], k)
     out = np.full((rows, 6), -1, np.int32)
+    out[:, 4] = 0
     row = 0
     tallies = 0
     for k in range(gates):

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.definition import Call, Controls, Definition, Gates, Table
+from revsim.circuit.gates import COLUMNS
 from revsim.circuit.memo import remembered
 from revsim.circuit.packed import SLOTS, Rows, unpack
 from revsim.circuit.registers import Wires
 from revsim.circuit.walk import kernels
 from revsim.circuit.walk.hierarchy import control_lists as control_lists
-from revsim.circuit.walk.hierarchy import controls_of, hierarchy_of
+from revsim.circuit.walk.hierarchy import controls_of, walk
 from revsim.errors import InputError
 
 LEAF_GATES = 1 << 18
@@ -104,16 +105,11 @@ def is_leaf(definition: Definition) -> bool:
 
 def flatten(definition: Definition) -> Flat:
     """All gates of a definition in one table; callee locals get wires of their own."""
-    found = hierarchy_of(definition)
-    stack, run, frame = found.start(False, definition.wires, -1)
-    frame[1 : definition.wires + 1] = np.arange(definition.wires)
-    table = np.empty((found.gates, 6), dtype=np.int32)
-    lists = _empty_lists(found.mcx, found.controls)
-    tallies = kernels.flat_rows(
-        found.definitions, found.items, found.wires, found.table, *found.lists,
-        stack, run, frame, table, *lists,
-    )  # fmt: skip
-    return Flat(table, controls_of(*lists), int(run[7]), tallies)
+    gone = walk(definition)
+    table = np.empty((gone.gates, COLUMNS), dtype=np.int32)
+    lists = _empty_lists(gone.mcx, gone.controls)
+    tallies = kernels.flat_rows(gone.runs, gone.flat, gone.table, *gone.lists, table, *lists)
+    return Flat(table, controls_of(*lists), gone.wires, tallies)
 
 
 def _empty_lists(
@@ -137,29 +133,25 @@ def compile_program(definition: Definition, inverse: bool = False) -> Program:
     """
     if inverse and definition.erases:
         raise InputError("an ERASE has no inverse: uncompute the register instead of erasing it")
-    found = hierarchy_of(definition)
+    gone = walk(definition, inverse)
     ports = definition.port_wires
-    arrays = found.definitions, found.items, found.wires, found.table
-    starts, listed, positive = found.lists
-    ends = np.empty(found.gates, dtype=np.uint8)
-    control_ends = np.empty(found.controls, dtype=np.uint8)
-    sizes = np.zeros(3, dtype=np.int64)
-    stack, run, frame = found.start(not inverse, 0, 1)
-    frame[1 : ports + 1] = 1  # ports are used on, after the last gate
-    kernels.last_uses(*arrays, starts, listed, stack, run, frame, ends, control_ends, sizes)
-    rows, erased, tallies = sizes.tolist()
-    out = np.empty(rows, dtype=np.uint64)
-    lists = _empty_lists(found.mcx, found.controls)
+    last = np.full(1 + gone.wires, -1, dtype=np.int32)
+    erased, tallies = kernels.last_uses(gone.runs, gone.flat, gone.table, *gone.lists[:2], last)
+    last[: 1 + ports] = -1
+    slot = np.full(1 + gone.wires, -1, dtype=np.int32)
+    slot[: 1 + ports] = 0, *range(ports)
+    rows = np.empty(gone.gates + int((last >= 0).sum()), dtype=np.uint64)
+    lists = _empty_lists(gone.mcx, gone.controls)
     cause_of = np.empty(erased, dtype=np.int64)
     is_and = np.zeros(tallies, dtype=np.bool_)
-    writes = np.zeros(ports, dtype=np.int32)
-    stack, run, frame = found.start(inverse, -1, 0)
-    frame[1 : ports + 1] = np.arange(ports)
-    slots = kernels.assign_slots(
-        *arrays, starts, listed, positive, stack, run, frame, ends, control_ends,
-        out, *lists, cause_of, is_and, writes,
+    writes = np.zeros(ports + 1, dtype=np.int32)
+    used, slots = kernels.assign_slots(
+        gone.runs, gone.flat, gone.table, *gone.lists, last, slot,
+        rows, *lists, cause_of, is_and, writes,
     )  # fmt: skip
-    return Program(definition, inverse, out, *lists, slots, cause_of, is_and, writes)
+    return Program(
+        definition, inverse, rows[:used], *lists, slots, cause_of, is_and, writes[:ports]
+    )
 
 
 program_of = lru_cache(maxsize=CACHED_PROGRAMS)(compile_program)

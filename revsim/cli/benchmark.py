@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from revsim.cli.options import add_verb, check_writable, print_json, progress
+from revsim.cli.options import add_verb, check_kernels, check_writable, print_json, progress
 
 
 def add_verbs(verbs: Any) -> None:
@@ -29,7 +29,8 @@ def _bench(options: argparse.Namespace) -> int:
     from revsim.bench import text
     from revsim.bench.goals import Asked, numbers_of, run_goals
 
-    numbers = numbers_of(options.only)
+    numbers, asked = numbers_of(options.only), Asked(options.models)
+    check_kernels("bench")
     check_writable(options.plot)
     if options.plot is not None:
         from revsim.report.plots import kind_of
@@ -44,7 +45,7 @@ def _bench(options: argparse.Namespace) -> int:
     titles = text.Titles()
     bench = run_goals(
         numbers,
-        Asked(options.models),
+        asked,
         lambda goal: progress(f"measuring: {goal.title}"),
         lambda row: say(titles.before(row) + text.row_lines(row)),
     )

@@ -84,6 +84,14 @@ def check_executor(options: argparse.Namespace) -> None:
         )
 
 
+def check_kernels(what: str) -> None:
+    """Refuse what cannot do without kernels, where Numba cannot be used."""
+    from revsim.circuit.kernels import WHY_NO_NUMBA
+
+    if WHY_NO_NUMBA:
+        raise InputError(f"{what} takes Numba, which cannot be used here ({WHY_NO_NUMBA})")
+
+
 def ensemble_options(parser: argparse.ArgumentParser) -> None:
     """What rows, which of them, and on how many threads."""
     parser.add_argument(

@@ -10,6 +10,7 @@ from typing import Any
 from revsim.cli.options import (
     add_verb,
     check_executor,
+    check_kernels,
     check_writable,
     ensemble_options,
     executor_option,
@@ -180,6 +181,7 @@ def _bit(options: argparse.Namespace) -> int:
 def _warmup(options: argparse.Namespace) -> int:
     from revsim.warmup import warm_up
 
+    check_kernels("warmup")
     with progress("compiling the kernels"):
         seconds = warm_up()
     if options.json:

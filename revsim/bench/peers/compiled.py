@@ -51,7 +51,7 @@ def gcc(table: Table, wires: int) -> Compiled:
             raise ValueError("the C is for 512 lanes and an even number of passes")
         library.run(state.ctypes.data, passes)
 
-    return Compiled(f"gcc {version} -O2, straight line, 512-bit", build_s, call)
+    return Compiled(f"gcc {version} -O2 (512-bit vectors, simplifies across gates)", build_s, call)
 
 
 def verilator(table: Table, wires: int) -> Compiled:
@@ -66,7 +66,7 @@ def verilator(table: Table, wires: int) -> Compiled:
     def call(state: Words, passes: int) -> None:
         library.run(state.ctypes.data, state.shape[1], passes)
 
-    return Compiled(f"Verilator {version}, 64-bit lanes", build_s, call)
+    return Compiled(f"Verilator {version} (64-bit signals, simplifies across gates)", build_s, call)
 
 
 def _library(arguments: tuple[str, ...], files: dict[str, str]) -> Any:

@@ -7,21 +7,15 @@ import numpy as np
 
 from revsim.bench.peers.follow import follow
 from revsim.bench.peers.ready import Ready, package
+from revsim.bench.runs import lanes_of
 from revsim.circuit.definition import Definition, Table
-from revsim.simulator import plain
-from revsim.simulator.counters import Counters
-from revsim.simulator.lanes import Words, planes_of
+from revsim.simulator.lanes import Words
 
 
 def numpy_rows(definition: Definition, start: Words) -> Ready:
     """Our own readable executor: one NumPy row a wire, one gate at a time."""
     state = start.copy()
-    every = np.arange(definition.port_wires, dtype=np.int32)
-    counters = Counters(planes_of(None, 64 * start.shape[1]))
-
-    def run() -> None:
-        plain.run(definition, state, every, counters)
-
+    run = lanes_of(definition, start.shape[1], "numpy", state=state)
     run()
     return Ready(f"NumPy {np.__version__} rows", 0.0, run, start, state.copy())
 

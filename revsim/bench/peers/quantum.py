@@ -39,7 +39,8 @@ def stim(table: Table, wires: int, words: int, passes: int = 1) -> Ready:
         simulator.do(circuit)
 
     run()
-    return Ready(f"Stim {version} FlipSimulator (wheel)", build_s, run, start, flips())
+    peer = f"Stim {version} FlipSimulator (from its wheel: 128-bit kernels)"
+    return Ready(peer, build_s, run, start, flips())
 
 
 def cirq(table: Table, wires: int, start: Words) -> Ready:

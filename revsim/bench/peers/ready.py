@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from revsim.bench.runs import lanes_of
 from revsim.circuit.definition import Definition, Loop
-from revsim.circuit.registers import Wires
-from revsim.simulator import fast
-from revsim.simulator.counters import Counters
-from revsim.simulator.lanes import Words, planes_of
+from revsim.simulator.lanes import Words
 
 BUILD_LIMIT_S = 300
 """Longest that a compiler may take."""
@@ -41,31 +39,19 @@ class Ready:
 
 
 def ours(definition: Definition, start: Words, passes: int = 1, executor: str = "literal") -> Ready:
-    """The definition on one thread, `passes` times in a row in one call."""
-    every = np.arange(definition.port_wires, dtype=np.int32)
+    """The definition on one thread, `passes` times in a row in one call.
+
+    build_s: until there is a first result, with compiled kernels at hand.
+    """
     if passes > 1:
-        again = Loop(definition, passes, every, np.zeros_like(every))
+        wires = np.arange(definition.port_wires, dtype=np.int32)
+        again = Loop(definition, passes, wires, np.zeros_like(wires))
         definition = Definition(definition.name, definition.ports, 0, (again,))
     state = start.copy()
-    counters = Counters(planes_of(None, 64 * start.shape[1]))
-    ready = time.perf_counter()
-
-    def run() -> None:
-        fast.run(definition, state, every, counters, executor=executor)
-
+    run = lanes_of(definition, start.shape[1], executor, state=state)
+    started = time.perf_counter()
     run()
-    return Ready(f"revsim, {executor}", time.perf_counter() - ready, run, start, state.copy())
-
-
-def random_start(wires: int, words: int, seed: int = 0) -> Words:
-    """Random lanes: uint64 [wires, words]."""
-    stream = np.random.default_rng(seed)
-    return stream.integers(0, 1 << 64, size=(wires, words), dtype=np.uint64)
-
-
-def every(wires: int) -> Wires:
-    """All wires, in order."""
-    return np.arange(wires, dtype=np.int32)
+    return Ready(f"revsim, {executor}", time.perf_counter() - started, run, start, state.copy())
 
 
 def package(module: str, distribution: str) -> tuple[Any, str]:

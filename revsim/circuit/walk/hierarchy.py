@@ -10,6 +10,7 @@ import numpy.typing as npt
 from revsim.circuit.definition import Controls, Definition, Gates, Loop, Table
 from revsim.circuit.gates import COLUMNS, EXTRA, MCX, OP
 from revsim.circuit.registers import Wires
+from revsim.circuit.walk import kernels
 
 Int64s = npt.NDArray[np.int64]
 Polarity = npt.NDArray[np.uint8]
@@ -31,34 +32,23 @@ def controls_of(starts: Int64s, listed: Wires, polarity: Polarity) -> tuple[Cont
 
 
 @dataclass(frozen=True, eq=False)
-class Hierarchy:
-    """What kernels.py walks through; columns of `definitions` and `items` stand there.
+class Walk:
+    """The gates of a definition in order, where they stand: `runs` int64 [runs, 5] of rows of
+    `table` and `flat`, columns in kernels.py.
 
-    `lists` are (starts, wires, polarity) of all control lists. Counted out, the definition has
-    `gates` rows, `mcx` of them MCX, with `controls` controls in all; `depth` levels of calls take
-    `room` entries of a frame.
+    `lists` are (starts, wires, polarity) of the control lists of all tables. Counted out, there are
+    `gates` rows, `mcx` of them MCX, with `controls` controls in all, on `wires` flat wires: ports,
+    locals, then the locals of each call.
     """
 
-    definitions: Int64s
-    items: Int64s
-    wires: Wires
+    runs: Int64s
+    flat: npt.NDArray[np.uint32]
     table: Table
     lists: tuple[Int64s, Wires, Polarity]
     gates: int
     mcx: int
     controls: int
-    depth: int
-    room: int
-
-    def start(self, backward: bool, fill: int, no_wire: int) -> tuple[Int64s, Int64s, Wires]:
-        """(stack, run, frame) before the first gate, all entries of the frame but one `fill`."""
-        stack = np.zeros((self.depth, 5), dtype=np.int64)
-        stack[0] = len(self.definitions) - 1, 0, 0, 1, backward
-        run = np.zeros(8, dtype=np.int64)
-        run[7] = fill
-        frame = np.full(self.room, fill, dtype=np.int32)
-        frame[0] = no_wire
-        return stack, run, frame
+    wires: int
 
 
 @dataclass(eq=False)
@@ -74,17 +64,15 @@ class _Reading:
     rows: int = 0
     lists: list[Controls] = field(default_factory=list)
     first_list: dict[int, int] = field(default_factory=dict)
-    totals: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    totals: list[tuple[int, int, int, int, int, int]] = field(default_factory=list)
 
     def add(self, definition: Definition) -> int:
-        """The number of a definition, read if it is not yet."""
-        if definition in self.number:
-            return self.number[definition]
-        own = array("q")
-        gates = mcx = controls = depth = room = 0
+        """Read a definition; returns its number."""
+        own, called = array("q"), dict[int, int]()
+        gates = mcx = controls = runs = 0
+        entries, wires = definition.wires + 1, definition.wires
         for item in definition.body:
             if isinstance(item, Gates):
-                gates += len(item.table)
                 listed = self._controls(item)
                 if listed >= 0:
                     which = item.table[item.table[:, OP] == MCX, EXTRA].tolist()
@@ -93,32 +81,36 @@ class _Reading:
                 own.extend((-1, self.rows, len(item.table), max(listed, 0), 0))
                 self.tables.append(item.table)
                 self.rows += len(item.table)
+                gates += len(item.table)
+                runs += 1
                 continue
-            callee = self.add(item.definition)
-            ports, turns, start = item.definition.port_wires, 1, self.used
+            callee = self.number.get(item.definition, -1)
+            if callee < 0:
+                callee = self.add(item.definition)
+            turns, start, stride = 1, self.used, self.used
             if isinstance(item, Loop):
-                turns = item.count
+                turns, stride = item.count, start + len(item.base)
                 self.wires += item.base, item.stride
-                self.used += 2 * ports
+                self.used += 2 * len(item.base)
             else:
                 self.wires.append(item.wires)
-                self.used += ports
-            below = self.totals[callee]
-            gates, mcx, controls = (
-                gates + turns * below[0], mcx + turns * below[1], controls + turns * below[2],
-            )  # fmt: skip
-            if below[3] > depth:
-                depth = below[3]
-            if below[4] > room:
-                room = below[4]
-            stride = start + (ports if isinstance(item, Loop) else 0)
+                self.used += len(item.wires)
             own.extend((callee, start, turns, stride, item.inverse))
+            called[callee] = called.get(callee, 0) + turns
+        for callee, turns in called.items():
+            below = self.totals[callee]
+            gates += turns * below[0]
+            mcx += turns * below[1]
+            controls += turns * below[2]
+            runs += turns * below[3]
+            entries += turns * below[4]
+            wires += turns * (below[5] - self.definitions[callee][2])
         first = len(self.items) // 5
         self.items.extend(own)
         number = self.number[definition] = len(self.definitions)
         last = len(self.items) // 5
         self.definitions.append((first, last, definition.port_wires, definition.wires))
-        self.totals.append((gates, mcx, controls, depth + 1, room + definition.wires + 1))
+        self.totals.append((gates, mcx, controls, runs, entries, wires))
         return number
 
     def _controls(self, gates: Gates) -> int:
@@ -131,19 +123,31 @@ class _Reading:
         return self.first_list[id(gates.controls)]
 
 
-def hierarchy_of(definition: Definition) -> Hierarchy:
-    """The arrays of a definition; a table that stands alone is not copied."""
+def walk(definition: Definition, backward: bool = False) -> Walk:
+    """All gates of a definition in order, forward or backward; a table that stands alone is not
+    copied."""
     reading = _Reading()
     reading.add(definition)
-    wires = np.concatenate([np.zeros(0, np.int32), *reading.wires]).astype(np.int32, copy=False)
-    return Hierarchy(
-        np.array(reading.definitions, dtype=np.int64),
-        np.array(reading.items, dtype=np.int64).reshape(-1, 5),
-        wires,
-        _joined(reading.tables),
-        control_lists(tuple(reading.lists)),
-        *reading.totals[-1],
-    )
+    table, lists = _joined(reading.tables), control_lists(tuple(reading.lists))
+    gates, mcx, controls, runs_, entries, wires = reading.totals[-1]
+    runs = np.zeros((runs_, 5), dtype=np.int64)
+    flat = np.empty(entries, dtype=np.uint32)
+    flat[: definition.wires + 1] = np.arange(definition.wires + 1)
+    if len(reading.definitions) == 1 == runs_:
+        runs[0] = (gates - 1, gates, -1, 1, 0) if backward else (0, gates, 1, 1, 0)
+    else:
+        kernels.walk(
+            np.array(reading.definitions, dtype=np.int64),
+            np.array(reading.items, dtype=np.int64).reshape(-1, 5),
+            np.concatenate([np.zeros(0, np.int32), *reading.wires]).astype(np.int32, copy=False),
+            len(reading.definitions) - 1,
+            1,
+            int(backward),
+            runs,
+            flat,
+            np.array([0, definition.wires + 1, definition.wires]),
+        )
+    return Walk(runs, flat, table, lists, gates, mcx, controls, wires)
 
 
 def _joined(tables: list[Table]) -> Table:

@@ -1,10 +1,7 @@
-"""Numba code that walks through a hierarchy (hierarchy.py): last uses of wires, slots, flat tables.
+"""Numba code that goes through a hierarchy (hierarchy.py): runs of gates, last uses, slots.
 
-`_next_run` goes from one run of gates to the next; each kernel below it loops over such runs. A
-definition that is being walked through has a stretch of `frame` int32: first an entry for "no
-wire" (which gates name -1), then one for each of its wires, ports first. What an entry holds is up
-to the kernel. A call copies the entries of its ports in, and out again when it is left, so a gate
-looks up its wires in one place, however deep it stands.
+`walk` opens the calls: it lists the runs of gates in order, each a stretch of the gate table, and
+the flat wires that the wires of each call are. The others go through these runs.
 """
 
 import numpy as np
@@ -16,6 +13,7 @@ from revsim.circuit.packed import KIND, SLOT
 Bytes = npt.NDArray[np.uint8]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
+Uint32s = npt.NDArray[np.uint32]
 Rows = npt.NDArray[np.uint64]
 
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
@@ -25,151 +23,96 @@ _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
 #   definitions: 0 first item, 1 behind the last, 2 ports, 3 wires
 #   items: 0 what is called or -1; a call: 1 its wires, 2 turns, 3 stride, 4 inverse;
 #       gates: 1 first row, 2 rows, 3 first control list
-#   stack, a row per level: 0 definition, 1 items done, 2 turns done, 3 place in frame, 4 backward
-#   run: 0 level, 1 first row, 2 rows, 3 step, 4 place in frame, 5 backward, 6 first control list,
-#       7 what the next local starts with
+#   runs: 0 first row, 1 rows, 2 step (-1 backward), 3 place of wire 0 in `flat`, 4 control list
+# `flat` uint32 holds, of each call, 0 for "no wire" (which gates name -1), then for each of its
+# wires 1 + the flat wire that it is. Indices are unsigned where every gate is looked at: numba asks
+# of signed ones whether they count from the end, which takes twice the time.
 
 
 @jit
-def _next_run(
+def walk(
     definitions: Int64s,
     items: Int64s,
     wires: Int32s,
-    stack: Int64s,
-    run: Int64s,
-    frame: Int32s,
-    no_wire: int,
-    numbered: int,
-) -> bool:
-    """Go on to the next run of gates, or return False at the end.
-
-    Locals of what is entered start with run[7], which grows by `numbered` (0 or 1) for each.
-    """
-    level = run[0]
-    while True:
-        definition, place, backward = stack[level, 0], stack[level, 3], stack[level, 4]
-        size = definitions[definition, 1] - definitions[definition, 0]
-        done = stack[level, 1]
-        leaving = done == size
-        if leaving:  # all items are done: back to the call
-            if level == 0:
-                return False
-            level -= 1
-            inner = place
-            definition, place, backward = stack[level, 0], stack[level, 3], stack[level, 4]
-            size = definitions[definition, 1] - definitions[definition, 0]
-            done = stack[level, 1]
-        item = definitions[definition, 0] + (size - 1 - done if backward else done)
+    definition: int,
+    place: int,
+    backward: int,
+    runs: Int64s,
+    flat: Uint32s,
+    made: Int64s,
+) -> int:
+    """Write the runs of gates of a call whose flat wires stand at `place`; made: int64 [3], how
+    many runs, entries of `flat` and flat wires there are. Returns 0."""
+    first = definitions[definition, 0]
+    size = definitions[definition, 1] - first
+    for done in range(size):
+        item = first + (size - 1 - done if backward else done)
         callee, start, count = items[item, 0], items[item, 1], items[item, 2]
         if callee < 0:
-            run[0] = level
-            run[1] = start + count - 1 if backward else start
-            run[2] = count
-            run[3] = -1 if backward else 1
-            run[4], run[5], run[6] = place, backward, items[item, 3]
-            stack[level, 1] = done + 1
-            return True
-        turn = stack[level, 2]
-        if turn == count:
-            stack[level, 1], stack[level, 2] = done + 1, 0
+            run = made[0]
+            runs[run, 0] = start + count - 1 if backward else start
+            runs[run, 1] = count
+            runs[run, 2] = -1 if backward else 1
+            runs[run, 3] = place
+            runs[run, 4] = items[item, 3]
+            made[0] = run + 1
             continue
         inverse = backward ^ items[item, 4]
-        if inverse:
-            turn = count - 1 - turn
-        ports, stride = definitions[callee, 2], items[item, 3]
-        if leaving:
-            for p in range(ports):
-                frame[place + wires[start + p] + turn * wires[stride + p]] = frame[inner + p]
-            stack[level, 2] += 1
-            continue
-        inner = place + definitions[definition, 3] + 1
-        frame[inner - 1] = no_wire
-        for p in range(ports):
-            frame[inner + p] = frame[place + wires[start + p] + turn * wires[stride + p]]
-        for w in range(ports, definitions[callee, 3]):
-            frame[inner + w] = run[7]
-            run[7] += numbered
-        level += 1
-        stack[level, 0], stack[level, 1], stack[level, 2] = callee, 0, 0
-        stack[level, 3], stack[level, 4] = inner, inverse
-
-
-@jit
-def _role(role: int, backward: int) -> int:
-    """The role of a gate: backward, what computes uncomputes; what is no gate (-1) has none."""
-    if role < 0:
-        return 0
-    return ((role & 1) << 1 | role >> 1) if backward else role
+        for turn in range(count):
+            moved = count - 1 - turn if inverse else turn
+            inner = made[1] + 1
+            flat[inner - 1] = 0
+            for p in range(definitions[callee, 2]):
+                wire = wires[start + p] + moved * wires[items[item, 3] + p]
+                flat[inner + p] = flat[place + wire]
+            for w in range(definitions[callee, 2], definitions[callee, 3]):
+                made[2] += 1
+                flat[inner + w] = made[2]
+            made[1] = inner + definitions[callee, 3]
+            walk(definitions, items, wires, callee, inner, inverse, runs, flat, made)
+    return 0
 
 
 @jit
 def last_uses(
-    definitions: Int64s,
-    items: Int64s,
-    wires: Int32s,
+    runs: Int64s,
+    flat: Uint32s,
     table: Int32s,
     starts: Int64s,
     listed: Int32s,
-    stack: Int64s,
-    run: Int64s,
-    frame: Int32s,
-    ends: Bytes,
-    control_ends: Bytes,
-    found: Int64s,
-) -> None:
-    """Which wires each gate uses last: walk from the last gate to the first.
-
-    An entry of the frame is 1 where a wire is used later on. ends: uint8 [gates], bits 0, 1, 2 for
-    wires A, B, C; control_ends: uint8, one for each control of the control lists in order. found:
-    int64 [3], the rows with a FREE for each last use (none where the gate promises that its target
-    is 0 after it), ERASEs and TALLYs.
-    """
-    gate, control = len(ends), len(control_ends)
-    frees, erased, tallies = np.int64(0), np.int64(0), np.int64(0)
-    while _next_run(definitions, items, wires, stack, run, frame, np.int64(1), np.int64(0)):
-        g, step, place, lists = run[1], run[3], run[4], run[6]
-        promised = 1 if run[5] == 0 else 2  # UNCOMPUTE, once the walk goes forward
-        for _ in range(run[2]):
-            gate -= 1
-            a, b, c = place + table[g, 1], place + table[g, 2], place + table[g, 3]
-            in_a, in_b, in_c = 1 - frame[a], 1 - frame[b], 1 - frame[c]
-            frame[a], frame[b], frame[c] = 1, 1, 1
-            ends[gate] = in_a | in_b << 1 | in_c << 2
-            frees += in_a + in_b + (0 if table[g, 4] == promised else in_c)
-            opcode = table[g, 0]
-            if opcode == 5:
-                which = lists + table[g, 5]
-                for i in range(starts[which + 1] - 1, starts[which] - 1, -1):
-                    control -= 1
-                    w = place + listed[i]
-                    control_ends[control] = 1 - frame[w]
-                    frees += 1 - frame[w]
-                    frame[w] = 1
-            erased += opcode == 6
-            tallies += opcode == 8
+    last: Int32s,
+) -> tuple[int, int]:
+    """Write into last int32 [1 + flat wires] which gate uses each wire last ("no wire" first);
+    returns (ERASEs, TALLYs)."""
+    gate, erased, tallies = np.int64(0), np.int64(0), np.int64(0)
+    for run in range(runs.shape[0]):
+        g, step, place = runs[run, 0], runs[run, 2], runs[run, 3]
+        for _ in range(runs[run, 1]):
+            at = np.uint64(g)
+            last[flat[np.uint64(place + table[at, 1])]] = gate
+            last[flat[np.uint64(place + table[at, 2])]] = gate
+            last[flat[np.uint64(place + table[at, 3])]] = gate
+            if table[at, 0] == 5:
+                which = runs[run, 4] + table[at, 5]
+                for i in range(starts[which], starts[which + 1]):
+                    last[flat[place + listed[i]]] = gate
+            erased += table[at, 0] == 6
+            tallies += table[at, 0] == 8
+            gate += 1
             g += step
-    found[0], found[1], found[2] = len(ends) + frees, erased, tallies
-
-
-@jit
-def _packed(kind: int, a: int, b: int, c: int) -> np.uint64:
-    return np.uint64(kind) | np.uint64(a) << _A | np.uint64(b) << _B | np.uint64(c) << _C
+    return int(erased), int(tallies)
 
 
 @jit
 def assign_slots(
-    definitions: Int64s,
-    items: Int64s,
-    wires: Int32s,
+    runs: Int64s,
+    flat: Uint32s,
     table: Int32s,
     starts: Int64s,
     listed: Int32s,
     positive: Bytes,
-    stack: Int64s,
-    run: Int64s,
-    frame: Int32s,
-    ends: Bytes,
-    control_ends: Bytes,
+    last: Int32s,
+    slot: Int32s,
     rows: Rows,
     new_starts: Int64s,
     new_listed: Int32s,
@@ -177,125 +120,134 @@ def assign_slots(
     cause_of: Int64s,
     is_and: npt.NDArray[np.bool_],
     writes: Int32s,
-) -> int:
-    """Write the gates on slots, packed, with FREEs (see `last_uses`); returns the number of slots.
+) -> tuple[int, int]:
+    """Write the gates on slots, packed, with FREEs; returns (rows, slots).
 
-    An entry of the frame is the slot of a wire, -1 while it has none. A wire gets a slot when it
-    is used first and gives it back after its last use; a new slot is taken only while all are in
-    use, so there are as many as wires live at once. `rows`, control lists, `cause_of`, `is_and`
-    and `writes` are filled as `Program` says.
+    last: as above, -1 for "no wire" and ports. slot: int32 [1 + flat wires], 0 for "no wire", those
+    of ports, then -1. A wire gets a slot when it is used first and gives it back after its last
+    use; a new slot is taken only while all are in use, so there are as many as wires live at once.
+    `rows`, control lists, `cause_of`, `is_and` and `writes` are filled as `Program` says, but
+    `writes` ends with the writes of all that is no port.
     """
-    ports = len(writes)
-    slots = np.int64(ports)
-    free, waiting = np.empty(len(frame), np.int32), np.int64(0)  # slots given back, and how many
-    row, gate, listing, control = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    erased, tallies, told = np.int64(0), np.int64(0), np.int64(0)
-    while _next_run(definitions, items, wires, stack, run, frame, np.int64(0), np.int64(0)):
-        g, step, place, backward, lists = run[1], run[3], run[4], run[5], run[6]
-        for _ in range(run[2]):
-            opcode, role = np.int64(table[g, 0]), _role(np.int64(table[g, 4]), backward)
-            first = control
-            if opcode == 5:  # its controls are used like A, B and C
-                which = lists + table[g, 5]
-                for i in range(starts[which], starts[which + 1]):
-                    w = place + listed[i]
-                    if frame[w] < 0:
-                        if waiting:
-                            waiting -= 1
-                            frame[w] = free[waiting]
-                        else:
-                            frame[w] = slots
-                            slots += 1
-                    new_listed[control], new_positive[control] = frame[w], positive[i]
-                    control += 1
-                new_starts[listing + 1] = control
-            at_a, at_b, at_c = place + table[g, 1], place + table[g, 2], place + table[g, 3]
-            if (frame[at_a] | frame[at_b] | frame[at_c]) < 0:
-                for k in range(1, 4):
-                    w = place + table[g, k]
-                    if frame[w] < 0:
-                        if waiting:
-                            waiting -= 1
-                            frame[w] = free[waiting]
-                        else:
-                            frame[w] = slots
-                            slots += 1
-            a, b, c = np.int64(frame[at_a]), np.int64(frame[at_b]), np.int64(frame[at_c])
-            if c < ports and opcode != 8:
-                writes[c] += 1
-            if b < ports and (opcode == 3 or opcode == 4):
-                writes[b] += 1
-            if opcode >= 5:
+    ports = np.int64(writes.shape[0] - 1)
+    slots, row, gate = ports, np.int64(0), np.int64(0)
+    free, waiting = np.empty(slot.shape[0], np.int32), np.int64(0)  # slots given back, how many
+    using = np.empty(3 + new_listed.shape[0], np.uint32)
+    listing, control, erased, tallies, told = (
+        np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0),
+    )  # fmt: skip
+    for run in range(runs.shape[0]):
+        g, step, place = runs[run, 0], runs[run, 2], runs[run, 3]
+        for _ in range(runs[run, 1]):
+            at = np.uint64(g)
+            opcode = np.int64(table[at, 0])
+            role = max(np.int64(table[at, 4]), np.int64(0))  # what is no gate has none
+            if step < 0:  # what computes uncomputes
+                role = (role & 1) << 1 | role >> 1
+            at_a = flat[np.uint64(place + table[at, 1])]
+            at_b = flat[np.uint64(place + table[at, 2])]
+            at_c = flat[np.uint64(place + table[at, 3])]
+            over = (last[at_a] == gate) | (last[at_b] == gate) | (last[at_c] == gate)
+            over |= opcode == 5
+            used = np.int64(0)
+            if over | ((slot[at_a] | slot[at_b] | slot[at_c]) < 0):
+                using[0] = at_a
+                using[1] = at_b
+                using[2] = at_c
+                used = np.int64(3)
                 if opcode == 5:
-                    a, listing = listing, listing + 1
-                elif opcode == 6:
-                    cause_of[erased] = table[g, 5]
-                    a, erased = erased, erased + 1
-                else:
-                    c, tallies = tallies, tallies + 1
+                    which = runs[run, 4] + table[at, 5]
+                    for i in range(starts[which], starts[which + 1]):
+                        using[used] = flat[place + listed[i]]
+                        used += 1
+                for k in range(used):
+                    if slot[using[k]] < 0:
+                        if waiting:
+                            waiting -= 1
+                            slot[using[k]] = free[waiting]
+                        else:
+                            slot[using[k]] = slots
+                            slots += 1
+            a = np.int64(slot[at_a])
+            b = np.int64(slot[at_b])
+            c = np.int64(slot[at_c])
+            writes[np.uint64(min(c, ports))] += opcode != 8
+            if opcode == 3 or opcode == 4:
+                writes[min(b, ports)] += 1
+            if opcode == 5:
+                which = runs[run, 4] + table[g, 5]
+                for k in range(3, used):
+                    new_listed[control] = slot[using[k]]
+                    new_positive[control] = positive[starts[which] + k - 3]
+                    control += 1
+                a = listing
+                listing += 1
+                new_starts[listing] = control
+            elif opcode == 6:
+                a = erased
+                cause_of[erased] = table[g, 5]
+                erased += 1
+            elif opcode == 8:
+                c = tallies
+                tallies += 1
             elif told < tallies and (opcode == 1 or opcode == 2):
-                for k in range(told, tallies):
-                    is_and[k] = opcode == 2
-                told = tallies
-            rows[row] = _packed(4 * opcode + role, a, b, c)
+                while told < tallies:
+                    is_and[told] = opcode == 2
+                    told += 1
+            rows[np.uint64(row)] = (
+                np.uint64(4 * opcode + role)
+                | np.uint64(a) << _A
+                | np.uint64(b) << _B
+                | np.uint64(c) << _C
+            )
             row += 1
-            over = ends[gate]
             if over:
-                for k in range(3):
-                    if over >> k & 1:
-                        slot = frame[place + table[g, k + 1]]
-                        free[waiting] = slot
+                for k in range(used):
+                    if last[using[k]] == gate:
+                        last[using[k]] = -1  # once, even where a control stands twice
+                        free[waiting] = slot[using[k]]
                         waiting += 1
-                        if k < 2 or role != 2:
-                            rows[row] = _packed(28, 0, 0, slot)
+                        if k != 2 or role != 2:
+                            rows[row] = np.uint64(28) | np.uint64(slot[using[k]]) << _C
                             row += 1
-            for i in range(first, control):
-                if control_ends[i]:
-                    free[waiting] = new_listed[i]
-                    waiting += 1
-                    rows[row] = _packed(28, 0, 0, new_listed[i])
-                    row += 1
             gate += 1
             g += step
-    return int(slots)
+    return int(row), int(slots)
 
 
 @jit
 def flat_rows(
-    definitions: Int64s,
-    items: Int64s,
-    wires: Int32s,
+    runs: Int64s,
+    flat: Uint32s,
     table: Int32s,
     starts: Int64s,
     listed: Int32s,
     positive: Bytes,
-    stack: Int64s,
-    run: Int64s,
-    frame: Int32s,
     out: Int32s,
     new_starts: Int64s,
     new_listed: Int32s,
     new_positive: Bytes,
 ) -> int:
-    """Write the gates into one table; an entry of the frame is a wire. Returns the TALLYs."""
-    row, control, lists_done, tallies = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    while _next_run(definitions, items, wires, stack, run, frame, np.int64(-1), np.int64(1)):
-        g, step, place, backward, lists = run[1], run[3], run[4], run[5], run[6]
-        for _ in range(run[2]):
-            out[row, 0] = table[g, 0]
+    """Write the gates on flat wires into one table; returns the number of TALLYs."""
+    row, control, listing, tallies = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for run in range(runs.shape[0]):
+        g, step, place = runs[run, 0], runs[run, 2], runs[run, 3]
+        for _ in range(runs[run, 1]):
+            for column in range(6):
+                out[row, column] = table[g, column]
             for column in range(1, 4):
-                out[row, column] = frame[place + table[g, column]]
-            out[row, 4] = _role(table[g, 4], backward)
-            out[row, 5] = table[g, 5]
+                out[row, column] = np.int64(flat[place + table[g, column]]) - 1
+            if step < 0:
+                out[row, 4] = (table[g, 4] & 1) << 1 | table[g, 4] >> 1
             if table[g, 0] == 5:
-                out[row, 5] = lists_done
-                which = lists + table[g, 5]
+                which = runs[run, 4] + table[g, 5]
                 for i in range(starts[which], starts[which + 1]):
-                    new_listed[control] = frame[place + listed[i]]
+                    new_listed[control] = np.int64(flat[place + listed[i]]) - 1
                     new_positive[control] = positive[i]
                     control += 1
-                lists_done += 1
-                new_starts[lists_done] = control
+                out[row, 5] = listing
+                listing += 1
+                new_starts[listing] = control
             elif table[g, 0] == 8:
                 out[row, 5] = tallies
                 tallies += 1

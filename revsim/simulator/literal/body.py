@@ -6,8 +6,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from revsim.circuit.definition import Table
-from revsim.circuit.packed import SLOTS, Rows, pack
+from revsim.circuit.packed import SLOTS, Rows
 from revsim.circuit.program import Program
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
@@ -64,36 +63,48 @@ def run(
     suspect: npt.NDArray[np.uint8],
     left_over: Words,
 ) -> None:
-    """Run a body on lanes first..last; arguments as for `kernels.run_lanes`."""
+    """Run a body on lanes first..last; arguments as for `kernels.runner`.
+
+    Blocks of several vectors only say that a promise broke in them: those run again, a vector at a
+    time, to find the lane. What they counted is right already.
+    """
     from revsim.simulator.literal import kernels
 
+    def lanes(block: int, first: int, last: int, *counts: npt.NDArray[np.int64]) -> None:
+        kernels.runner(block)(
+            body.rows,
+            body.starts,
+            body.control_wires,
+            body.control_polarity,
+            state,
+            wires,
+            kept,
+            restored,
+            body.slots,
+            first,
+            last,
+            aligned((body.slots + SPARE) * block),
+            planes,
+            *counts,
+            suspect,
+            left_over,
+        )
+
     block = body.block_words(last - first)
-    kernels.run_lanes(
-        body.rows,
-        body.starts,
-        body.control_wires,
-        body.control_polarity,
-        state,
-        wires,
-        kept,
-        restored,
-        body.slots,
-        first,
-        last,
-        block,
-        aligned((body.slots + SPARE) * block),
-        planes,
-        ones,
-        joint,
-        suspect,
-        left_over,
-    )
+    if len(left_over):  # promises break all the time
+        block = min(block, VECTOR)
+    lanes(block, first, last, ones, joint)
+    again = first + np.flatnonzero(suspect[first:last] == kernels.AGAIN)
+    for start in again[again % block == first % block].tolist():
+        end = min(start + block, last)
+        suspect[start:end] = 0
+        lanes(VECTOR, start, end, np.zeros_like(ones), np.zeros_like(joint))
 
 
 def body_of(program: Program) -> Literal:
     """The body of a program. Raises InputError where it needs more slots than a row can name."""
     return Literal(
-        with_constants(program.rows, program.slots),
+        encode(program.rows, program.slots),
         program.starts,
         program.control_wires,
         program.control_polarity,
@@ -101,16 +112,11 @@ def body_of(program: Program) -> Literal:
     )
 
 
-def encode(table: Table, slots: int) -> Rows:
-    """A gate table on `slots` slots in the kernels' form: uint64 [rows] (see `kernels.run_lanes`).
+def encode(rows: Rows, slots: int) -> Rows:
+    """Packed gates on `slots` slots in the kernels' form: uint64 [rows] (see `kernels.runner`).
 
     A NOT is written as a Toffoli whose controls hold 1, a CNOT as one of whose controls one does.
     """
-    return with_constants(pack(table), slots)
-
-
-def with_constants(rows: Rows, slots: int) -> Rows:
-    """Packed rows in which NOTs and CNOTs read the wire that holds 1."""
     if slots + SPARE > SLOTS:
         raise InputError(
             f"a program on {slots:,} wires at once; the fast executor takes {SLOTS - SPARE:,}: "
@@ -118,4 +124,4 @@ def with_constants(rows: Rows, slots: int) -> Rows:
         )
     from revsim.simulator.literal import kernels
 
-    return np.asarray(kernels.with_constants(rows, slots + 3))
+    return np.asarray(kernels.encode_rows(rows, slots))
