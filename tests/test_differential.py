@@ -26,8 +26,8 @@ from revsim.pipeline import compile_model, default_ensemble
 from revsim.schedule.graphs import GRAPH_POLICIES, compile_graph, schedule_graph
 from revsim.schedule.policy import INPUT_CHOICES, POLICIES
 from revsim.simulator.ensemble import Ensemble, data_set, uniform
+from revsim.simulator.executors import EVERY_GATE
 from revsim.simulator.faults import EraseFaults
-from revsim.simulator.run import simulate
 
 CIRCUITS = sorted((Path(__file__).resolve().parents[1] / "circuits").glob("*.qasm"))
 ROWS = (1, 63, 64, 65, 511, 512, 513)
@@ -44,7 +44,7 @@ def try_programs(seeds: range) -> None:
         rows = 4097 if seed % 50 == 0 else int(random.choice(ROWS))
         case = random_case(definition, random, rows, int(random.integers(1, 5)))
         try:
-            agrees(case, few_ways(seed, 4))
+            agrees(case, few_ways(seed, count=4))
         except AssertionError as error:
             raise AssertionError(f"seed {seed}\n{error}") from None
 
@@ -109,13 +109,13 @@ def test_random_circuits(seed: int, leaf: int, monkeypatch: pytest.MonkeyPatch) 
     where erasures fail."""
     monkeypatch.setattr(programs, "LEAF_GATES", leaf)
     made, rows = random_programs.circuit(seed), random_programs.ensemble(seed, ROWS[seed])
-    truth = same_everywhere(
-        made, rows, few_ways(seed), switching=True, values=True, pointwise=True
-    ).tally
+    truth = same_everywhere(made, rows, few_ways(seed), values=True, pointwise=True).tally
     assert truth.inner and truth.gates and len(truth.groups) >= 4 and not truth.violations
-    assert set(truth.toggles or ()) == {"first", "second"}
-    assert simulate(made, rows).tally.toggles is None
-    same_everywhere(made, rows, few_ways(seed), faults=EraseFaults(0.05, seed), strict=False)
+    assert truth.toggles is None
+    one_by_one = few_ways(seed, EVERY_GATE)
+    toggles = same_everywhere(made, rows, one_by_one, switching=True).tally.toggles
+    assert set(toggles or ()) == {"first", "second"}
+    same_everywhere(made, rows, one_by_one, faults=EraseFaults(0.05, seed), strict=False)
 
 
 def by_name(path: Path) -> str:
@@ -127,7 +127,8 @@ def test_circuits_of_the_folder_on_all_inputs(path: Path) -> None:
     circuit = load(path)
     ends = [r.encoding for r in circuit.inputs]
     rows = uniform([e.low for e in ends], [e.high for e in ends])
-    same_everywhere(circuit, rows, few_ways(len(rows.rows)), switching=True)
+    same_everywhere(circuit, rows, few_ways(len(rows.rows)))
+    same_everywhere(circuit, rows, few_ways(len(rows.rows), EVERY_GATE), switching=True)
 
 
 # --- networks -------------------------------------------------------------------------------------
