@@ -77,11 +77,12 @@ def tuned_report(
     ensemble: Ensemble,
     tuned_to: Ensemble,
     pseudocount: float,
+    executor: str | None,
     threads: int | None,
 ) -> RunReport:
     """A report with what resets and gates pay that are tuned to another ensemble (A5)."""
     met, tuned = (
-        simulate(circuit, rows, threads=threads, strict=False, values=True).tally
+        simulate(circuit, rows, executor=executor, threads=threads, strict=False, values=True).tally
         for rows in (ensemble, tuned_to)
     )
     found = mismatch(met, tuned, ensemble.name, tuned_to.name, pseudocount)

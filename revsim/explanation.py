@@ -85,6 +85,7 @@ def explain(
     policy: str = "activation_reset",
     input: str = "destroy",
     temperature_k: float = 300.0,
+    executor: str | None = None,
     threads: int | None = None,
 ) -> Explanation:
     """One neuron of a network: activity, entropies, garbage, what each reset of it saw, a drawing.
@@ -102,7 +103,13 @@ def explain(
     number_of_layer = _find(network, layer, neuron)
     source = network.layers[number_of_layer]
     report = verify(
-        network, ensemble, policy=policy, input=input, temperature_k=temperature_k, threads=threads
+        network,
+        ensemble,
+        policy=policy,
+        input=input,
+        temperature_k=temperature_k,
+        executor=executor,
+        threads=threads,
     )
     run = report.runs[0]
     row = next(r for r in report.neurons.rows if r[:2] == (source.name, neuron))

@@ -38,6 +38,7 @@ from revsim.sampling import Sample
 from revsim.schedule.graphs import compile_graph
 from revsim.schedule.policy import Policy, compile_network
 from revsim.simulator.ensemble import Ensemble, data_set, inputs_in_all, uniform
+from revsim.simulator.executors import check_every_gate, executor_named
 from revsim.simulator.run import simulate
 from revsim.streaming import check_stream, stream_report
 from revsim.verification import known_of, run_report
@@ -120,6 +121,7 @@ def verify(
     input: str | None = None,
     temperature_k: float = 300.0,
     efficiency: float | None = None,
+    executor: str | None = None,
     threads: int | None = None,
     stream: bool = False,
     switching: bool = False,
@@ -136,14 +138,17 @@ def verify(
     input: None runs all four policies with the input destroyed and bennett with it kept.
     temperature_k: the device's, in kelvin; efficiency: of a refrigerator that holds it there in a
     room of 300 K, as a fraction of Carnot (None: no wall energy). stream: the rows are consecutive
-    inputs of a device that keeps its neurons' states. switching: count the flips of every wire too
-    (half as long again to twice as long). scope: what a reset may look at, bit, register, layer or
-    kept; the ledger that follows heads the energy table (ledger/ledgers.py: SCOPES). tuned_to: also
-    what a device pays whose resets and gates are tuned to this other ensemble, `pseudocount` rows
-    added to each value. population: the name of an estimator (ledger/estimators.py); the rows are
-    then a sample, and the report adds estimates and intervals for its population. device: of a
-    graph, dedicated (default: every position its own hardware) or shared. A graph's ensemble is
-    samples in the model's own shape, or arrays by name of its inputs; see graphs/verification.py.
+    inputs of a device that keeps its neurons' states. executor: "literal" (default) evaluates every
+    gate on its own in compiled kernels, "numpy" does so in plain NumPy, slower, and is what runs
+    where Numba is absent: the same figures bit for bit (`simulate`). switching: count the flips of
+    every wire too (half as long again to twice as long). scope: what a reset may look at, bit,
+    register, layer or kept; the ledger that follows heads the energy table (ledger/ledgers.py:
+    SCOPES). tuned_to: also what a device pays whose resets and gates are tuned to this other
+    ensemble, `pseudocount` rows added to each value. population: the name of an estimator
+    (ledger/estimators.py); the rows are then a sample, and the report adds estimates and intervals
+    for its population. device: of a graph, dedicated (default: every position its own hardware) or
+    shared. A graph's ensemble is samples in the model's own shape, or arrays by name of its inputs;
+    see graphs/verification.py.
     Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
@@ -151,12 +156,14 @@ def verify(
     (True, 1.0)
     """
     check_refrigerator(temperature_k, efficiency)
+    check_every_gate(executor_named(executor), switching=switching)
     temperature_k = float(temperature_k)
     in_memory = labels is not None or tuned_to is not None
     if provenance is None and not in_memory and isinstance(ensemble, Ensemble | None):
         asked = {"policy": policy, "input": input, "temperature": temperature_k}
         asked |= {"efficiency": efficiency, "stream": stream, "switching": switching}
         asked |= {"scope": scope, "population": population, "device": device}
+        asked |= {"executor": executor}
         provenance = {"argv": command_of(network, ensemble, asked)}
     check_scope(scope)
     network = load(network) if isinstance(network, str | Path) else network
@@ -175,6 +182,7 @@ def verify(
             labels=labels,
             temperature_k=temperature_k,
             efficiency=efficiency,
+            executor=executor,
             threads=threads,
             scope=scope,
             device=device or "dedicated",
@@ -200,16 +208,23 @@ def verify(
     sample = None if population is None else Sample.of(network, ensemble, population, stream)
     known = known_of(network, ensemble)
     accuracy = accuracy_of(network, known.values, labels, test)
-    streamed = stream_report(network, ensemble, known.values, threads) if stream else None
+    streamed = stream_report(network, ensemble, known.values, executor, threads) if stream else None
     reports = []
     erased: list[tuple[Any, ...]] = []
     for chosen, choice in _runs(policy, input):
         circuit = compile_network(network, chosen, choice)
         report, rows = run_report(
-            circuit, known, threads=threads, switching=switching, sample=sample
+            circuit,
+            known,
+            executor=executor,
+            threads=threads,
+            switching=switching,
+            sample=sample,
         )
         if tuned_to is not None:
-            report = tuned_report(report, circuit, ensemble, tuned_to, pseudocount, threads)
+            report = tuned_report(
+                report, circuit, ensemble, tuned_to, pseudocount, executor, threads
+            )
         if streamed is not None:
             also = stream_identity(streamed.stream)
             report = replace(report, identities=(*report.identities, also))
@@ -256,6 +271,7 @@ def run_to_files(
     output: str | Path,
     tensors: str | Path | None,
     name: str = "input",
+    executor: str | None = None,
 ) -> dict[str, Any]:
     """Run a circuit on integers [rows, inputs] and write the outputs (.npy), and tensors (.npz).
 
@@ -273,7 +289,10 @@ def run_to_files(
         seen.setdefault(name, {})[element] = values
 
     run = simulate(
-        circuit, data_set(integers, name=name), on_mark=on_mark if tensors is not None else None
+        circuit,
+        data_set(integers, name=name),
+        executor=executor,
+        on_mark=on_mark if tensors is not None else None,
     )
     if tensors is not None:
         named = {n: np.stack([v[k] for k in sorted(v)], axis=1) for n, v in seen.items()}
@@ -282,5 +301,5 @@ def run_to_files(
     return {
         "rows": len(integers),
         "outputs": run.outputs.shape[1],
-        "gate_evaluations": run.tally.gate_evaluations,
+        **run.evaluated.as_dict(),
     }

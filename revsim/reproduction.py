@@ -70,16 +70,20 @@ def reproduce(
     *,
     model: str | Path | None = None,
     data: str | Path | None = None,
+    executor: str | None = None,
     threads: int | None = None,
 ) -> Reproduction:
     """Run a report of `verify --json` again and compare all but its provenance.
 
-    model, data: where the files are now, if they were moved. Raises InputError where the report
-    cannot be read or does not say how it was made, or where model or rows are not the same.
+    model, data: where the files are now, if they were moved. executor: another one than the
+    report's, which must come to the same numbers (None: as its command line says). Raises
+    InputError where the report cannot be read or does not say how it was made, or where model or
+    rows are not the same.
     """
     then = _read(Path(path))
     options = _options(path, then["provenance"])
-    for name, given in (("model", model), ("data", data), ("threads", threads)):
+    moved = ("model", model), ("data", data), ("executor", executor), ("threads", threads)
+    for name, given in moved:
         if given is not None or name == "threads":
             setattr(options, name, given if name == "threads" else str(given))
     _check_digests(path, options, then)

@@ -68,6 +68,7 @@ def run_step(
     after: Bits,
     y: npt.NDArray[np.generic],
     weights: Integers | None = None,
+    executor: str | None = None,
     threads: int | None = None,
 ) -> Step:
     """Compile one step of a stream, run it on every pair (s(t-1), X(t)), and read its ledgers.
@@ -82,7 +83,9 @@ def run_step(
         seen.setdefault(name.rpartition(".")[2], []).append(values)
 
     ensemble = data_set(np.hstack([before, rows]).astype(np.int64), weights, "pairs")
-    run = simulate(circuit, ensemble, on_mark=on_mark, threads=threads, strict=False)
+    run = simulate(
+        circuit, ensemble, executor=executor, on_mark=on_mark, threads=threads, strict=False
+    )
     wrong = str(run.tally.violations[0]) if run.tally.violations else ""
     expected = np.hstack([after, y, rows]).astype(np.int64)
     different = np.argwhere(run.outputs != expected)
@@ -116,16 +119,17 @@ def stream_report(
     network: Network,
     ensemble: Ensemble,
     reference: Sequence[LayerValues],
+    executor: str | None = None,
     threads: int | None = None,
 ) -> StreamReport:
     """The stream of an ensemble's rows in their order: ledgers, and all three ways in gates."""
     check_stream(ensemble)
     states = neuron_states(network, reference)
     stream = stream_of(network, ensemble.rows, states)
-    y = reference[-1].y
+    y = reference[-1].y[1:]
+    pairs = states[:-1], ensemble.rows[1:], states[1:], y
     steps = tuple(
-        run_step(network, way, states[:-1], ensemble.rows[1:], states[1:], y[1:], None, threads)
-        for way in WAYS
+        run_step(network, way, *pairs, executor=executor, threads=threads) for way in WAYS
     )
     return StreamReport(stream, steps, stream_digest(ensemble))
 

@@ -108,6 +108,7 @@ def run_report(
     circuit: Circuit,
     known: Known,
     *,
+    executor: str | None = None,
     threads: int | None = None,
     switching: bool = False,
     sample: Sample | None = None,
@@ -133,6 +134,7 @@ def run_report(
     run = simulate(
         circuit,
         known.ensemble,
+        executor=executor,
         threads=threads,
         on_mark=on_mark,
         on_erase=None if sample is None else sample.watch(circuit),
@@ -142,7 +144,7 @@ def run_report(
     )
     if sample is not None:
         sample.saw(run)
-    extra = simulate(circuit, data_set(known.directed), threads=1, strict=False)
+    extra = simulate(circuit, data_set(known.directed), executor=executor, threads=1, strict=False)
     if not wrong:
         wrong += _differences(run, known.values[-1].y, "in row")
     wrong += _differences(extra, known.expected, "on directed input")
@@ -181,7 +183,7 @@ def run_report(
         rows=rows,
         gates=gates,
         width=circuit_width(circuit),
-        gate_evaluations=run.tally.gate_evaluations,
+        evaluated=run.evaluated,
         switching=switching_of(run.tally),
         pointwise=pointwise_spread(run.tally, weights),
         circuit_loss=loss,

@@ -5,6 +5,7 @@ minterm.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -124,6 +125,7 @@ def _channel(node: Node, operator: Linear, c: int, encoding: Encoding, out: Enco
 # --- a small graph with everything in it ----------------------------------------------------------
 
 
+@dataclass(frozen=True)
 class Add:
     """a + b, clamped to 0..3."""
 
@@ -131,6 +133,7 @@ class Add:
         return (ops.single(Clamp(0, 3), ops.add(a, b)),)
 
 
+@dataclass(frozen=True)
 class Greatest:
     """The greatest of any number of words."""
 

@@ -368,6 +368,11 @@ COMMANDS: list[tuple[tuple[str, ...], str]] = [
     (("verify", "--speed"), "unrecognized arguments: --speed"),
     (("verify", "xor", "toy"), "unrecognized arguments: toy"),
     (("prove",), "invalid choice: 'prove'"),
+    (
+        ("verify", "xor", "--policy", "bennett", "--input", "keep", "--policy=uncompute"),
+        "--policy is given twice; see `revsim verify --help`",
+    ),
+    (("energy", "--bits", "3", "--bit", "3"), "--bits is given twice"),
     # run
     ((*RUN, "missing.npy"), "missing.npy: there is no such file"),
     ((*RUN, "wide.npy"), "wide.npy: shape (2, 3); 'xor' takes [rows, 2]"),

@@ -34,6 +34,7 @@ LEDGERS = {
     "gate_local",
 }
 GATES = {"toffoli", "cnot", "not", "fredkin", "swap", "mcx", "erase", "gates"}
+EVALUATED = {"executor", "gate_evaluations", "equivalent_gates"}
 ALL_RUNS = [*((policy, "destroy") for policy in DEFAULT_POLICIES), ("bennett", "keep")]
 
 
@@ -90,7 +91,7 @@ def test_verify_json_has_the_promised_layout(revsim_json):
         *("H_X", "H_Y", "runs"),
     }
     assert report["schema"] == "revsim verify 1"
-    assert set(report["provenance"]) == {"versions", "argv", "seed", "sha256"}
+    assert set(report["provenance"]) == {"versions", "argv", "seed", "sha256", *EVALUATED}
     assert report["provenance"]["versions"]["revsim"] == revsim.__version__
     assert set(report["provenance"]["sha256"]) == {"model", "data"}
     assert report["network"]["name"] == "toy" and report["network"]["macs"] == 9
@@ -234,7 +235,7 @@ def test_run_of_a_circuit_file_adds_as_the_circuit_does(revsim_json, tmp_path):
     summary = revsim_json(
         "run", adder, "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy"
     )
-    assert set(summary) == {"rows", "outputs", "gate_evaluations"} and summary["rows"] == 3
+    assert set(summary) == {"rows", "outputs", *EVALUATED} and summary["rows"] == 3
     assert np.load(tmp_path / "y.npy")[:, -1].tolist() == [8, 30, 9]
 
 
@@ -282,7 +283,7 @@ def test_table_count_and_draw_show_every_circuit_of_the_folder(path, revsim_says
     table = revsim_json("table", path)
     assert set(table) == {
         *("circuit", "inputs", "outputs", "erased", "rows", "ledgers", "total"),
-        *("H_start", "H_end"),
+        *("H_start", "H_end", *EVALUATED),
     }
     assert table["total"]["given_kept"] == pytest.approx(table["H_start"] - table["H_end"])
     assert len({tuple(row["input"]) for row in table["rows"]}) == len(table["rows"])

@@ -1,13 +1,14 @@
-"""Every way to run a circuit gives the same bits and the same counts.
+"""What each gate does in every executor, and what no run may depend on.
 
-The plain NumPy executor is the readable definition of the gates; the kernels, with any number of
-threads, flattened or call by call, must agree with it on random circuits and ragged ensembles.
+That all executors agree on whole programs, circuits and networks: test_differential.py.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+import random_programs
+from differential import counted
 from oracle_circuits import bits
 from test_oracle import READINGS
 
@@ -16,166 +17,18 @@ from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Circuit, Definition
 from revsim.circuit.kernels import all_sound
 from revsim.circuit.measures import depth
-from revsim.circuit.registers import Wires
 from revsim.errors import CheckError
 from revsim.lower.netlist import Netlist
 from revsim.schedule.device import Device
 from revsim.simulator.apply import apply
 from revsim.simulator.ensemble import Ensemble, data_set
 from revsim.simulator.run import Run, simulate
-from revsim.simulator.tally import Spectrum, Tally
-
-ROWS = (1, 63, 64, 65, 513, 1000)
-WIDTH = 5
-
-
-# --- random circuits ----------------------------------------------------------------------------
-
-
-def some_gates(b: Builder, wires: Wires, random: np.random.Generator, count: int) -> None:
-    """Gates of every kind on these wires."""
-    for _ in range(count):
-        p, q, r, *rest = random.permutation(wires).tolist()
-        polarity = random.integers(0, 2, 8).astype(bool).tolist()
-        listed = list(zip([p, q, *rest], polarity, strict=False))[: int(random.integers(0, 5))]
-        emit: list[Callable[[], None]] = [
-            lambda r=r: b.x(r),
-            lambda p=p, r=r: b.cx(p, r),
-            lambda p=p, q=q, r=r: b.ccx(p, q, r),
-            lambda q=q, r=r: b.swap(q, r),
-            lambda p=p, q=q, r=r: b.cswap(p, q, r),
-            lambda r=r, listed=listed: b.mcx(listed, r),
-        ]
-        emit[int(random.integers(len(emit)))]()
-
-
-def random_definition(random: np.random.Generator, depth: int) -> Definition:
-    """x, y -> something reversible: gates, clean locals, and calls, loops and inverses below."""
-    b = Builder(f"depth {depth}")
-    x, y = b.port("x", WIDTH), b.port("y", WIDTH)
-    some_gates(b, np.concatenate([x, y]), random, 6)
-    inner = b.local("inner", 3)
-    start = b.mark()
-    some_gates(b, np.concatenate([x, inner]), random, 8)
-    if depth:
-        ports = random.permutation(np.concatenate([x, inner])).astype(np.int32)
-        callee = random_definition(random, 0)
-        spare = b.local("spare", 2)
-        pool = np.concatenate([ports, spare])
-        b.call(callee, pool[:WIDTH], pool[WIDTH:], inverse=bool(random.integers(2)))
-    stop = b.mark()
-    b.cx(inner, y[:3])
-    b.ccx(x[0], inner[0], y[4])
-    b.undo(start, stop)
-    if depth:
-        callee = random_definition(random, depth - 1)
-        both = random.permutation(np.concatenate([x, y])).astype(np.int32)
-        b.call(callee, both[:WIDTH], both[WIDTH:])
-        b.call(callee, x, y, inverse=True)
-        step = Builder("step")
-        some_gates(step, step.port("three", 3), random, 3)
-        b.loop(step.build(), 3, x[:3], np.ones(3, dtype=np.int32))
-        mark = b.mark()
-        b.loop(step.build(), 2, y[:3], np.ones(3, dtype=np.int32))
-        b.undo(mark)
-    return b.build()
-
-
-def random_netlist(random: np.random.Generator) -> Definition:
-    net = Netlist("netlist")
-    literals = [*net.port("x", WIDTH).tolist()]
-    y = net.port("y", 3, zero=True)
-    for _ in range(12):
-        p, q = (int(random.choice(literals)) ^ int(random.integers(2)) for _ in range(2))
-        gate = (net.and_, net.or_, net.xor)[int(random.integers(3))]
-        literals.append(gate(p, q))
-        if literals[-1] < 0:
-            literals.pop()
-    return net.finish(literals[-3:], y)
-
-
-def random_circuit(seed: int) -> Circuit:
-    """Definitions, a netlist that erases inside, one group of two ERASEs and a last one."""
-    random = np.random.default_rng(seed)
-    device = Device([bits(WIDTH), bits(WIDTH)])
-    x, y = device.inputs
-    device.layer = "first"
-    reversible = random_definition(random, 2)
-    device.call(reversible, x.wires, y.wires)
-    out = device.alloc("out", bits(3))
-    device.call(random_netlist(random), x.wires, out.wires)
-    device.erase("low", x.wires[:2], "input", "x")
-    device.erase("high", x.wires[2:], "input", "x")
-    device.layer = "second"
-    device.call(random_definition(random, 1), x.wires, y.wires, inverse=True)
-    device.mark("out", [out])
-    device.erase("y", y.wires, "input", "y")
-    wide = device.alloc("wide", bits(70))
-    b = Builder("spread")
-    source, target = b.port("source", 3), b.port("target", 70, zero=True)
-    b.cx(np.resize(source, 70), target)
-    device.call(b.build(), out.wires, wide.wires)
-    device.erase("wide", wide.wires, "copies", "out")
-    device.free("wide", wide.wires)
-    return device.circuit("random", [out, x], (), "as_written", "destroy", "")
-
-
-def random_ensemble(seed: int, rows: int) -> Ensemble:
-    random = np.random.default_rng([seed, rows])
-    values = random.integers(0, 1 << WIDTH, (rows, 2))
-    if seed % 3 == 0:
-        return data_set(values)
-    weights = random.integers(0, (4, 1 << 40)[seed % 2], rows)
-    weights[0] += 1  # the others may be 0
-    return data_set(values, weights)
-
-
-# --- comparison ---------------------------------------------------------------------------------
-
-
-def plain_values(value: object) -> object:
-    """Spectra, arrays and tuples of tallies as something that == compares."""
-    if isinstance(value, Spectrum):
-        return value.weight.tolist(), value.times.tolist()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, tuple):
-        return tuple(plain_values(v) for v in value)
-    if hasattr(value, "__dataclass_fields__"):
-        return tuple(plain_values(getattr(value, name)) for name in value.__dataclass_fields__)
-    return value
-
-
-def counted(tally: Tally) -> dict[str, object]:
-    names = [n for n in Tally.__dataclass_fields__ if n != "seconds"]
-    return {name: plain_values(getattr(tally, name)) for name in names}
-
-
-def same(first: Run, second: Run) -> None:
-    np.testing.assert_array_equal(first.outputs, second.outputs)
-    assert counted(first.tally) == counted(second.tally)
-
-
-@pytest.mark.parametrize("seed", range(18))
-def test_executors_threads_and_call_depth_make_no_difference(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    circuit = random_circuit(seed)
-    ensemble = random_ensemble(seed, ROWS[seed % len(ROWS)])
-    judge = simulate(circuit, ensemble, executor="numpy", switching=True)
-    assert judge.tally.inner and judge.tally.gates and len(judge.tally.groups) == 4
-    assert set(judge.tally.toggles or ()) == {"first", "second"}
-    for threads in (1, 2, 3):
-        same(judge, simulate(circuit, ensemble, threads=threads, switching=True))
-    monkeypatch.setattr(program, "LEAF_GATES", 20)
-    assert not all(program.is_leaf(definition) for definition in circuit.definitions())
-    same(judge, simulate(circuit, ensemble, threads=2, switching=True))
-    assert simulate(circuit, ensemble).tally.toggles is None
+from revsim.simulator.tally import Tally
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_order_of_rows_makes_no_difference(seed: int) -> None:
-    circuit, ensemble = random_circuit(seed), random_ensemble(seed, 1000)
+    circuit, ensemble = random_programs.circuit(seed), random_programs.ensemble(seed, 1000)
     order = np.random.default_rng(seed).permutation(1000)
     weights = None if ensemble.weights is None else ensemble.weights[order]
     shuffled = Ensemble("shuffled", ensemble.rows[order], weights)
@@ -186,7 +39,7 @@ def test_the_order_of_rows_makes_no_difference(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_row_of_weight_three_counts_as_three_rows(seed: int) -> None:
-    circuit, ensemble = random_circuit(seed), random_ensemble(0, 65)
+    circuit, ensemble = random_programs.circuit(seed), random_programs.ensemble(0, 65)
     weights = np.random.default_rng(seed).integers(0, 4, 65)
     weights[0] = 3
     once = simulate(circuit, data_set(ensemble.rows, weights)).tally

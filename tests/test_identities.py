@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle_circuits import bits
-from test_executors import some_gates
+from random_programs import gates as some_gates
 
 import revsim as rs
 from revsim.circuit.builder import Builder

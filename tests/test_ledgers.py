@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from oracle_circuits import bits
-from test_executors import random_circuit, random_ensemble
+from random_programs import circuit as random_circuit
+from random_programs import ensemble as random_ensemble
 
 import revsim as rs
 from revsim.circuit.builder import Builder

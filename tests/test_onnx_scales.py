@@ -7,7 +7,7 @@ from revsim.errors import InputError
 
 pytest.importorskip("onnx")
 
-from test_onnx_quantised import f32, model, node, run, saturated
+from onnx_models import f32, model, node, run, saturated
 
 from revsim.frontends.onnx.reader import from_onnx
 

@@ -47,7 +47,12 @@ def test_no_sentence_is_broken_at_the_margin(name: str) -> None:
     """Only heads and names begin at the margin; what goes on is indented."""
     text = render_text(report_of(name))
     assert max(map(len, text.splitlines())) <= WIDTH
-    heads = ("ensemble ", f"{report_of(name).network['name']}: ", "given_kept of a cause ")
+    heads = (
+        "ensemble ",
+        "executor ",
+        f"{report_of(name).network['name']}: ",
+        "given_kept of a cause ",
+    )
     for line in text.splitlines():
         if line and not line.startswith((" ", *heads)):
             assert re.match(r"[A-Z0-9]", line), line

@@ -1,10 +1,12 @@
 """Circuits of tensors: positions in lanes give the bits and the counts of positions one by one."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from convolutions import WIDTH, convolution, expected, netlist
+from differential import comparable, counted, few_ways, same, same_everywhere
 
 from revsim.circuit.banks import (
     Bank,
@@ -33,11 +35,9 @@ from revsim.simulator import positions
 from revsim.simulator.code_cache import CACHE_MEGABYTES, CodeCache
 from revsim.simulator.ensemble import Ensemble, data_set
 from revsim.simulator.lanes import unpack
-from revsim.simulator.literal import body as literal
 from revsim.simulator.literal import kernels
-from revsim.simulator.run import Run, simulate
+from revsim.simulator.run import simulate
 from revsim.simulator.statistics import spectrum_of_rows, spectrum_of_wires
-from revsim.simulator.tally import Spectrum, Tally
 
 SHAPES = [
     {},
@@ -57,63 +57,14 @@ def images(rows: int, side: int, seed: int = 0, weighted: bool = False) -> Ensem
     return data_set(pixels, random.integers(0, 6, rows) if weighted and rows > 1 else None)
 
 
-def plain(spectrum: Spectrum) -> tuple[list[int], list[int]]:
-    """A spectrum in a form that can be compared."""
-    return spectrum.weight.tolist(), spectrum.times.tolist()
-
-
-def counted(tally: Tally) -> object:
-    """Everything that a tally of tensors counts, in a form that can be compared."""
-    return (
-        tally.total,
-        tally.gate_evaluations,
-        plain(tally.initial),
-        plain(tally.final),
-        [
-            (
-                b.bank,
-                b.ones.tolist(),
-                plain(b.joint),
-                [(s.positions, s.ones.tolist(), plain(s.joint)) for s in b.shared],
-            )
-            for b in tally.banks
-        ],
-        [
-            (p.layer, p.cause, p.erased, plain(p.ones), [(n, plain(s)) for n, s in p.shared])
-            for p in tally.positions
-        ],
-        [
-            (
-                g.layer,
-                plain(g.inputs),
-                plain(g.output),
-                [(n, plain(i), plain(o)) for n, i, o in g.shared],
-            )
-            for g in tally.position_gates
-        ],
-        [
-            (g.layer, g.cause, plain(g.before), plain(g.after), [plain(j) for j in g.joint])
-            for g in tally.groups
-        ],
-        [str(v) for v in tally.violations],
-    )
-
-
-def same(first: Run, second: Run) -> None:
-    """Two runs gave the same bits and counts."""
-    assert np.array_equal(first.outputs, second.outputs)
-    assert counted(first.tally) == counted(second.tally)
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("rows", "weighted"), [(1, False), (7, True), (64, False), (130, True)])
 def test_lanes_are_positions_one_by_one(shape: dict[str, int], rows: int, weighted: bool) -> None:
     circuit, reads, weights = convolution(**shape)
     ensemble = images(rows, shape.get("side", 4), weighted=weighted)
     seen = {}
-    run = simulate(circuit, ensemble, threads=1, on_mark=lambda n, p, v: seen.update({n: (p, v)}))
-    same(run, simulate(circuit, ensemble, executor="numpy"))
-    same(run, simulate(circuit, ensemble, threads=3))
+    same_everywhere(circuit, ensemble, few_ways(rows))
+    run = simulate(circuit, ensemble, on_mark=lambda n, p, v: seen.update({n: (p, v)}))
     places, values = seen["y"]
     assert places.tolist() == list(range(values.shape[1]))
     if not shape.get("conventional"):
@@ -123,7 +74,7 @@ def test_lanes_are_positions_one_by_one(shape: dict[str, int], rows: int, weight
     one_by_one = simulate(unroll(circuit), ensemble)
     assert np.array_equal(run.outputs, one_by_one.outputs)
     assert run.tally.gate_evaluations == one_by_one.tally.gate_evaluations
-    assert plain(run.tally.final) == plain(one_by_one.tally.final)
+    assert comparable(run.tally.final) == comparable(one_by_one.tally.final)
     for here, there in zip(ledger_rows(run.tally), ledger_rows(one_by_one.tally), strict=True):
         assert (here.layer, here.cause) == (there.layer, there.cause)
         for name, _ in LEDGERS:
@@ -135,15 +86,10 @@ def test_lanes_are_positions_one_by_one(shape: dict[str, int], rows: int, weight
 # --- threads, blocks, batches ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", [1, 8, 16, 64])
-def test_any_block_size_gives_the_same(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    for conventional in (False, True):
-        circuit, _, _ = convolution(side=5, channels=2, conventional=conventional)
-        ensemble = images(200, 5, weighted=True)
-        expected_run = simulate(circuit, ensemble, executor="numpy")
-        monkeypatch.setattr(literal, "block_words", lambda slots, words: block)
-        same(simulate(circuit, ensemble, threads=2), expected_run)
-        monkeypatch.undo()
+@pytest.mark.parametrize("conventional", [False, True])
+def test_any_block_size_gives_the_same(conventional: bool) -> None:
+    circuit, _, _ = convolution(side=5, channels=2, conventional=conventional)
+    same_everywhere(circuit, images(200, 5, weighted=True))
 
 
 def test_a_task_holds_few_counters_and_the_sums_are_the_same(
@@ -305,13 +251,13 @@ def test_hash_of_many_wires_tells_states_apart() -> None:
         held = state.copy()
         held[:, 0], held[:, 1] = state[:, 0], state[:, 0]
         expected_rows = np.packbits(unpack(held[wires], 128), axis=0).T
-        assert plain(spectrum_of_wires(held, wires, 128, None)) == plain(
+        assert comparable(spectrum_of_wires(held, wires, 128, None)) == comparable(
             spectrum_of_rows(expected_rows, None)
         )
     one = np.zeros((1 << 12, 1), dtype=np.uint64)
     one[np.arange(64), 0] = np.uint64(1) << np.arange(64, dtype=np.uint64)
     found = spectrum_of_wires(one, np.arange(1 << 12, dtype=np.int32), 64, None)
-    assert plain(found) == ([1], [64])
+    assert comparable(found) == ([1], [64])
 
 
 # --- broken promises ------------------------------------------------------------------------------
@@ -483,21 +429,21 @@ def test_a_wrong_kernel_is_noticed(monkeypatch: pytest.MonkeyPatch, place: int) 
     circuit, _, _ = convolution(side=5, conventional=True)
     ensemble = images(150, 5, weighted=True)
     truth = simulate(circuit, ensemble, executor="numpy")
-    right = kernels.run_lanes
+    right = kernels.runner
 
-    def wrong(*given: object) -> None:
+    def wrong(block: int, *given: object) -> None:
         arguments = list(given)
         if place == 0:  # the last lane is left out
             arguments[10] = max(int(arguments[9]), int(arguments[10]) - 1)  # type: ignore[call-overload]
         elif place == 1:  # a port is not stored
             arguments[6] = arguments[6][1:]  # type: ignore[index]
         elif place == 2:  # the weights of the first word count everywhere
-            arguments[13] = np.roll(arguments[13], 1, axis=1)  # type: ignore[call-overload]
+            arguments[12] = np.roll(arguments[12], 1, axis=1)  # type: ignore[call-overload]
         else:  # one gate too few
             arguments[0] = arguments[0][1:]  # type: ignore[index]
-        right(*arguments)
+        right(block)(*arguments)
 
-    monkeypatch.setattr(kernels, "run_lanes", wrong)
+    monkeypatch.setattr(kernels, "runner", lambda block: partial(wrong, block))
     run = simulate(circuit, ensemble, strict=False, threads=1)
     alike = np.array_equal(run.outputs, truth.outputs) and counted(run.tally) == counted(
         truth.tally

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from test_tensors import counted, plain, shared_by_hand
+from differential import comparable, counted
+from test_tensors import shared_by_hand
 
 from revsim.circuit.banks import (
     Bank,
@@ -181,7 +182,7 @@ def test_as_one_position_and_one_register_at_a_time(seed: int) -> None:
     ensemble = data_set(rng.integers(0, 2, (100, GIVEN)), rng.integers(1, 3, 100))
     run, one_by_one = simulate(circuit, ensemble), simulate(unroll(circuit), ensemble)
     assert np.array_equal(run.outputs, one_by_one.outputs)
-    assert plain(run.tally.final) == plain(one_by_one.tally.final)
+    assert comparable(run.tally.final) == comparable(one_by_one.tally.final)
     for here, there in zip(ledger_rows(run.tally), ledger_rows(one_by_one.tally), strict=True):
         assert (here.layer, here.cause) == (there.layer, there.cause)
         for name, _ in LEDGERS:
@@ -237,7 +238,7 @@ def test_pools_of_registers_of_any_width(
             for weight, row in zip(given.tolist(), raw[:, first:last].tolist(), strict=True):
                 held.update({value: weight * n for value, n in Counter(row).items()})
             times += held.values()
-        expected = plain(Spectrum.of(np.array(times)))
+        expected = comparable(Spectrum.of(np.array(times)))
         for executor in ("numpy", "literal"):
             found = bank_statistics.pooled_spectrum(state, wires, starts, 150, weights, executor)
-            assert plain(found) == expected
+            assert comparable(found) == expected

@@ -9,7 +9,7 @@ from revsim.frontends import shapes
 
 pytest.importorskip("onnx")
 
-from test_onnx_quantised import check, model, node
+from onnx_models import check, model, node
 
 from revsim.frontends.onnx.builder import Step
 from revsim.frontends.onnx.sums import window_of

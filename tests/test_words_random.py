@@ -7,7 +7,7 @@ import pytest
 from test_words import SumAndDifference, Written, same
 
 from revsim.circuit.builder import Builder
-from revsim.lower.literals import all_of, both, choose, differ, either, on_wires, write
+from revsim.lower.literals import all_of, both, choose, differ, either, write
 from revsim.lower.netlist import FALSE, TRUE
 from revsim.network.operators import Clamp, Divide, Offset, Relu, Requantise, Table, Wrap
 from revsim.network.words import Ops, V, Word
@@ -130,7 +130,6 @@ def test_random_literals(seed: int) -> None:
         (lambda b: choose(b, condition, p, q), np.where(chosen == 1, v, w)),
         (lambda b: np.array([all_of(b, few)]), literal_values(few, rows).all(axis=1)[:, None]),
         (lambda b: np.array([all_of(b, q)]), w.all(axis=1)[:, None]),
-        (lambda b: 2 * on_wires(b, q), w),
     ]
     for function, expected in cases:
         b = Builder("literals")
@@ -144,9 +143,6 @@ def test_random_literals(seed: int) -> None:
         after = apply(b.build(), {"x": rows})
         assert (after["x"] == rows).all()
         assert ((after["y"][:, None] >> np.arange(len(y)) & 1) == expected).all()
-    b = Builder("distinct")
-    b.port("x", WIRES)
-    assert len(np.unique(on_wires(b, q))) == len(q)
 
 
 def test_a_range_that_is_known_better_than_the_operators_know() -> None:

@@ -252,7 +252,9 @@ class Builder:
         def flush() -> None:
             if run:
                 table = np.concatenate(run)
-                controls = tuple(self._controls) if bool((table[:, OP] == MCX).any()) else ()
+                mcx = table[:, OP] == MCX
+                used, table[mcx, EXTRA] = np.unique(table[mcx, EXTRA], return_inverse=True)
+                controls = tuple(self._controls[k] for k in used)
                 body.append(check_gates(Gates(table, controls), self._wires, self.name))
                 run.clear()
 

@@ -24,7 +24,7 @@ from revsim.circuit.definition import (
 from revsim.circuit.gates import CCX, CSWAP, CX, ERASE, GATES, MCX, OP, SWAP, X
 from revsim.circuit.kernels import advance_depth
 from revsim.circuit.memo import remembered
-from revsim.circuit.program import control_lists, program_of
+from revsim.circuit.program import compile_program, control_lists
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def frame_width(definition: Definition) -> int:
     callee's locals otherwise."""
     calls = [item for item in definition.body if isinstance(item, Call | Loop)]
     if not calls:
-        return program_of(definition).slots
+        return compile_program(definition).slots
     deepest = max(frame_width(c.definition) - c.definition.port_wires for c in calls)
     return definition.wires + max(0, deepest)
 

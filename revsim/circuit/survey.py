@@ -21,7 +21,7 @@ from revsim.circuit.banks import (
 )
 from revsim.circuit.definition import Definition, Gates
 from revsim.circuit.measures import Counts, counts, frame_width
-from revsim.circuit.program import program_of
+from revsim.circuit.program import compile_program
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ def facts_of(recipe: Recipe) -> Facts:
     if found is None:
         definition = recipe.make()
         flat = all(isinstance(item, Gates) for item in definition.body)
-        # Not `program_of`, which would remember hundreds of programs of megabytes each.
-        slots = program_of.__wrapped__(definition).slots if flat else frame_width(definition)
+        slots = compile_program(definition).slots if flat else frame_width(definition)
         return note(recipe, definition, slots)
     return found
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from revsim.cli.options import add_verb, check_writable, print_json, progress
+from revsim.cli.options import add_verb, check_kernels, check_writable, print_json, progress
 
 
 def add_verbs(verbs: Any) -> None:
@@ -30,6 +30,7 @@ def _bench(options: argparse.Namespace) -> int:
     from revsim.bench.goals import Asked, numbers_of, run_goals
 
     numbers = numbers_of(options.only)
+    check_kernels("bench")
     check_writable(options.plot)
     if options.plot is not None:
         from revsim.report.plots import kind_of

@@ -9,8 +9,10 @@ from revsim.cli.options import (
     basis_option,
     calibration_options,
     check_ending,
+    check_executor,
     check_writable,
     circuit_of,
+    executor_option,
     graph_of,
     policy_options,
     print_json,
@@ -35,6 +37,7 @@ def add_verbs(verbs: Any) -> None:
     run.add_argument("--tensors", metavar="T.npz", help="also write every readable tensor")
     run.add_argument("--policy", metavar="P", help=f"{POLICY}; of a .tflite or .onnx: uncompute")
     calibration_options(run)
+    executor_option(run)
 
     count = add_verb(verbs, "count", _count, "gates, width and depth, layer by layer")
     count.add_argument("model", metavar="MODEL|CIRCUIT")
@@ -46,6 +49,7 @@ def add_verbs(verbs: Any) -> None:
         verbs, "table", _table, "truth and erasure table of a circuit of up to 16 inputs"
     )
     table.add_argument("circuit", metavar="CIRCUIT")
+    executor_option(table)
 
     draw = add_verb(verbs, "draw", _draw, "draw a small circuit, or the hierarchy of any")
     draw.add_argument("model", metavar="MODEL|CIRCUIT")
@@ -74,6 +78,7 @@ def _run(options: argparse.Namespace) -> int:
 
     check_writable(options.output, options.tensors)
     check_ending(options.tensors, ".npz")
+    check_executor(options)
     graph = graph_of(options)
     check_ending(options.output, *([".npy"] if graph is None else [".npy", ".npz"]))
     if graph is not None:
@@ -81,7 +86,9 @@ def _run(options: argparse.Namespace) -> int:
     circuit = circuit_of(options, options.policy, None)
     rows = read_npy(options.rows)
     with progress(f"running every gate of {circuit.name}"):
-        summary = run_to_files(circuit, rows, options.output, options.tensors, options.rows)
+        summary = run_to_files(
+            circuit, rows, options.output, options.tensors, options.rows, options.executor
+        )
     return _ran(options, summary)
 
 
@@ -92,7 +99,9 @@ def _run_graph(options: argparse.Namespace, graph: Any) -> int:
     samples, _ = read_samples(graph, options.rows)
     policy = options.policy or "uncompute"
     with progress(f"running every gate of {graph.name}"):
-        summary = run_graph_to_files(graph, samples, options.output, options.tensors, policy)
+        summary = run_graph_to_files(
+            graph, samples, options.output, options.tensors, policy, options.executor
+        )
     return _ran(options, summary)
 
 
@@ -100,10 +109,11 @@ def _ran(options: argparse.Namespace, summary: dict[str, Any]) -> int:
     if options.json:
         print_json(summary)
     else:
-        print(
-            f"{summary['rows']:,} rows, {summary['gate_evaluations']:,} gate evaluations -> "
-            f"{options.output}"
-        )
+        from revsim.simulator.executors import Evaluated
+
+        names = "executor", "gate_evaluations", "equivalent_gates"
+        evaluated = Evaluated(*(summary[name] for name in names))
+        print(f"{summary['rows']:,} rows, {evaluated} ({evaluated.executor}) -> {options.output}")
         reals = summary.get("reals", {})
         for name, (scale, zero) in reals.items():
             shift = f"(integer {'-' if zero > 0 else '+'} {abs(zero)})" if zero else "integer"
@@ -137,7 +147,8 @@ def _table(options: argparse.Namespace) -> int:
     from revsim.formats.qasm3 import load as load_circuit
     from revsim.report.truth import render_truth, truth_table
 
-    table = truth_table(load_circuit(options.circuit))
+    check_executor(options)
+    table = truth_table(load_circuit(options.circuit), options.executor)
     if options.json:
         print_json(table)
     else:

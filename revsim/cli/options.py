@@ -60,6 +60,38 @@ def basis_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def executor_option(parser: argparse.ArgumentParser) -> None:
+    """`--executor`."""
+    parser.add_argument(
+        "--executor",
+        metavar="E",
+        help="of the gates: literal (default; each on its own, compiled) or numpy (each on its "
+        "own in plain NumPy, slower; the default without Numba): the same figures bit for bit",
+    )
+
+
+def check_executor(options: argparse.Namespace) -> None:
+    """Refuse, before any work, an executor that cannot run; where Numba is absent and none is
+    named, one line on standard error says what that costs."""
+    from revsim.circuit.kernels import WHY_NO_NUMBA
+    from revsim.simulator.executors import executor_named
+
+    chosen = executor_named(options.executor)
+    if WHY_NO_NUMBA and options.executor is None:
+        print(
+            f"revsim: no Numba ({WHY_NO_NUMBA}): executor {chosen} runs every gate, slower",
+            file=sys.stderr,
+        )
+
+
+def check_kernels(what: str) -> None:
+    """Refuse what cannot do without kernels, where Numba cannot be used."""
+    from revsim.circuit.kernels import WHY_NO_NUMBA
+
+    if WHY_NO_NUMBA:
+        raise InputError(f"{what} takes Numba, which cannot be used here ({WHY_NO_NUMBA})")
+
+
 def ensemble_options(parser: argparse.ArgumentParser) -> None:
     """What rows, which of them, and on how many threads."""
     parser.add_argument(

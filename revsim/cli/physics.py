@@ -9,8 +9,11 @@ from typing import Any
 
 from revsim.cli.options import (
     add_verb,
+    check_executor,
+    check_kernels,
     check_writable,
     ensemble_options,
+    executor_option,
     print_json,
     progress,
     temperature_options,
@@ -32,6 +35,7 @@ def add_verbs(verbs: Any) -> None:
     energy = add_verb(verbs, "energy", _energy, "from one erased bit to a memory access, in joules")
     energy.add_argument("model", nargs="?", metavar="MODEL", help="also its inferences, as rungs")
     ensemble_options(energy)
+    executor_option(energy)
     energy.add_argument("--bits", type=float, default=1.0, metavar="B", help="erased (default: 1)")
     temperature_options(energy)
     energy.add_argument("--recalled", action="store_true", help="with values that were not re-read")
@@ -144,11 +148,18 @@ def _erasing(options: argparse.Namespace) -> list[Any]:
     from revsim.inputs import make_ensemble
     from revsim.pipeline import load_network, verify
 
+    check_executor(options)
     network = load_network(options.model)
     ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
     with progress(f"running every gate of {network.name}"):
         return [
-            verify(network, ensemble, policy=policy, threads=options.threads)
+            verify(
+                network,
+                ensemble,
+                policy=policy,
+                executor=options.executor,
+                threads=options.threads,
+            )
             for policy in ("activation_reset", "bennett")
         ]
 
@@ -170,6 +181,7 @@ def _bit(options: argparse.Namespace) -> int:
 def _warmup(options: argparse.Namespace) -> int:
     from revsim.warmup import warm_up
 
+    check_kernels("warmup")
     with progress("compiling the kernels"):
         seconds = warm_up()
     if options.json:

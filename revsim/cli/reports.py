@@ -7,8 +7,10 @@ from typing import Any
 from revsim.cli.options import (
     add_verb,
     calibration_options,
+    check_executor,
     check_writable,
     ensemble_options,
+    executor_option,
     policy_options,
     print_json,
     progress,
@@ -22,6 +24,7 @@ def add_verbs(verbs: Any) -> None:
     verify.add_argument("model", nargs="?", default="digits", metavar="MODEL")
     policy_options(verify, "the first four, input destroyed, and bennett with it kept")
     ensemble_options(verify)
+    executor_option(verify)
     calibration_options(verify)
     verify.add_argument(
         "--stream",
@@ -72,6 +75,7 @@ def add_verbs(verbs: Any) -> None:
     explain.add_argument("--neuron", required=True, type=int, metavar="N", help="from 0")
     policy_options(explain, "activation_reset")
     ensemble_options(explain)
+    executor_option(explain)
     explain.add_argument("--temperature", type=float, default=300.0, metavar="K", help="in kelvin")
 
     reproduce = add_verb(
@@ -81,6 +85,7 @@ def add_verbs(verbs: Any) -> None:
     reproduce.add_argument("--model", metavar="FILE", help="where the network is now")
     reproduce.add_argument("--data", metavar="FILE", help="where the rows are now")
     reproduce.add_argument("--threads", type=int, default=None, help="default: all cores")
+    executor_option(reproduce)
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -89,6 +94,7 @@ def _verify(options: argparse.Namespace) -> int:
 
     check_refrigerator(options.temperature, options.efficiency)
     check_scope(options.scope)
+    check_executor(options)
     check_writable(options.plot, options.neurons, options.erasures)
     if options.plot is not None:
         from revsim.report.plots import kind_of
@@ -147,6 +153,7 @@ def _verified(
         input=options.input,
         temperature_k=options.temperature,
         efficiency=options.efficiency,
+        executor=options.executor,
         threads=options.threads,
         stream=options.stream,
         switching=options.switching,
@@ -163,6 +170,7 @@ def _explain(options: argparse.Namespace) -> int:
     from revsim.inputs import make_ensemble
     from revsim.pipeline import load_network
 
+    check_executor(options)
     network = load_network(options.model)
     ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
     with progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
@@ -174,6 +182,7 @@ def _explain(options: argparse.Namespace) -> int:
             policy=options.policy or "activation_reset",
             input=options.input or "destroy",
             temperature_k=options.temperature,
+            executor=options.executor,
             threads=options.threads,
         )
     if options.json:
@@ -186,9 +195,14 @@ def _explain(options: argparse.Namespace) -> int:
 def _reproduce(options: argparse.Namespace) -> int:
     from revsim.reproduction import render, reproduce
 
+    check_executor(options)
     with progress(f"running {options.report} again"):
         found = reproduce(
-            options.report, model=options.model, data=options.data, threads=options.threads
+            options.report,
+            model=options.model,
+            data=options.data,
+            executor=options.executor,
+            threads=options.threads,
         )
     if options.json:
         print_json(found.as_dict())

@@ -14,6 +14,7 @@ from revsim.network.graph import Graph, Tensor
 from revsim.schedule.graphs import compile_graph
 from revsim.schedule.views import inputs_of
 from revsim.simulator.ensemble import data_set
+from revsim.simulator.executors import Evaluated
 from revsim.simulator.run import simulate
 
 Integers = npt.NDArray[np.int64]
@@ -26,8 +27,9 @@ def run_graph_circuit(
     samples: Mapping[str, Integers],
     policy: str = "uncompute",
     tensors: bool = False,
-) -> tuple[dict[str, Integers], int]:
-    """Tensors by name, int64 [rows, size], read from the gates of a circuit, and gate evaluations.
+    executor: str | None = None,
+) -> tuple[dict[str, Integers], Evaluated]:
+    """Tensors by name, int64 [rows, size], read from the gates of a circuit, and how many ran.
 
     The outputs, or every tensor, the given ones included, and the weighted sums (NODE.z, of
     policies that hold them). A tensor that can never be read whole is left out. The rows of a graph
@@ -40,7 +42,7 @@ def run_graph_circuit(
     sizes = {t.name: t.size for t in graph.tensors.values()}
     sizes |= {f"{node.name}.z": sizes[node.output] for node in graph.nodes}
     parts: list[dict[str, Integers]] = []
-    evaluations = 0
+    evaluated = []
     for first in range(0, len(rows), BATCH):
         batch = rows[first : first + BATCH]
         seen: dict[str, list[tuple[Integers, Integers]]] = {}
@@ -48,13 +50,15 @@ def run_graph_circuit(
         def on_mark(name: str, places: Any, values: Any, seen: Any = seen) -> None:
             seen.setdefault(name, []).append((places, values))
 
-        run = simulate(circuit, data_set(batch), on_mark=on_mark if tensors else None)
+        run = simulate(
+            circuit, data_set(batch), executor=executor, on_mark=on_mark if tensors else None
+        )
         found = {name: _joined(len(batch), sizes[name], pieces) for name, pieces in seen.items()}
         cuts = np.cumsum([bank.size for bank in circuit.outputs])[:-1]
         for bank, values in zip(circuit.outputs, np.split(run.outputs, cuts, axis=1), strict=True):
             found[bank.name] = values
         parts.append({name: values for name, values in found.items() if values is not None})
-        evaluations += run.tally.gate_evaluations
+        evaluated.append(run.evaluated)
     out = {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
     for state in graph.state:
         if not np.array_equal(out[state.output][:-1], given[state.input][1:]):
@@ -62,7 +66,7 @@ def run_graph_circuit(
                 f"{graph.name}: state {state.output!r} as the gates made it is not what the next "
                 "step was given"
             )
-    return {**given, **out} if tensors else out, evaluations
+    return {**given, **out} if tensors else out, sum(evaluated[1:], evaluated[0])
 
 
 def _joined(rows: int, size: int, pieces: Sequence[tuple[Integers, Integers]]) -> Integers | None:
@@ -81,6 +85,7 @@ def run_graph_to_files(
     output: str | Path,
     tensors: str | Path | None,
     policy: str = "uncompute",
+    executor: str | None = None,
 ) -> dict[str, Any]:
     """Run a graph's gates and write its output (.npy; .npz by name where there are several), and
     every tensor (.npz): raw integers [rows, *shape]. Files are written at the end, whole."""
@@ -88,7 +93,7 @@ def run_graph_to_files(
         raise InputError(
             f"{output}: {graph.name} has {len(graph.outputs)} outputs; name an .npz file for them"
         )
-    found, evaluations = run_graph_circuit(graph, samples, policy, tensors is not None)
+    found, evaluated = run_graph_circuit(graph, samples, policy, tensors is not None, executor)
     if tensors is not None:
         every = {
             n: shaped(graph.tensors[n], v) if n in graph.tensors else v for n, v in found.items()
@@ -103,7 +108,7 @@ def run_graph_to_files(
     return {
         "rows": rows,
         "outputs": sum(graph.tensors[n].size for n in graph.outputs),
-        "gate_evaluations": evaluations,
+        **evaluated.as_dict(),
         "reals": {n: rule for n in graph.outputs if (rule := scale_of(graph.tensors[n]))},
     }
 

@@ -60,6 +60,7 @@ def verify_graph(
     labels: npt.ArrayLike | None = None,
     temperature_k: float = 300.0,
     efficiency: float | None = None,
+    executor: str | None = None,
     threads: int | None = None,
     scope: str = "bit",
     device: str = "dedicated",
@@ -83,7 +84,7 @@ def verify_graph(
     erased: list[tuple[Any, ...]] = []
     for policy, choice in runs:
         report, rows = graph_run_report(
-            compile_graph(graph, policy, choice), known, threads, device
+            compile_graph(graph, policy, choice), known, threads, device, executor
         )
         reports.append(report)
         erased += rows
@@ -130,15 +131,21 @@ def default_samples(graph: Graph) -> Ensemble:
 
 
 def graph_run_report(
-    circuit: TensorCircuit, known: GraphKnown, threads: int | None = None, device: str = "dedicated"
+    circuit: TensorCircuit,
+    known: GraphKnown,
+    threads: int | None = None,
+    device: str = "dedicated",
+    executor: str | None = None,
 ) -> tuple[RunReport, list[tuple[Any, ...]]]:
     """Run every gate of a circuit of tensors on the ensemble and hold it to all that is known.
 
     Returns the report of this run and its rows of the erasures table.
     """
     wrong: list[str] = []
-    run = _held_to(circuit, known.ensemble, known.values, wrong, "in row", threads, True)
-    extra = _held_to(circuit, known.directed, known.directed_values, wrong, "on directed input", 1)
+    how = executor, threads
+    run = _held_to(circuit, known.ensemble, known.values, wrong, "in row", how, pointwise=True)
+    how, corners = (executor, 1), known.directed_values
+    extra = _held_to(circuit, known.directed, corners, wrong, "on directed input", how)
     rows = ledger_rows(run.tally, device)
     chosen = policy_named(circuit.policy)
     keeps = circuit.input_choice != "destroy"
@@ -169,7 +176,7 @@ def graph_run_report(
         rows=rows,
         gates=counts_by_layer(circuit),
         width=tensor_width(circuit),
-        gate_evaluations=run.tally.gate_evaluations,
+        evaluated=run.evaluated,
         pointwise=pointwise_spread(run.tally, known.ensemble.weights),
         hardware={name: total_of(ledger_rows(run.tally, name)) for name in DEVICES},
     )
@@ -182,10 +189,11 @@ def _held_to(
     values: Values,
     wrong: list[str],
     where: str,
-    threads: int | None,
+    how: tuple[str | None, int | None],
     pointwise: bool = False,
 ) -> Run:
-    """Run a circuit; every tensor that it marks and every output that differs is named."""
+    """Run a circuit in an executor, on threads (`how`); every tensor that it marks and every output
+    that differs is named."""
 
     def on_mark(name: str, places: Integers, found: Integers) -> None:
         different = np.argwhere(values[name][:, places] != found)
@@ -197,7 +205,16 @@ def _held_to(
             )
 
     few = pointwise and len(ensemble.rows) <= POINTWISE_ROWS
-    run = simulate(circuit, ensemble, threads=threads, on_mark=on_mark, strict=False, pointwise=few)
+    executor, threads = how
+    run = simulate(
+        circuit,
+        ensemble,
+        executor=executor,
+        threads=threads,
+        on_mark=on_mark,
+        strict=False,
+        pointwise=few,
+    )
     expected = np.concatenate([values[bank.name] for bank in circuit.outputs], axis=1)
     different = np.argwhere(run.outputs != expected)
     if len(different):

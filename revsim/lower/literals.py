@@ -93,22 +93,6 @@ def all_of(b: Builder, literals: Literals) -> int:
     return int(left[0]) if len(left) else TRUE
 
 
-def on_wires(b: Builder, literals: Literals) -> Wires:
-    """Distinct wires that hold the literals: copies of what is complemented, known or repeated."""
-    wires = (literals >> 1).astype(np.int32)
-    _, first = np.unique(wires, return_index=True)
-    again = np.ones(len(wires), dtype=np.bool_)
-    again[first] = False
-    moved = np.flatnonzero(again | (literals & 1 == 1) | (literals < 0))
-    if len(moved):
-        copies = b.local("copy", len(moved))
-        read = literals[moved] >= 0
-        b.cx(wires[moved[read]], copies[read])
-        b.x(copies[literals[moved] & 1 == 1])
-        wires[moved] = copies
-    return wires
-
-
 def write(b: Builder, literals: Literals, target: Wires) -> None:
     """target ^= literals."""
     read = literals >= 0

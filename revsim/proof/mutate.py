@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from revsim.circuit.definition import Circuit, Controls, Definition
 from revsim.circuit.gates import ERASE, OP, TALLY
+from revsim.circuit.packed import Rows, pack
 from revsim.circuit.program import control_lists
 from revsim.circuit.registers import Wires
 from revsim.errors import CheckError
@@ -32,7 +33,7 @@ from revsim.proof.subject import Bits, Subject, subject_of_circuit, subject_of_d
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words, planes_of
 from revsim.simulator.literal import body as literal
-from revsim.simulator.literal.body import Literal, Rows, encode
+from revsim.simulator.literal.body import Literal, encode
 from revsim.simulator.statistics import spectrum_of_wires
 from revsim.simulator.tally import Spectrum
 
@@ -179,7 +180,7 @@ def _bench(subject: Subject, lists: tuple[Controls, ...], words: int) -> _Bench:
     wires, all_words = subject.start.shape
     return _Bench(
         subject,
-        np.concatenate([np.zeros(PAD, np.uint64), encode(subject.table, wires)]),
+        np.concatenate([np.zeros(PAD, np.uint64), encode(pack(subject.table), wires)]),
         *control_lists(lists),
         np.ascontiguousarray(subject.start[:, :words]),
         np.ascontiguousarray(planes_of(None, subject.rows, all_words)[:, :words]),
@@ -197,7 +198,7 @@ def _judge(bench: _Bench, mutants: Sequence[Mutant]) -> list[str]:
         raise CheckError(f"{bench.subject.name}: the circuit without any mutation {what}")
     rows = [row for mutant in mutants for row in mutant.rows]
     table = np.array(rows, dtype=np.int32).reshape(-1, 6)
-    encoded = encode(table, len(bench.state))
+    encoded = encode(pack(table), len(bench.state))
     work, state, scratch = bench.code.copy(), bench.state.copy(), np.empty_like(bench.state)
     signs: list[str] = []
     position = used = 0

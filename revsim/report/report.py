@@ -24,6 +24,7 @@ from revsim.ledger.stream_device import StreamReport
 from revsim.ledger.verdicts import Condition, in_words
 from revsim.physics.cooling import WALL_K, wall_energy
 from revsim.physics.landauer import in_unit, negentropy_j_per_k
+from revsim.simulator.executors import Evaluated
 
 SCHEMA = "revsim verify 1"
 
@@ -56,7 +57,7 @@ class RunReport:
     rows: tuple[LedgerRow, ...]
     gates: Mapping[str, Counts]
     width: int
-    gate_evaluations: int
+    evaluated: Evaluated
     switching: Mapping[str, float] | None = None
     pointwise: Spread | None = None
     circuit_loss: CircuitLoss | None = None
@@ -155,11 +156,20 @@ class Report:
         """Whether every circuit check and every identity that applies holds."""
         return all(run.holds for run in self.runs) and (self.stream is None or self.stream.holds)
 
+    @property
+    def evaluated(self) -> Evaluated:
+        """Gates that ran on the ensemble, in all circuits."""
+        first, *others = (run.evaluated for run in self.runs)
+        return sum(others, first)
+
     def as_dict(self) -> dict[str, Any]:
-        """The report as plain values, in the layout of `--json`."""
+        """The report as plain values, in the layout of `--json`.
+
+        Which executor ran is provenance, as versions are: what is found does not depend on it.
+        """
         return {
             "schema": SCHEMA,
-            "provenance": dict(self.provenance),
+            "provenance": {**self.provenance, **self.evaluated.as_dict()},
             "network": dict(self.network),
             "accuracy": None if self.accuracy is None else dict(self.accuracy),
             "ensemble": dict(self.ensemble),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from math import log2
+from textwrap import fill
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -13,7 +14,7 @@ from revsim.ledger.verdicts import in_words
 from revsim.physics.landauer import energy_j
 from revsim.report.beside import heat_text
 from revsim.report.report import Report
-from revsim.report.tables import FOUR, number, paragraph, run_name
+from revsim.report.tables import FOUR, WIDTH, number, paragraph, run_name
 
 MEANINGS = "every neuron is reset", "states are overwritten", "rows follow each other"
 """What the device does in each reading."""
@@ -39,6 +40,9 @@ def heading_lines(report: Report) -> Iterable[RenderableType]:
     yield Text(
         f"ensemble {ensemble['name']}: {ensemble['rows']:,} rows, {ensemble['distinct']:,} distinct"
     )
+    ran = report.evaluated
+    slower = " in plain NumPy, slower" if ran.executor == "numpy" else ""
+    yield Text(fill(f"executor {ran.executor}: {ran}{slower}", WIDTH, subsequent_indent="  "))
     yield Text("")
 
 

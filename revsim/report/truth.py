@@ -18,7 +18,7 @@ from revsim.simulator.run import simulate
 BIT_LIMIT = 16
 
 
-def truth_table(circuit: Circuit) -> dict[str, Any]:
+def truth_table(circuit: Circuit, executor: str | None = None) -> dict[str, Any]:
     """Every input of a circuit of at most 16 input bits, its output, and the value at each ERASE.
 
     Values are integers in their register's encoding. `ledgers` are for uniform inputs, in bits.
@@ -47,10 +47,11 @@ def truth_table(circuit: Circuit) -> dict[str, Any]:
         if name.isdigit():
             values[name] = seen
 
-    run = simulate(probed, ensemble, on_mark=on_mark)
+    run = simulate(probed, ensemble, executor=executor, on_mark=on_mark)
     rows = ledger_rows(run.tally)
     return {
         "circuit": circuit.name,
+        **run.evaluated.as_dict(),
         "inputs": [r.name for r in circuit.inputs],
         "outputs": [r.name for r in circuit.outputs],
         "erased": erased,

@@ -11,6 +11,7 @@ from revsim.circuit.registers import Wires
 from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
 from revsim.simulator.counters import Counters
+from revsim.simulator.executors import executor_named
 from revsim.simulator.lanes import padded_words, planes_of, read, write
 
 
@@ -23,7 +24,8 @@ def apply(
     """Port values after a definition has run on every row; ports not named start at 0.
 
     Values are unsigned integers of at most 62 bits, shape [rows] each; `executor` is "numpy"
-    (the readable one) or "literal". Raises CheckError where a local or a role is not clean.
+    (the readable one) or another of `simulate`. Raises CheckError where a local or a role is not
+    clean.
 
     >>> from revsim.circuit.builder import Builder
     >>> b = Builder("xor"); x, t = b.port("x", 2), b.port("t", 1)
@@ -31,6 +33,7 @@ def apply(
     >>> apply(b.build(), {"x": [0, 1, 2, 3]})["t"].tolist()
     [0, 1, 1, 0]
     """
+    executor = executor_named(executor)
     arrays = {k: np.atleast_1d(np.asarray(v, dtype=np.int64)) for k, v in values.items()}
     names = [p.name for p in definition.ports]
     for name in arrays:

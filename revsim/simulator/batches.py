@@ -12,14 +12,13 @@ from revsim.circuit.banks import (
     BankMark,
     Calls,
 )
-from revsim.circuit.gates import OP
 from revsim.circuit.measures import counts
-from revsim.circuit.program import flatten
+from revsim.circuit.program import program_of
 from revsim.circuit.registers import Wires
 from revsim.simulator import plain
 from revsim.simulator.bank_device import Device, OnTensor, must_be_zero, read_mark
 from revsim.simulator.body import BodyRun
-from revsim.simulator.code import Code, tallied_gates
+from revsim.simulator.code import Code
 from revsim.simulator.counters import PositionCounters, Violation
 from revsim.simulator.fold import CallFold
 
@@ -141,7 +140,7 @@ def call_plain(device: Device, calls: Calls, layer: str) -> None:
     plain.run_positions(definition, device.state, table, counters, calls.inverse)
     device.violations += counters.violations
     causes = np.array([definition.causes.index(c) for c in counters.causes], dtype=np.int64)
-    is_and = tallied_gates(flatten(definition).table[:, OP])
+    is_and = program_of(definition, calls.inverse).is_and
     fold = CallFold(device.total, len(table), calls.channels, causes, is_and)
     ones = np.array(counters.ones_at, dtype=np.int64).reshape(len(causes), len(table))
     joint = np.array(counters.joint_at, dtype=np.int64).reshape(len(is_and), len(table), 3)

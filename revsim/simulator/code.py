@@ -6,24 +6,20 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from revsim.circuit.definition import Definition, Table
-from revsim.circuit.gates import CCX, CSWAP, CX, ERASE, EXTRA, FREE, OP, SWAP, TALLY, B, C
+from revsim.circuit.definition import Definition
 from revsim.circuit.measures import counts
-from revsim.circuit.program import Program, gates_below, program_of
+from revsim.circuit.program import Program, compile_program, gates_below
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words
-from revsim.simulator.linked import is_linked, link, without_double_checks
 from revsim.simulator.literal import body as literal
-from revsim.simulator.literal.body import Literal, encode
+from revsim.simulator.literal.body import Literal
 
 NO_PORTS: Wires = np.zeros(0, dtype=np.int32)
 
-PROGRAM_GATES = 1 << 23
-"""Most gates of one definition that stands at positions: its program takes 16 bytes a gate."""
-PROGRAM_GATES_LINKED = 1 << 25
-"""The same for a definition that calls others (simulator/linked.py): 8 bytes a gate."""
+PROGRAM_GATES = 1 << 25
+"""Most gates of one definition that stands at positions: its program takes 8 bytes a gate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,100 +95,28 @@ def run_lanes(
 
 def code_of(program: Program, executor: str = "literal") -> Code:
     """The code of a program."""
-    table = program.table
-    opcodes = table[:, OP]
     definition = program.definition
     return Code(
         definition.name,
-        Literal(
-            encode(without_double_checks(table), program.slots),
-            program.starts,
-            program.control_wires,
-            program.control_polarity,
-            program.slots,
-        ),
-        _writes(table, definition.port_wires),
+        literal.body_of(program),
+        program.writes,
         NO_PORTS,
         definition.causes,
-        table[opcodes == ERASE, EXTRA].astype(np.int64),
-        tallied_gates(opcodes),
+        program.cause_of,
+        program.is_and,
         counts(definition).gates,
     )
-
-
-def linked_code(definition: Definition, inverse: bool) -> Code:
-    """The same from the programs of what the definition calls."""
-    linker = link(definition, inverse)
-    rows = np.empty(sum(len(part.table) for part in linker.parts), dtype=np.uint64)
-    writes = np.zeros(definition.port_wires, dtype=np.int32)
-    starts = [np.zeros(1, dtype=np.int64)]
-    wires, polarity = [NO_PORTS], [np.zeros(0, dtype=np.uint8)]
-    causes, ands = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.bool_)]
-    row = erased = tallies = lists = controls = 0
-    for part in linker.parts:
-        table = part.moved(tallies, lists)
-        rows[row : row + len(table)] = encode(table, linker.slots, erased)
-        writes += _writes(table, definition.port_wires)
-        starts.append(part.controls[0][1:] + controls)
-        wires.append(part.slots[part.controls[1]])
-        polarity.append(part.controls[2])
-        opcodes = table[:, OP]
-        causes.append(table[opcodes == ERASE, EXTRA].astype(np.int64))
-        ands.append(tallied_gates(opcodes))
-        row, lists, controls = (
-            row + len(table),
-            lists + len(starts[-1]),
-            controls + len(polarity[-1]),
-        )
-        erased, tallies = erased + len(causes[-1]), tallies + len(ands[-1])
-    return Code(
-        definition.name,
-        Literal(
-            rows,
-            np.concatenate(starts),
-            np.concatenate(wires),
-            np.concatenate(polarity),
-            linker.slots,
-        ),
-        writes,
-        NO_PORTS,
-        definition.causes,
-        np.concatenate(causes),
-        np.concatenate(ands),
-        counts(definition).gates,
-    )
-
-
-def _writes(table: Table, ports: int) -> npt.NDArray[np.int32]:
-    """How many gates write each port (both wires of a swap are written)."""
-    opcodes = table[:, OP]
-    targets = table[(opcodes != FREE) & (opcodes != TALLY), C]
-    pairs = table[(opcodes == SWAP) | (opcodes == CSWAP), B]
-    both = np.concatenate([targets, pairs])
-    return np.bincount(both[both < ports], minlength=ports).astype(np.int32)
-
-
-def tallied_gates(opcodes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """For each TALLY among these opcodes, whether the gate it announces is an AND (else an XOR)."""
-    tallies = np.flatnonzero(opcodes == TALLY)
-    gates = np.flatnonzero((opcodes == CCX) | (opcodes == CX))
-    following = gates[np.searchsorted(gates, tallies)]
-    return np.asarray(opcodes[following] == CCX)
 
 
 def compile_code(definition: Definition, inverse: bool, executor: str = "literal") -> Code:
-    """The code of a definition of any size up to the limits above, remembered nowhere."""
+    """The code of a definition of at most `PROGRAM_GATES` gates, remembered nowhere."""
     gates = gates_below(definition)
-    linked = is_linked(definition, gates)
-    most = PROGRAM_GATES_LINKED if linked else PROGRAM_GATES
-    if gates > most:
+    if gates > PROGRAM_GATES:
         raise InputError(
             f"definition {definition.name!r} has {gates:,} gates; one that stands at positions has "
-            f"at most {most:,}: split the layer into smaller definitions"
+            f"at most {PROGRAM_GATES:,}: split the layer into smaller definitions"
         )
-    if linked:
-        return linked_code(definition, inverse)
-    return code_of(program_of.__wrapped__(definition, inverse), executor)
+    return code_of(compile_program(definition, inverse), executor)
 
 
 TRIALS = 8

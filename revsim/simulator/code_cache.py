@@ -10,10 +10,10 @@ from threading import Lock
 import numpy as np
 
 from revsim.circuit.banks import Recipe
+from revsim.circuit.packed import Rows
 from revsim.circuit.survey import note
 from revsim.errors import InputError
 from revsim.simulator.code import Code, compile_code, find_restored
-from revsim.simulator.literal.body import Rows
 
 CACHE_MEGABYTES = "REVSIM_PROGRAM_CACHE_MB"
 """Environment variable: how many megabytes of programs are kept for the next batch."""

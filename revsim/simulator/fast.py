@@ -14,19 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.definition import Definition, Gates, Loop
-from revsim.circuit.program import CACHED_PROGRAMS, is_leaf, program_of
+from revsim.circuit.program import CACHED_PROGRAMS, is_leaf
 from revsim.circuit.registers import Wires
 from revsim.simulator import plain
-from revsim.simulator.code import NO_PORTS, Code, code_of, compile_code, run_lanes
+from revsim.simulator.code import NO_PORTS, compile_code, run_lanes
 from revsim.simulator.counters import Counters
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words, aligned
 from revsim.simulator.literal import kernels
 
-
-@lru_cache(maxsize=CACHED_PROGRAMS)
-def _code(definition: Definition, inverse: bool, executor: str) -> Code:
-    return code_of(program_of(definition, inverse), executor)
+_code = lru_cache(maxsize=CACHED_PROGRAMS)(compile_code)
 
 
 def run(
@@ -95,7 +92,7 @@ def _leaf(
                 first,
                 last,
                 block,
-                aligned((code.body.slots + 1) * block),
+                aligned((code.body.slots + 2) * block),
                 counters.planes,
                 toggles,
             )

@@ -13,6 +13,8 @@ from revsim.errors import InputError
 Words = npt.NDArray[np.uint64]
 Raw = npt.NDArray[np.uint64]
 
+VECTOR = 8
+"""Words of a vector, which kernels load and store at once: 8 x 64 bits."""
 MEMORY_LIMIT = 4 << 30
 """Bytes that the state of the device may take for all rows at once."""
 
@@ -23,9 +25,9 @@ def words_for(rows: int) -> int:
 
 
 def padded_words(rows: int) -> int:
-    """Words that a run of `rows` lanes takes: one, or whole vectors of eight."""
+    """Words that a run of `rows` lanes takes: one, or whole vectors."""
     words = words_for(rows)
-    return words if words <= 1 else -(-words // 8) * 8
+    return words if words <= 1 else -(-words // VECTOR) * VECTOR
 
 
 def check_memory(wires: int, rows: int, words: int) -> None:

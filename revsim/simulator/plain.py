@@ -94,20 +94,10 @@ def check_own(name: str, table: Wires, ports: npt.NDArray[np.integer]) -> None:
 def _run_program(program: Program, state: Words, wires: Wires, counters: Counters) -> None:
     """Run a leaf on as few wires as the program needs, as hardware and the kernels do: where an
     erasure fails, the next value on that wire starts from what was left."""
-    ends = zip(program.starts[:-1], program.starts[1:], strict=True)
-    controls = tuple(
-        tuple(
-            (int(wire), bool(positive))
-            for wire, positive in zip(
-                program.control_wires[a:b], program.control_polarity[a:b], strict=True
-            )
-        )
-        for a, b in ends
-    )
     frame = np.zeros((program.slots, state.shape[1]), dtype=np.uint64)
     frame[: len(wires)] = state[wires]
     table = program.table[program.table[:, OP] != FREE]
-    run_gates(Gates(table, controls), frame, counters, program.definition)
+    run_gates(Gates(table, program.controls), frame, counters, program.definition)
     state[wires] = frame[: len(wires)]
 
 

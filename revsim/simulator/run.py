@@ -26,17 +26,15 @@ from revsim.circuit.definition import (
     Loop,
     Mark,
 )
-from revsim.circuit.gates import OP
-from revsim.circuit.kernels import HAVE_NUMBA
 from revsim.circuit.measures import counts_of_item
 from revsim.circuit.program import program_of
 from revsim.circuit.registers import Register, Wires
 from revsim.circuit.validate import validate
 from revsim.errors import CheckError, InputError
 from revsim.simulator import plain
-from revsim.simulator.code import tallied_gates
 from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble
+from revsim.simulator.executors import Evaluated, check_every_gate, executor_named
 from revsim.simulator.faults import EraseFaults, FaultStream
 from revsim.simulator.groups import groups_of
 from revsim.simulator.lanes import (
@@ -71,12 +69,18 @@ INTEGER_BITS = 63
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """`outputs` int64 [rows, outputs] and the tally of one simulation."""
+    """`outputs` int64 [rows, outputs] and the tally of one simulation, and which executor ran."""
 
     circuit: Circuit | TensorCircuit
     ensemble: Ensemble
     outputs: Integers
     tally: Tally
+    executor: str
+
+    @property
+    def evaluated(self) -> Evaluated:
+        """How many gates ran on how many rows, and how."""
+        return Evaluated(self.executor, self.tally.gate_evaluations, self.tally.equivalent_gates)
 
 
 @dataclass
@@ -143,8 +147,9 @@ def simulate(
 ) -> Run:
     """Run every gate of `circuit` on every row of `ensemble`.
 
-    executor: "literal" (compiled, every gate evaluated on its own), or "numpy" (the readable judge,
-    much slower; same result bit for bit), which is also what runs where numba is absent.
+    executor: "literal" (default: compiled kernels, every gate evaluated on its own) or "numpy" (the
+    same in plain NumPy: the readable judge, slower, and what runs where Numba is absent). All give
+    the same outputs and the same tally, bit for bit.
     strict: raise CheckError at a wire that is released while not 0 or at a broken role; otherwise
     list them in `tally.violations`. On request: switching, the flips of every wire
     (`tally.toggles`; takes up to twice as long); values, which values stood in each register that
@@ -152,10 +157,8 @@ def simulate(
     no wire is promised to be 0, and the tally says what every ERASE saw). Raises InputError where
     rows do not fit the input registers.
     """
-    if executor is None:
-        executor = "literal" if HAVE_NUMBA else "numpy"
-    if executor not in ("literal", "numpy"):
-        raise InputError(f"unknown executor {executor!r}; choose literal or numpy")
+    executor = executor_named(executor)
+    check_every_gate(executor, switching=switching, faults=faults is not None)
     if threads is not None and threads < 1:
         raise InputError(f"threads must be 1 or more, got {threads}")
     if switching and faults is not None:
@@ -172,7 +175,7 @@ def simulate(
         outputs, tally = simulate_tensors(
             circuit, ensemble, executor, threads, on_mark, strict, pointwise
         )
-        return Run(circuit, ensemble, outputs, tally)
+        return Run(circuit, ensemble, outputs, tally, executor)
     validate(circuit)
     started = time.perf_counter()
     rows = len(ensemble.rows)
@@ -230,7 +233,7 @@ def simulate(
         None if device.toggles is None else dict(device.toggles),
         time.perf_counter() - started,
     )
-    return Run(circuit, ensemble, outputs, tally)
+    return Run(circuit, ensemble, outputs, tally, executor)
 
 
 def _load(circuit: Circuit, ensemble: Ensemble, words: int) -> _Device:
@@ -326,7 +329,7 @@ def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) 
         device.inner.append(InnerTally(layer, cause, call.definition.name, ones))
     if counters.joint:
         joint = np.array(counters.joint, dtype=np.int64)
-        is_and = tallied_gates(program_of(call.definition).table[:, OP])
+        is_and = program_of(call.definition, call.inverse).is_and
         device.gates.append(GateTally(layer, joint, is_and))
 
 

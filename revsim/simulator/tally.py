@@ -198,7 +198,9 @@ class Tally:
     """All counts of one run over an ensemble of total weight `total`.
 
     `toggles`: by layer, the weight of all flips of wires while gates and erasures execute; None
-    where they were not counted. The last three are those of a circuit of tensors.
+    where they were not counted. `gate_evaluations`: gates, each evaluated on its own, times rows;
+    `equivalent_gates`: gates times rows that were computed in whole sub-circuits instead, never to
+    be added to them. The last three are those of a circuit of tensors.
     """
 
     total: int
@@ -216,3 +218,4 @@ class Tally:
     banks: tuple[BankTally, ...] = ()
     positions: tuple[PositionsTally, ...] = ()
     position_gates: tuple[PositionsGates, ...] = ()
+    equivalent_gates: int = 0

@@ -8,21 +8,21 @@ one word are plain uint64, so the same kernel text serves runs of at most 64 row
 """
 
 import operator
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import (
+from numba.extending import (  # type: ignore[attr-defined]
+    _Intrinsic,
     intrinsic,
     lower_builtin,
     models,
     register_model,
     type_callable,
 )
-
-VECTOR = 8
-"""Words per vector: 8 x 64 bits."""
 
 _WORD = ir.IntType(64)
 
@@ -76,6 +76,37 @@ def _llvm(width: int) -> Any:
     return _WORD if width == 1 else ir.VectorType(_WORD, width)
 
 
+class _Instruction(_Intrinsic):  # type: ignore[misc]
+    """An intrinsic that pickles as its name and width, where numba's own are pickled with a number
+    that is new in each process.
+
+    Numba keys its cache on disk by what a closure holds, so that a kernel made by a factory is
+    found there only if this is numbers and these instructions, and no jitted function.
+    """
+
+    _width = 0
+
+    def __reduce__(self) -> Any:
+        return _named, (self._width, self._name)
+
+
+def _named(width: int, name: str) -> Any:
+    return instructions(width)[("load", "store", "splat").index(name)]
+
+
+def _of_width(width: int) -> Callable[[Any], Any]:
+    """The decorator that makes an instruction."""
+
+    def made(definition: Any) -> Any:
+        instruction = _Instruction(definition.__name__, definition)
+        instruction._width = width
+        instruction._register()
+        return instruction
+
+    return made
+
+
+@lru_cache
 def instructions(width: int) -> tuple[Any, ...]:
     """(load, store, splat) for vectors of `width` words.
 
@@ -85,12 +116,15 @@ def instructions(width: int) -> tuple[Any, ...]:
     """
     kind = types.uint64 if width == 1 else VectorType(width)
     llvm = _llvm(width)
+    instruction = _of_width(width)
 
     def pointer(context: Any, builder: Any, array: Any, frame: Any, at: Any) -> Any:
+        if array.layout != "C":
+            raise TypeError("vectors are read from contiguous arrays only")
         base = context.make_array(array)(context, builder, frame).data
         return builder.bitcast(builder.gep(base, [at]), llvm.as_pointer())
 
-    @intrinsic
+    @instruction
     def load(typing_context: Any, frame: Any, at: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             place = pointer(context, builder, signature.args[0], *arguments)
@@ -98,7 +132,7 @@ def instructions(width: int) -> tuple[Any, ...]:
 
         return kind(frame, types.int64), generate
 
-    @intrinsic
+    @instruction
     def store(typing_context: Any, frame: Any, at: Any, vector: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             place = pointer(context, builder, signature.args[0], *arguments[:2])
@@ -107,7 +141,7 @@ def instructions(width: int) -> tuple[Any, ...]:
 
         return types.void(frame, types.int64, kind), generate
 
-    @intrinsic
+    @instruction
     def splat(typing_context: Any, word: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             if width == 1:

@@ -6,15 +6,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from revsim.circuit.definition import Table
-from revsim.circuit.gates import CX, ERASE, EXTRA, MCX, OP, ROLE, TALLY, A, B, C, X
+from revsim.circuit.packed import SLOTS, Rows
+from revsim.circuit.program import Program
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
-from revsim.simulator.lanes import Words, aligned
-from revsim.simulator.literal.layout import BLOCKS, KIND, SLOT, SLOTS, SPARE
-from revsim.simulator.vectors import VECTOR
-
-Rows = npt.NDArray[np.uint64]
+from revsim.simulator.lanes import VECTOR, Words, aligned
+from revsim.simulator.literal.layout import BLOCKS, SPARE
 
 CACHE_BYTES = 1 << 20
 """Size of a frame that still lives in the level-2 cache."""
@@ -66,51 +63,65 @@ def run(
     suspect: npt.NDArray[np.uint8],
     left_over: Words,
 ) -> None:
-    """Run a body on lanes first..last; arguments as for `kernels.run_lanes`."""
+    """Run a body on lanes first..last; arguments as for `kernels.runner`.
+
+    Blocks of several vectors only say that a promise broke in them: those run again, a vector at a
+    time, to find the lane. What they counted is right already.
+    """
     from revsim.simulator.literal import kernels
 
+    def lanes(block: int, first: int, last: int, *counts: npt.NDArray[np.int64]) -> None:
+        kernels.runner(block)(
+            body.rows,
+            body.starts,
+            body.control_wires,
+            body.control_polarity,
+            state,
+            wires,
+            kept,
+            restored,
+            body.slots,
+            first,
+            last,
+            aligned((body.slots + SPARE) * block),
+            planes,
+            *counts,
+            suspect,
+            left_over,
+        )
+
     block = body.block_words(last - first)
-    kernels.run_lanes(
-        body.rows,
-        body.starts,
-        body.control_wires,
-        body.control_polarity,
-        state,
-        wires,
-        kept,
-        restored,
-        body.slots,
-        first,
-        last,
-        block,
-        aligned((body.slots + SPARE) * block),
-        planes,
-        ones,
-        joint,
-        suspect,
-        left_over,
+    if len(left_over):  # promises break all the time
+        block = min(block, VECTOR)
+    lanes(block, first, last, ones, joint)
+    again = first + np.flatnonzero(suspect[first:last] == kernels.AGAIN)
+    for start in again[again % block == first % block].tolist():
+        end = min(start + block, last)
+        suspect[start:end] = 0
+        lanes(VECTOR, start, end, np.zeros_like(ones), np.zeros_like(joint))
+
+
+def body_of(program: Program) -> Literal:
+    """The body of a program. Raises InputError where it needs more slots than a row can name."""
+    return Literal(
+        encode(program.rows, program.slots),
+        program.starts,
+        program.control_wires,
+        program.control_polarity,
+        program.slots,
     )
 
 
-def encode(table: Table, slots: int, erased: int = 0) -> Rows:
-    """A gate table on `slots` slots in the kernels' form: uint64 [rows] (see `kernels.run_lanes`).
+def encode(rows: Rows, slots: int) -> Rows:
+    """Packed gates on `slots` slots in the kernels' form: uint64 [rows] (see `kernels.runner`).
 
-    ERASEs are numbered from `erased` on. A NOT is written as a Toffoli whose
-    controls hold 1, a CNOT as one of whose controls one does.
+    A NOT is written as a Toffoli whose controls hold 1, a CNOT as one of whose controls one does.
     """
     if slots + SPARE > SLOTS:
         raise InputError(
             f"a program on {slots:,} wires at once; the fast executor takes {SLOTS - SPARE:,}: "
             'use smaller definitions, or executor="numpy"'
         )
-    opcodes = table[:, OP]
-    a, b, c = (np.maximum(table[:, column], 0) for column in (A, B, C))
-    one = slots + 3
-    a[opcodes == X] = one
-    b[(opcodes == X) | (opcodes == CX)] = one
-    a[opcodes == ERASE] = erased + np.arange(int((opcodes == ERASE).sum()))
-    a[opcodes == MCX] = table[opcodes == MCX, EXTRA]
-    c[opcodes == TALLY] = table[opcodes == TALLY, EXTRA]
-    fields = np.stack([4 * opcodes + np.maximum(table[:, ROLE], 0), a, b, c]).astype(np.uint64)
-    shifts = np.array([0, KIND, KIND + SLOT, KIND + 2 * SLOT], dtype=np.uint64)
-    return np.asarray(np.bitwise_or.reduce(fields << shifts[:, None], axis=0))
+    from revsim.simulator.literal import kernels
+
+    return np.asarray(kernels.encode_rows(rows, slots))

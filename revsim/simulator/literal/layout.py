@@ -1,14 +1,10 @@
-"""How a gate is packed into a word, and what stands behind the slots of a frame.
+"""What stands behind the slots of a frame, and how many words of each it holds.
 
-A row of code is one uint64: 7 bits of kind (4 * opcode + role), then slots a, b, c of 19 bits each.
+Rows of code are packed gates (circuit/packed.py), on these slots.
 """
 
-KIND, SLOT = 7, 19
-"""Bits of the kind and of each slot."""
-SLOTS = 1 << SLOT
-"""Slots that can be named."""
-SPARE = 5
-"""Rows of a frame behind the slots: broken FREEs, broken roles, scratch, ones, zeros."""
+SPARE = 2
+"""Rows of a frame behind the slots: ones, zeros."""
 
 BLOCKS = (1, 8, 16, 32, 64)
 """Words per block for which a gate loop is compiled; a single word needs no vectors."""

@@ -1,0 +1,1 @@
+"""Walking through a definition and all that it calls, gate by gate, without copying any table."""

@@ -1,0 +1,1 @@
+"""From gates to what they compute: programs as netlists of fewer operations, by Boolean algebra."""
