@@ -30,7 +30,7 @@ from revsim.simulator.literal.layout import BLOCKS
 from revsim.simulator.run import Run, simulate
 from revsim.simulator.tally import Tally
 
-EXECUTORS = ("literal",)
+EXECUTORS = ("literal", "fused")
 """The compiled ones."""
 
 
@@ -79,9 +79,11 @@ def comparable(value: object) -> object:
 
 
 def counted(tally: Tally) -> dict[str, object]:
-    """All that a tally counts, by name, in a form that can be compared."""
-    names = [name for name in Tally.__dataclass_fields__ if name != "seconds"]
-    return {name: comparable(getattr(tally, name)) for name in names}
+    """All that a tally counts, by name, in a form that can be compared: fused gates are gates."""
+    apart = {"seconds", "gate_evaluations", "equivalent_gates"}
+    names = [name for name in Tally.__dataclass_fields__ if name not in apart]
+    gates = tally.gate_evaluations + tally.equivalent_gates
+    return {name: comparable(getattr(tally, name)) for name in names} | {"gates": gates}
 
 
 def same(first: Run, second: Run) -> None:

@@ -311,6 +311,7 @@ def promised(definition: Definition, random: Random) -> Definition:
         for row in np.flatnonzero(table[:, OP] != TALLY).tolist():
             if random.integers(8) == 0:
                 table[row, ROLE] = random.integers(3)
+        table[table[:, OP] == TALLY, ROLE] = -1  # no gate, no role
         return table
 
     return changed(definition, random, change)

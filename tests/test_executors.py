@@ -96,7 +96,7 @@ def single_gate(name: str) -> Definition:
     return b.build()
 
 
-@pytest.mark.parametrize("executor", ["literal", "numpy"])
+@pytest.mark.parametrize("executor", ["literal", "fused", "numpy"])
 @pytest.mark.parametrize("name", TRUTH)
 def test_each_gate_has_its_truth_table(name: str, executor: str) -> None:
     states = np.arange(8)

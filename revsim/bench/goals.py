@@ -29,6 +29,11 @@ GOALS = {
     4: Goal("structured lists beside Verilator", "peers.rows", "verilator"),
     5: Goal("structured lists beside a C compiler", "peers.rows", "gcc"),
     6: Goal("other simulators of circuits, and NumPy rows", "peers.rows", "others"),
+    7: Goal("fused executor against the literal one", "fusing", "fused_over_literal"),
+    8: Goal("tallies", "tallying", "erased_bits"),
+    9: Goal("whole networks", "networks", "whole_networks"),
+    10: Goal("from definitions to programs", "building", "built"),
+    11: Goal("threads and start", "starting", "threads_and_start"),
     12: Goal("cost grows linearly", "scaling", "doublings"),
 }
 
@@ -38,6 +43,10 @@ class Asked:
     """What the user gave: a folder of model files, or None."""
 
     models: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.models is not None and not self.models.is_dir():
+            raise InputError(f"--models {self.models}: there is no such folder")
 
 
 @dataclass(frozen=True)
@@ -89,8 +98,6 @@ def run_goals(
 ) -> Bench:
     """Measure the goals of these numbers, in `waiting` while figures are taken; `found` is told of
     each row at once."""
-    if asked.models is not None and not asked.models.is_dir():
-        raise InputError(f"--models {asked.models}: there is no such folder")
     load = Load()
     rows, points = [], []
     for number in numbers:

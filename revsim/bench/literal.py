@@ -7,17 +7,20 @@ import numpy as np
 from revsim.bench.goals import Asked
 from revsim.bench.lists import adder_chain
 from revsim.bench.roofline import NEEDED, WIDTHS, Roofline, roofline
-from revsim.bench.rows import Found, Point, at_least, known, medians, missing
+from revsim.bench.rows import Found, Point, at_least, known, medians, missing, size_in_words
 from revsim.bench.runs import lanes_of, random_state
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition, Gates
 from revsim.circuit.gates import A, B, C
-from revsim.circuit.program import gates_below, program_of
-from revsim.simulator.code import NO_PORTS, code_of, run_lanes
+from revsim.circuit.program import gates_below
+from revsim.errors import CheckError
+from revsim.simulator.code import NO_PORTS, compile_code, run_lanes
 from revsim.simulator.lanes import aligned, planes_of
 
 STATES = (24 << 10, 256 << 10, 1 << 20)
 """Bytes of the states of the first goal: in the first and the second level of cache."""
+STREAMED = (8 << 10, 128 << 10, 4 << 20, 16 << 20, 128 << 20)
+"""More sizes for the figure's line of what a core can do without a list of gates."""
 WIDE, WIDE_GOAL = 32, 0.9
 NARROW, NARROW_GOAL = 8, 0.75
 """Words a wire, and the share of the C interpreter's rate that is to be reached."""
@@ -46,18 +49,18 @@ def interpreted(asked: Asked) -> Found:
         for words in WIDTHS:
             yield missing(f"1.words_{words}", _goal(words), NEEDED, "an interpreter in C")
         return
-    bounds = {size: kernels.streamed(size) for size in STATES}
+    bounds = {size: kernels.streamed(size) for size in (*STATES, *STREAMED)}
     for size, rate in bounds.items():
         yield Point("streamed Toffoli in C", size, rate)
     for words in WIDTHS:
         shares, notes = [], []
         for size in STATES:
             own, theirs, note = _against_c(kernels, words, size)
-            yield Point(f"literal, {words} words a wire", size, own)
-            yield Point(f"interpreter in C, {words} words a wire", size, theirs)
+            yield Point(f"literal, {_width(words)}", size, own)
+            yield Point(f"interpreter in C, {_width(words)}", size, theirs)
             shares.append(own / theirs)
             notes.append(
-                f"{size >> 10} KiB: {own / theirs:.2f} ({own:.2e} of {theirs:.2e}/s; streamed "
+                f"{size_in_words(size)}: {own / theirs:.2f} ({own:.2e} of {theirs:.2e}/s; streamed "
                 f"without a list {bounds[size]:.2e}){note}"
             )
         detail = (
@@ -75,6 +78,10 @@ def interpreted(asked: Asked) -> Found:
             )
 
 
+def _width(words: int) -> str:
+    return "1 word a wire" if words == 1 else f"{words} words a wire"
+
+
 def _goal(words: int) -> str:
     if words in (1, 16):
         return "share of the C interpreter's rate (no goal)"
@@ -87,7 +94,7 @@ def _against_c(kernels: Roofline, words: int, size: int) -> tuple[float, float, 
     wires = size // (8 * words)
     gates = min(max(FEWEST, GATES_A_WIRE * wires), MOST)
     definition = random_toffolis(wires, gates)
-    code = code_of(program_of.__wrapped__(definition, False))
+    code = compile_code(definition, False)
     (gates_of,) = definition.body
     assert isinstance(gates_of, Gates)
     listed = np.ascontiguousarray(gates_of.table[:, [A, B, C]].astype(np.uint32))
@@ -108,7 +115,7 @@ def _against_c(kernels: Roofline, words: int, size: int) -> tuple[float, float, 
 
     seconds = medians(own, theirs, budget_s=0.25)
     if not np.array_equal(state.ravel(), flat):
-        raise AssertionError("the literal kernel and the interpreter in C disagree")
+        raise CheckError("the literal kernel and the interpreter in C disagree")
     block = code.body.block_words(words)
     note = "" if block == words else f", in blocks of {block} words: the product has no {words}"
     evaluated = gates * words * 64
@@ -124,8 +131,8 @@ def adders(asked: Asked) -> Found:
     gates = gates_below(chain)
     (seconds,) = medians(lanes_of(chain, ADDER_WORDS))
     rate = gates * 64 * ADDER_WORDS / seconds
-    size = program_of(chain).slots * 8 * ADDER_WORDS
-    yield Point("literal, adders", size, rate)
+    size = chain.port_wires * 8 * ADDER_WORDS
+    yield Point("literal, 16-bit adders", size, rate)
     detail = (
         f"{gates:,} gates of 16-bit adders on {chain.port_wires} wires, {64 * ADDER_WORDS:,} lanes"
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 BUDGET_S = 1.0
 """Seconds that one comparison may take, as long as each call had its `LEAST` turns."""
+UNITS = ("B", "KiB", "MiB", "GiB")
 LEAST, MOST = 5, 101
 """Timed turns of one comparison."""
 
@@ -88,6 +89,18 @@ def figure(value: float) -> str:
     if abs(value) >= 1e6:
         return f"{value:.3g}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def size_in_words(size: float) -> str:
+    """Bytes in the unit that fits.
+
+    >>> size_in_words(32768), size_in_words(48), size_in_words(1 << 26)
+    ('32 KiB', '48 B', '64 MiB')
+    """
+    power = 0
+    while size >= 1024 and power < len(UNITS) - 1:
+        size, power = size / 1024, power + 1
+    return f"{size:.3g} {UNITS[power]}"
 
 
 def medians(

@@ -10,10 +10,10 @@ from revsim.bench.lists import adder_chain
 from revsim.bench.rows import Found, at_most, figure, medians
 from revsim.bench.runs import lanes_of, random_state
 from revsim.circuit.definition import Definition
-from revsim.circuit.program import gates_below, program_of
+from revsim.circuit.program import gates_below
 from revsim.network.arrays import from_arrays
 from revsim.schedule.policy import compile_network
-from revsim.simulator.code import NO_PORTS, code_of, run_lanes
+from revsim.simulator.code import NO_PORTS, compile_code, run_lanes
 from revsim.simulator.ensemble import random_rows
 from revsim.simulator.lanes import planes_of
 from revsim.simulator.run import simulate
@@ -88,7 +88,7 @@ def _built_and_run(definition: Definition) -> Callable[[], object]:
     none = np.zeros((0, 1), dtype=np.int64), np.zeros((0, 1, 3), dtype=np.int64)
 
     def call() -> None:
-        code = code_of(program_of.__wrapped__(definition, False))
+        code = compile_code(definition, False)
         run_lanes(code, state, wires, NO_PORTS, 0, 8, planes, *none, np.zeros(8, np.uint8))
 
     return call

@@ -5,7 +5,7 @@ from textwrap import fill
 from typing import Any
 
 from revsim.bench.goals import GOALS, Bench
-from revsim.bench.rows import Row, figure
+from revsim.bench.rows import Row, figure, size_in_words
 from revsim.report.tables import MARKS, WIDTH
 
 INDENT = "    "
@@ -54,9 +54,11 @@ def row_lines(row: Row) -> str:
 def machine_lines(bench: Bench) -> str:
     """What figures depend on, and a warning where the machine was busy."""
     about = bench.machine
-    sizes = ", ".join(f"{level} {_bytes(size)}" for level, size in about["caches"].items())
+    sizes = ", ".join(f"{level} {size_in_words(size)}" for level, size in about["caches"].items())
     clock = "" if about["clock_ghz"] is None else f", {about['clock_ghz']:.2f} GHz measured"
-    memory = "" if about["memory_bytes"] is None else f", memory {_bytes(about['memory_bytes'])}"
+    memory = (
+        "" if about["memory_bytes"] is None else f", memory {size_in_words(about['memory_bytes'])}"
+    )
     versions = ", ".join(f"{name} {v}" for name, v in about["versions"].items() if v is not None)
     lines = [
         f"{about['processor']} ({about['architecture']}), {about['cores']} cores{clock}, "
@@ -102,10 +104,3 @@ def _load_line(load: dict[str, float | None]) -> str:
     if load["others"] is not None:
         text += f"; other processes used {load['others']:.2f} cores in between"
     return text
-
-
-def _bytes(size: int) -> str:
-    for unit, bits in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if size >= 1 << bits:
-            return f"{size / (1 << bits):.3g} {unit}"
-    return f"{size} bytes"

@@ -97,19 +97,16 @@ def column_gates(
             pool = s + p - adders
             for i in range(pool):
                 spare[i] = shared[first + i] if i < s else private[adders + i - s]
+            # Adder by adder, so that the six gates of each stand together when they are run.
             for i in range(adders):
-                n = _put(rows, n, cx, spare[i], none, spare[adders + i], fresh)
-            for i in range(adders):
-                n = _put(rows, n, cx, spare[i], none, private[i], fresh)
-            for i in range(adders):
-                n = _put(rows, n, ccx, spare[adders + i], private[i], free + i, fresh)
-                carries[arrived + i] = free + i
-            for i in range(adders):
-                n = _put(rows, n, cx, spare[i], none, free + i, fresh)
-            for i in range(adders):
-                n = _put(rows, n, cx, spare[i], none, spare[adders + i], fresh)
-            for i in range(adders):
-                n = _put(rows, n, cx, spare[adders + i], none, private[i], fresh)
+                one, other, total, carry = spare[i], spare[adders + i], private[i], free + i
+                n = _put(rows, n, cx, one, none, other, fresh)
+                n = _put(rows, n, cx, one, none, total, fresh)
+                n = _put(rows, n, ccx, other, total, carry, fresh)
+                n = _put(rows, n, cx, one, none, carry, fresh)
+                n = _put(rows, n, cx, one, none, other, fresh)
+                n = _put(rows, n, cx, other, none, total, fresh)
+                carries[arrived + i] = carry
             named[m, 0], named[m, 1] = 0, adders
             m, free, arrived = m + 1, free + adders, arrived + adders
             used = min(2 * adders, s)

@@ -232,6 +232,7 @@ def netlist_rows(
             signal = ends[k, end] >> 1
             last[signal] = max(last[signal], k)
     out = np.full((rows, 6), -1, np.int32)
+    out[:, 4] = 0
     row = 0
     tallies = 0
     for k in range(gates):

@@ -29,7 +29,7 @@ def _bench(options: argparse.Namespace) -> int:
     from revsim.bench import text
     from revsim.bench.goals import Asked, numbers_of, run_goals
 
-    numbers = numbers_of(options.only)
+    numbers, asked = numbers_of(options.only), Asked(options.models)
     check_kernels("bench")
     check_writable(options.plot)
     if options.plot is not None:
@@ -45,7 +45,7 @@ def _bench(options: argparse.Namespace) -> int:
     titles = text.Titles()
     bench = run_goals(
         numbers,
-        Asked(options.models),
+        asked,
         lambda goal: progress(f"measuring: {goal.title}"),
         lambda row: say(titles.before(row) + text.row_lines(row)),
     )

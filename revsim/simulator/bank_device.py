@@ -85,6 +85,7 @@ class Device:
     groups: list[GroupTally] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     evaluations: int = 0
+    fused: int = 0
     cuts: Cuts = field(default_factory=Cuts)
     replays: int = 0
 

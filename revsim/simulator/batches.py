@@ -21,6 +21,7 @@ from revsim.simulator.body import BodyRun
 from revsim.simulator.code import Code
 from revsim.simulator.counters import PositionCounters, Violation
 from revsim.simulator.fold import CallFold
+from revsim.simulator.fused.body import Fused
 
 if TYPE_CHECKING:
     from revsim.simulator.positions import Ready
@@ -57,7 +58,10 @@ class Batch:
         if key != inside:
             device.enter(key)
         self.calls.append((calls, code, table))
-        device.evaluations += code.gates * len(table)
+        if isinstance(code.body, Fused):
+            device.fused += code.gates * len(table)
+        else:
+            device.evaluations += code.gates * len(table)
         if large:
             self.run()
         elif not device.cuts.known:

@@ -12,6 +12,8 @@ from revsim.circuit.program import Program, compile_program, gates_below
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
 from revsim.simulator.faults import NOTHING
+from revsim.simulator.fused import body as fused
+from revsim.simulator.fused.body import Fused
 from revsim.simulator.lanes import Words
 from revsim.simulator.literal import body as literal
 from revsim.simulator.literal.body import Literal
@@ -22,18 +24,22 @@ PROGRAM_GATES = 1 << 25
 """Most gates of one definition that stands at positions: its program takes 8 bytes a gate."""
 
 
+FUSED_GATES = 1 << 22
+"""Most gates of a program that is folded, which takes a few dozen bytes each meanwhile."""
+
+
 @dataclass(frozen=True, eq=False)
 class Code:
     """A definition, forward or inverse, in the form that a compiled executor runs.
 
-    `body` is what its kernel reads. `writes` int32 [ports]: how many gates write each port; those
-    `restored` int32 are changed back in the end. `cause_of` int64 [erased]: the cause of each ERASE
-    among `causes`; `is_and` bool [tallies]: whether the gate that a TALLY announces is an AND (else
-    an XOR). `gates`: gates of one call.
+    `body` is what its kernel reads: every gate, or operations that give the same. `writes` int32
+    [ports]: how many gates write each port; those `restored` int32 are changed back in the end.
+    `cause_of` int64 [erased]: the cause of each ERASE among `causes`; `is_and` bool [tallies]:
+    whether the gate that a TALLY announces is an AND (else an XOR). `gates`: gates of one call.
     """
 
     name: str
-    body: Literal
+    body: Literal | Fused
     writes: npt.NDArray[np.int32]
     restored: Wires
     causes: tuple[str, ...]
@@ -85,8 +91,12 @@ def run_lanes(
     positions, 3] (of both, of the first, of the second). suspect: uint8 [lanes], set where an
     ancilla (bit 0), a role (bit 1) or a `restored` port (bit 2) was not as promised on a row that
     counts. left_over: uint64 [erased, words], what each ERASE leaves where erasures fail, or [0, 0]
-    where it leaves 0.
+    where it leaves 0 (as in fused code it must).
     """
+    if isinstance(code.body, Fused):
+        assert left_over.size == 0
+        fused.run(code.body, state, wires, restored, first, last, planes, ones, joint, suspect)
+        return
     literal.run(
         code.body, state, wires, code.kept, restored, first, last,
         planes, ones, joint, suspect, left_over,
@@ -94,11 +104,18 @@ def run_lanes(
 
 
 def code_of(program: Program, executor: str = "literal") -> Code:
-    """The code of a program."""
+    """The code of a program; where it is too large to be fused, for the literal executor."""
     definition = program.definition
+    body: Literal | Fused
+    if executor == "fused" and len(program.rows) <= FUSED_GATES:
+        from revsim.simulator.folding.symbolic import fold
+
+        body = fused.fused(fold(program))
+    else:
+        body = literal.body_of(program)
     return Code(
         definition.name,
-        literal.body_of(program),
+        body,
         program.writes,
         NO_PORTS,
         definition.causes,

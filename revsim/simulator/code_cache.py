@@ -14,6 +14,7 @@ from revsim.circuit.packed import Rows
 from revsim.circuit.survey import note
 from revsim.errors import InputError
 from revsim.simulator.code import Code, compile_code, find_restored
+from revsim.simulator.literal.body import Literal
 
 CACHE_MEGABYTES = "REVSIM_PROGRAM_CACHE_MB"
 """Environment variable: how many megabytes of programs are kept for the next batch."""
@@ -55,7 +56,7 @@ class CodeCache:
         definition = recipe.make()
         code = find_restored(compile_code(definition, inverse, executor), definition)
         note(recipe, definition, code.body.slots)
-        if code.bytes <= _limit():
+        if code.bytes <= _limit() and isinstance(code.body, Literal):
             code = replace(code, body=replace(code.body, rows=_in_pages(code.body.rows)))
         with self._lock:
             if key not in self._held and code.bytes <= _limit():

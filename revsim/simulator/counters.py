@@ -44,7 +44,7 @@ class Counters:
     `joint` holds, per TALLY, the weights of (a and b, a, b). `suspects` are words of
     lanes in which the fast executor saw a broken promise. `toggles` is the weight of all flips of
     wires by gates, or None where they are not counted. `faults`: erasures fail; nothing is then
-    promised to be 0.
+    promised to be 0. `fused`: how many gates were replaced by fewer operations.
     """
 
     planes: Words
@@ -55,6 +55,7 @@ class Counters:
     suspects: set[int] = field(default_factory=set)
     toggles: int | None = None
     faults: FaultStream | None = None
+    fused: int = 0
 
     def must_be_zero(self, wire: Words, check: str, definition: str, name: str) -> None:
         """Record a violation where a wire holds 1 on a lane that counts.

@@ -8,6 +8,7 @@ from revsim.errors import InputError
 
 EXECUTORS: Final = {
     "literal": "every gate evaluated on its own, in compiled kernels",
+    "fused": "whole definitions by fewer operations that give the same, in compiled kernels",
     "numpy": "every gate evaluated on its own, in plain NumPy: the readable judge, slower",
 }
 """What each of them does with gates; they differ in nothing else but time."""

@@ -20,8 +20,10 @@ from revsim.simulator import plain
 from revsim.simulator.code import NO_PORTS, compile_code, run_lanes
 from revsim.simulator.counters import Counters
 from revsim.simulator.faults import NOTHING
+from revsim.simulator.fused.body import Fused
 from revsim.simulator.lanes import Words, aligned
 from revsim.simulator.literal import kernels
+from revsim.simulator.literal.body import Literal
 
 _code = lru_cache(maxsize=CACHED_PROGRAMS)(compile_code)
 
@@ -76,12 +78,15 @@ def _leaf(
     cuts = _cuts(words, block, threads)
     suspect = np.zeros(words, dtype=np.uint8)
     left_over = NOTHING
+    if isinstance(code.body, Fused):
+        counters.fused += code.gates
     if counters.faults is not None:
         left_over = counters.faults.next(code.erased, words)
 
     def part(first: int, last: int) -> tuple[npt.NDArray[np.int64], ...]:
         toggles = np.zeros(len(counters.planes), dtype=np.int64)
-        if counters.toggles is not None:  # before the gates run, which change the state
+        # Toggles are counted before the gates run, which change the state.
+        if counters.toggles is not None and isinstance(code.body, Literal):
             kernels.count_toggles(
                 code.body.rows,
                 code.body.starts,

@@ -100,6 +100,7 @@ class _Device:
     violations: list[Violation] = field(default_factory=list)
     suspects: set[int] = field(default_factory=set)
     toggles: dict[str, int] | None = None
+    fused: int = 0
     values: bool = False
     pointwise: bool = False
     exported: int = 0
@@ -229,9 +230,10 @@ def simulate(
         initial,
         final,
         tuple(device.violations),
-        evaluations * rows,
+        (evaluations - device.fused) * rows,
         None if device.toggles is None else dict(device.toggles),
         time.perf_counter() - started,
+        equivalent_gates=device.fused * rows,
     )
     return Run(circuit, ensemble, outputs, tally, executor)
 
@@ -323,6 +325,7 @@ def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) 
         plain.run(call.definition, device.state, call.wires, counters, call.inverse)
     device.violations += counters.violations
     device.suspects |= counters.suspects
+    device.fused += counters.fused
     device.flipped(layer, counters.toggles)
     for cause in dict.fromkeys(c for c, _ in counters.ones):
         ones = np.array([n for c, n in counters.ones if c == cause], dtype=np.int64)

@@ -99,6 +99,7 @@ def simulate_tensors(
         tuple(device.banks),
         fold_tallies(device.inner),
         fold_gates(device.gates),
+        device.fused * device.rows,
     )
     return np.concatenate(outputs, axis=1), tally
 

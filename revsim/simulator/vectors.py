@@ -157,6 +157,17 @@ def instructions(width: int) -> tuple[Any, ...]:
 
 
 @intrinsic
+def number(typing_context: Any, code: Any, at: Any) -> Any:
+    """code[at] of a uint32 array as int64, without a look at bounds: kernels read little else."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        base = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.zext(builder.load(builder.gep(base, [arguments[1]])), _WORD)
+
+    return types.int64(code, types.int64), generate
+
+
+@intrinsic
 def popcount(typing_context: Any, vector: Any) -> Any:
     """Number of ones in a vector or a uint64, as int64."""
     width = getattr(vector, "width", 1)

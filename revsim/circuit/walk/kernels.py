@@ -141,7 +141,7 @@ def assign_slots(
         for _ in range(runs[run, 1]):
             at = np.uint64(g)
             opcode = np.int64(table[at, 0])
-            role = np.int64(table[at, 4])
+            role = max(np.int64(table[at, 4]), np.int64(0))  # what is no gate has none
             if step < 0:  # what computes uncomputes
                 role = (role & 1) << 1 | role >> 1
             at_a = flat[np.uint64(place + table[at, 1])]

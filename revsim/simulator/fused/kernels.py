@@ -1,0 +1,205 @@
+"""The kernel that runs a schedule on lanes: vectors in registers, one row after the other."""
+
+from typing import Any
+
+import numpy as np
+
+from revsim.circuit.kernels import jit
+from revsim.simulator.vectors import instructions, number, popcount
+
+
+def _loops(width: int) -> Any:
+    """run(code, frame, spare, ...) on frames of `width` words a slot."""
+    load, store, _ = instructions(width)
+
+    @jit
+    def run(code: Any, first: int, frame: Any, dirty: int, broken: int) -> int:
+        """Run code from place `first` on up to a run of rows that count; returns its place.
+
+        frame: uint64. dirty, broken: word offsets where what is not 0 is collected.
+        """
+        at = first
+        while at < code.shape[0]:
+            kind: Any = number(code, at)
+            count: Any = number(code, at + 1)
+            stop = at
+            at += 2
+            if kind == 15:  # FULL
+                for _ in range(count):
+                    x = load(frame, number(code, at))
+                    y = load(frame, number(code, at + 1))
+                    z = load(frame, number(code, at + 2))
+                    store(frame, number(code, at + 3), x ^ y ^ z)
+                    store(frame, number(code, at + 4), (x & y) | (z & (x | y)))
+                    at += 5
+            elif kind == 16:  # FULL_NOT
+                for _ in range(count):
+                    x = load(frame, number(code, at))
+                    y = load(frame, number(code, at + 1))
+                    z = load(frame, number(code, at + 2))
+                    store(frame, number(code, at + 3), x ^ y ^ z)
+                    store(frame, number(code, at + 4), (y & z) | (~x & (y | z)))
+                    at += 5
+            elif kind < 4:
+                for _ in range(count):
+                    x = load(frame, number(code, at))
+                    y = load(frame, number(code, at + 1))
+                    if kind == 0:  # XOR
+                        x ^= y
+                    elif kind == 1:  # AND
+                        x &= y
+                    elif kind == 2:  # AND_NOT
+                        x &= ~y
+                    else:  # NOR
+                        x = ~(x | y)
+                    store(frame, number(code, at + 2), x)
+                    at += 3
+            elif kind < 12:
+                for _ in range(count):
+                    x = load(frame, number(code, at))
+                    y = load(frame, number(code, at + 1))
+                    z = load(frame, number(code, at + 2))
+                    if kind == 4:  # XOR3
+                        z ^= x ^ y
+                    elif kind == 5:  # AND_XOR
+                        z ^= x & y
+                    elif kind == 6:  # AND_NOT_XOR
+                        z ^= x & ~y
+                    elif kind == 7:  # NOR_XOR
+                        z ^= ~(x | y)
+                    elif kind == 8:  # MUX
+                        z ^= x & (y ^ z)
+                    elif kind == 9:  # MUX_NOT
+                        z ^= x & ~(y ^ z)
+                    elif kind == 10:  # MAJORITY
+                        z = (x & y) | (z & (x | y))
+                    else:  # MAJORITY_NOT
+                        z = (y & z) | (~x & (y | z))
+                    store(frame, number(code, at + 3), z)
+                    at += 4
+            elif kind < 15:
+                for _ in range(count):
+                    x = load(frame, number(code, at))
+                    y = load(frame, number(code, at + 1))
+                    store(frame, number(code, at + 2), x ^ y)
+                    if kind == 12:  # HALF
+                        x &= y
+                    elif kind == 13:  # HALF_NOT
+                        x &= ~y
+                    else:  # HALF_NOR
+                        x = ~(x | y)
+                    store(frame, number(code, at + 3), x)
+                    at += 4
+            elif kind < 19:  # COUNT, JOINT
+                return stop
+            else:  # FREE, ROLE and the same of complements
+                into = dirty if kind < 21 else broken
+                seen = load(frame, into)
+                for _ in range(count):
+                    x = load(frame, number(code, at))
+                    seen |= x if kind & 1 else ~x
+                    at += 1
+                store(frame, into, seen)
+        return int(code.shape[0])
+
+    return run
+
+
+_run_1, _run_8 = _loops(1), _loops(8)
+_load_8, _store_8, _ = instructions(8)
+
+
+@jit
+def _count(
+    code: Any, at: int, frame: Any, block: int, size: int, together: bool, place: Any, word: Any,
+    planes: Any, base: int, ones: Any, joint: Any,
+) -> int:  # fmt: skip
+    """Count what a run of COUNT or JOINT rows looks at; returns where the next run starts."""
+    kind, count = code[at], code[at + 1]
+    at += 2
+    for _ in range(count):
+        for p in range(planes.shape[0]):
+            a = np.int64(code[at])
+            if kind == 17:
+                counter = code[at + 1]
+                if together:
+                    held = _load_8(frame, a) & _load_8(planes, p * planes.shape[1] + word[0])
+                    ones[counter, place[0] - base] += popcount(held) << p
+                else:
+                    for k in range(size):
+                        held_word = frame[a + k] & planes[p, word[k]]
+                        ones[counter, place[k] - base] += popcount(held_word) << p
+            else:
+                b, counter = np.int64(code[at + 1]), code[at + 2]
+                for k in range(size):
+                    first, second = frame[a + k] & planes[p, word[k]], frame[b + k]
+                    here = place[k] - base
+                    joint[counter, here, 0] += popcount(first & second) << p
+                    joint[counter, here, 1] += popcount(first) << p
+                    joint[counter, here, 2] += popcount(second & planes[p, word[k]]) << p
+        at += 2 if kind == 17 else 3
+    return at
+
+
+@jit
+def run_lanes(
+    code: Any, state: Any, wires: Any, loaded: Any, changed: Any, results: Any, flipped: Any,
+    restored: Any, slots: int, first: int, last: int, block: int, frame: Any, planes: Any,
+    ones: Any, joint: Any, suspect: Any,
+) -> None:  # fmt: skip
+    """Run a schedule on lanes first..last, `block` (1 or 8) words at a time.
+
+    Lanes, state, wires, planes, ones, joint and suspect as for `code.run_lanes`. code: uint32, with
+    word offsets in the place of slots. frame: uint64 [(slots + 2) * block]. `loaded` and so on as
+    in `Schedule`, but `results` are word offsets; restored: uint8 [changed], 1 where the port must
+    be as before and is not written.
+    """
+    words = state.shape[1]
+    dirty, broken = slots * block, (slots + 1) * block
+    base = first // words
+    place, word = np.zeros(block, np.int64), np.zeros(block, np.int64)
+    for start in range(first, last, block):
+        size = min(block, last - start)
+        for k in range(size):
+            place[k] = (start + k) // words
+            word[k] = start + k - place[k] * words
+        together = block == 8 and size == 8 and word[7] == word[0] + 7
+        for k in range(block):
+            frame[k] = frame[dirty + k] = frame[broken + k] = np.uint64(0)
+        if together:
+            for i in range(loaded.shape[0]):
+                at = np.int64(wires[place[0], loaded[i]]) * words + word[0]
+                _store_8(frame, (i + 1) * 8, _load_8(state, at))
+        else:
+            for i in range(loaded.shape[0]):
+                for k in range(size):
+                    wire = wires[place[k], loaded[i]]
+                    frame[(i + 1) * block + k] = state[wire, word[k]]
+        at = np.int64(0)
+        while at < code.shape[0]:
+            if block == 1:
+                at = _run_1(code, at, frame, dirty, broken)
+            else:
+                at = _run_8(code, at, frame, dirty, broken)
+            if at < code.shape[0]:
+                at = _count(
+                    code, at, frame, block, size, together, place, word,
+                    planes, base, ones, joint,
+                )  # fmt: skip
+        for k in range(size):
+            counts = np.uint64(0)
+            for p in range(planes.shape[0]):
+                counts |= planes[p, word[k]]
+            for i in range(changed.shape[0]):
+                after = frame[results[i] + k]
+                if flipped[i]:
+                    after = ~after
+                wire = wires[place[k], changed[i]]
+                if not restored[i]:
+                    state[wire, word[k]] = after
+                elif (state[wire, word[k]] ^ after) & counts:
+                    suspect[start + k] |= np.uint8(4)
+            if frame[dirty + k] & counts:
+                suspect[start + k] |= np.uint8(1)
+            if frame[broken + k] & counts:
+                suspect[start + k] |= np.uint8(2)

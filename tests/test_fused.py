@@ -1,0 +1,187 @@
+"""The fused executor gives what a netlist means, and simulations give what they give literally."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import test_tensors_random as tensors
+from differential import counted
+from random_programs import circuit as random_circuit
+from random_programs import ensemble as random_ensemble
+
+from revsim.errors import InputError
+from revsim.simulator.faults import EraseFaults
+from revsim.simulator.fused import netlist as operations
+from revsim.simulator.fused.body import Fused, fused, run
+from revsim.simulator.fused.netlist import OPERANDS, RESULTS, Netlist, evaluate
+from revsim.simulator.lanes import Words
+from revsim.simulator.run import simulate
+from revsim.simulator.scheduling import layout
+from revsim.simulator.scheduling.layout import NUMBERS, READS, WRITES
+
+Ports = npt.NDArray[np.int32]
+
+
+def random_netlist(random: np.random.Generator, ports: int, count: int) -> Netlist:
+    """Operations of all kinds on recent and old literals, now and then on a constant."""
+    kind = random.integers(0, len(OPERANDS), count).astype(np.int8)
+    operands = np.full((count, 3), -3, dtype=np.int32)
+    values = ports
+    for i, k in enumerate(kind.tolist()):
+        for j in range(OPERANDS[k]):
+            recent = max(0, values - 1 - int(random.integers(12)))
+            value = recent if random.integers(2) else int(random.integers(values))
+            constant = random.integers(30) == 0
+            operands[i, j] = -1 - random.integers(2) if constant else 2 * value + random.integers(2)
+        values += RESULTS[k]
+
+    def some(count: int) -> Ports:
+        return random.integers(-2, 2 * values, count).astype(np.int32)
+
+    changed = random.permutation(ports)[: ports // 2].astype(np.int32)
+    promised = [some(1) if random.integers(2) else np.full(2, -2, dtype=np.int32) for _ in range(2)]
+    return Netlist(
+        ports,
+        kind,
+        operands,
+        np.stack([changed, some(len(changed))], axis=1),
+        some(count // 3),
+        some(2 * (count // 6)).reshape(-1, 2),
+        *promised,
+    )
+
+
+def weight(words: Words, planes: Words) -> int:
+    """Total weight of the lanes that hold 1."""
+    return sum(int(np.bitwise_count(words & p).sum()) << k for k, p in enumerate(planes))
+
+
+def agrees(netlist: Netlist, body: Fused, random: np.random.Generator, words: int) -> bool:
+    """Whether a body does what a netlist means: some positions of a state of so many words."""
+    positions, ports = int(random.integers(1, 12)), netlist.ports
+    device = ports * positions + 3
+    state = random.integers(0, 1 << 64, (device, words), dtype=np.uint64)
+    wires = random.permutation(device)[: ports * positions].reshape(positions, ports)
+    planes = random.integers(0, 1 << 64, (int(random.integers(1, 4)), words), dtype=np.uint64)
+    planes &= random.integers(0, 1 << 64, words, dtype=np.uint64)
+    restored = random.permutation(ports)[: ports // 3].astype(np.int32)
+    cut = int(random.integers(positions + 1)) * words  # two tasks, each whole positions
+    found, counts, suspect = state.copy(), [], np.zeros(positions * words, dtype=np.uint8)
+    for first, last in ((0, cut), (cut, positions * words)):
+        here = (last - first) // words
+        ones = np.zeros((len(netlist.erased), here), dtype=np.int64)
+        joint = np.zeros((len(netlist.tallied), here, 3), dtype=np.int64)
+        tables = wires.astype(np.int32), restored
+        run(body, found, *tables, first, last, planes, ones, joint, suspect)
+        counts.append((ones, joint))
+    ones, joint = (np.concatenate([c[k] for c in counts], axis=1) for k in range(2))
+    counting = np.bitwise_or.reduce(planes, axis=0)
+    meant, same = state.copy(), True
+    for p, own in enumerate(wires):
+        given = state[own]
+        result = evaluate(netlist, given)
+        back = np.isin(np.arange(ports), restored)
+        meant[own[~back]] = result["ports"][~back]
+        broken = (result["free"], result["role"], (result["ports"] ^ given)[back])
+        flags = [np.bitwise_or.reduce(b, axis=0) & counting != 0 for b in broken]
+        here = suspect[p * words : (p + 1) * words]
+        same &= bool((here == sum(f.astype(np.uint8) << k for k, f in enumerate(flags))).all())
+        same &= ones[:, p].tolist() == [weight(w, planes) for w in result["erased"]]
+        pairs = [(a & b, a, b) for a, b in result["tallied"]]
+        same &= joint[:, p].tolist() == [[weight(w, planes) for w in pair] for pair in pairs]
+    return same and bool((found == meant).all())
+
+
+@pytest.mark.parametrize("words", [1, 3, 8, 24])
+def test_random_netlists_do_what_they_mean(words: int) -> None:
+    random = np.random.default_rng(words)
+    for size in (0, 1, 2, *random.integers(3, 90, 40).tolist()):
+        netlist = random_netlist(random, int(random.integers(1, 12)), size)
+        assert agrees(netlist, fused(netlist), random, words), size
+
+
+def test_one_word_takes_the_narrow_kernel() -> None:
+    random = np.random.default_rng(0)
+    netlist = random_netlist(random, 5, 60)
+    ports = random.integers(0, 1 << 64, (5, 1), dtype=np.uint64)
+    meant, every = evaluate(netlist, ports), np.arange(5, dtype=np.int32)
+    ones = np.zeros((len(netlist.erased), 1), dtype=np.int64)
+    joint = np.zeros((len(netlist.tallied), 1, 3), dtype=np.int64)
+    body, mask = fused(netlist), np.full((1, 1), ~np.uint64(0))
+    assert body.block_words(1) == 1
+    run(body, ports, every[None], every[:0], 0, 1, mask, ones, joint, np.zeros(1, dtype=np.uint8))
+    np.testing.assert_array_equal(ports, meant["ports"])
+    assert ones[:, 0].tolist() == [weight(w, mask) for w in meant["erased"]]
+
+
+def test_a_wrong_row_is_noticed() -> None:
+    """Mutants of the code: another kind of the same shape, or another slot read."""
+    random = np.random.default_rng(1)
+    noticed = tried = 0
+    shapes = list(zip(READS, WRITES, NUMBERS, strict=True))
+    for _ in range(30):
+        netlist = random_netlist(random, 6, 25)
+        body = fused(netlist)
+        code, at = body.plan.code.copy(), 0
+        heads = []
+        while at < len(code):
+            heads.append(at)
+            at += 2 + int(code[at + 1]) * sum(shapes[code[at]])
+        head = int(random.choice(heads))
+        if random.integers(2):
+            alike = [k for k in range(layout.COUNT) if shapes[k] == shapes[code[head]]]
+            others = [k for k in alike if k != code[head]] or [int(code[head])]
+            code[head] = random.choice(others)
+        else:
+            code[head + 2] = (code[head + 2] + 1) % body.slots
+        tried += 1
+        mutant = Fused(replace(body.plan, code=code))
+        noticed += not agrees(netlist, mutant, np.random.default_rng(2), 8)
+    assert noticed >= 0.6 * tried  # what nothing looks at is not noticed
+
+
+def test_kernels_know_the_kinds() -> None:
+    """Kinds stand as literals in the kernels of scheduling and of the executor."""
+    names = ("XOR", "XOR3", "AND", "AND_XOR", "MUX", "MAJORITY", "HALF", "FULL")
+    assert [getattr(operations, n) for n in names] == list(range(8))
+    assert [getattr(layout, n) for n in names] == [0, 4, 1, 5, 8, 10, 12, 15]
+    assert (layout.COUNT, layout.JOINT, layout.FREE, layout.ROLE) == (17, 18, 19, 21)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_circuits_give_the_same_fused(seed: int) -> None:
+    circuit = random_circuit(seed)
+    ensemble = random_ensemble(seed, (1, 63, 64, 65, 513, 1000)[seed % 6])
+    judge = simulate(circuit, ensemble, executor="numpy")
+    for threads in (1, 2):
+        found = simulate(circuit, ensemble, executor="fused", threads=threads)
+        np.testing.assert_array_equal(found.outputs, judge.outputs)
+        assert counted(found.tally) == counted(judge.tally)
+        assert found.tally.equivalent_gates > 0
+        assert found.executor == "fused"
+    assert judge.tally.equivalent_gates == 0
+
+
+@pytest.mark.parametrize("rows", [3, 150])
+@pytest.mark.parametrize("sound", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_circuits_of_tensors_give_the_same_fused(seed: int, sound: bool, rows: int) -> None:
+    circuit = tensors.random_circuit(seed, sound)
+    random = np.random.default_rng(seed)
+    table, weights = random.integers(0, 2, (rows, tensors.GIVEN)), random.integers(0, 3, rows)
+    expected, broken = tensors.seen(circuit, table, weights, executor="numpy", marks=True)
+    for threads in (1, 2):
+        found, named = tensors.seen(
+            circuit, table, weights, executor="fused", threads=threads, marks=True
+        )
+        assert found == expected
+        assert named <= broken and bool(named) == bool(broken)
+
+
+def test_what_needs_every_gate_is_refused() -> None:
+    circuit, ensemble = random_circuit(0), random_ensemble(0, 4)
+    with pytest.raises(InputError, match="every gate"):
+        simulate(circuit, ensemble, executor="fused", switching=True)
+    with pytest.raises(InputError, match="every gate"):
+        simulate(circuit, ensemble, executor="fused", faults=EraseFaults(0.5))
