@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from revsim.bench.goals import Asked
-from revsim.bench.lists import linear_list, random_list
-from revsim.bench.peers import abc, compiled, logic, quantum, ready, rows
+from revsim.bench.lists import adder_chain, linear_list, random_list
+from revsim.bench.peers import abc, bounds, compiled, logic, quantum, ready, rows
 from revsim.bench.peers.compare import Case, against, attempt, passes_of
 from revsim.bench.peers.follow import follow
 from revsim.bench.peers.ready import Absent, command, ours
@@ -20,6 +20,8 @@ from revsim.bench.peers.straight_line import c_text, verilog_text
 from revsim.bench.rows import Point, Row
 from revsim.bench.runs import lanes_of, random_state
 from revsim.circuit.builder import Builder
+from revsim.circuit.program import gates_below
+from revsim.errors import CheckError
 
 WIRES = 9
 LIST = random_list(WIRES, 120, seed=5)
@@ -204,11 +206,25 @@ def test_a_row_has_the_ratio_of_times_and_the_figure_a_point():
     assert next(iter(against(replace(CASE, goal=None), quick))).holds is None
 
 
+@has("gcc", "clang", "cc")
+def test_a_missed_goal_says_what_bounds_it():
+    chain = adder_chain(500)
+    theirs = replace(logic.numpy_rows(chain, random_state(chain.port_wires, 8)), run=lambda: None)
+    for executor, words in (
+        ("literal", "an interpreter of this list in C comes to"),
+        ("fused", f"operations are left of {gates_below(chain):,} gates"),
+    ):
+        case = Case("6.some", 2.0, "somebody", chain, 512, executor=executor)
+        assert words in next(iter(against(case, theirs))).detail
+    assert 0 < bounds.operations(chain) < gates_below(chain)
+    assert bounds.interpreted(LIST, 8) is None  # it has Fredkins
+
+
 def test_bits_that_differ_are_no_row():
     theirs = logic.numpy_rows(LIST, random_state(WIRES, 2))
     wrong = theirs.out.copy()
     wrong[-1, -1] ^= np.uint64(1 << 63)
-    with pytest.raises(AssertionError, match="disagree"):
+    with pytest.raises(CheckError, match="disagree"):
         list(against(CASE, replace(theirs, out=wrong)))
 
 

@@ -1,15 +1,17 @@
 """One list, two simulators in turns, the same bits: a row and a point of the figure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from revsim.bench.peers.bounds import bound
 from revsim.bench.peers.ready import Absent, Ready, ours
 from revsim.bench.rows import Found, Point, Row, at_least, known, medians, missing
 from revsim.circuit.definition import Definition, Table
 from revsim.circuit.program import LEAF_GATES, flatten, gates_below
+from revsim.errors import CheckError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,18 +80,23 @@ def passes_of(definition: Definition) -> int:
 
 
 def against(case: Case, theirs: Ready | Absent, mine: Ready | None = None) -> Found:
-    """The row and the point of one comparison; bits that differ are an AssertionError."""
+    """The row and the point of one comparison; bits that differ are a CheckError."""
     if isinstance(theirs, Absent):
         yield case.missing(theirs)
         return
     if mine is None:
         mine = ours(case.definition, theirs.start, case.passes, case.executor)
     if not np.array_equal(mine.out, theirs.out):
-        raise AssertionError(f"{theirs.peer} and revsim disagree about {case.definition.name}")
+        raise CheckError(f"{theirs.peer} and revsim disagree about {case.definition.name}")
     own, other = medians(mine.run, theirs.run, budget_s=BUDGET_S, least=TURNS)
-    yield case.row(
-        other / own, described(case, own, other, theirs.build_s) + "; same bits out", theirs.peer
-    )
+    detail = described(case, own, other, theirs.build_s) + "; same bits out"
+    row = case.row(other / own, detail, theirs.peer)
+    if row.holds is False and case.lanes > 1:
+        why = bound(
+            case.definition, case.executor, case.words, own / case.passes, other / case.passes
+        )
+        row = replace(row, detail=detail + why)
+    yield row
     yield point(case, other, theirs.peer)
 
 

@@ -24,6 +24,7 @@ from revsim.bench.peers.ready import Absent, Ready, ours
 from revsim.bench.rows import Found, Row, at_least, medians, missing
 from revsim.bench.runs import random_state
 from revsim.circuit.definition import Definition, Gates
+from revsim.errors import CheckError
 from revsim.simulator import fast
 from revsim.simulator.counters import Counters
 from revsim.simulator.lanes import Words, planes_of
@@ -219,7 +220,7 @@ def _abc(id: str, definition: Definition) -> Found:
         text = abc.aiger(table, wires, before)
         build_s = time.perf_counter() - started
         if not abc.same_bits(table, wires, before, after):
-            raise AssertionError(f"ABC and revsim disagree about {definition.name}")
+            raise CheckError(f"ABC and revsim disagree about {definition.name}")
         with abc.simulator(text) as (peer, simulate):
             own, one, many = medians(
                 mine.run, lambda: simulate(1), lambda: simulate(1 + abc.FRAMES),
