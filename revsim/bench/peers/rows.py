@@ -23,6 +23,7 @@ from revsim.bench.peers.ready import Absent, Ready, ours
 from revsim.bench.rows import Found, Row, at_least, medians, missing
 from revsim.bench.runs import random_state
 from revsim.circuit.definition import Definition, Gates
+from revsim.circuit.program import LEAF_GATES
 from revsim.errors import CheckError
 from revsim.simulator import fast
 from revsim.simulator.counters import Counters
