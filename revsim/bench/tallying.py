@@ -8,7 +8,7 @@ import numpy as np
 from revsim.bench.goals import Asked
 from revsim.bench.lists import adder_chain
 from revsim.bench.rows import Found, at_most, known, medians, missing
-from revsim.bench.runs import lanes_of, random_state
+from revsim.bench.runs import kernel_of, random_state
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition
 from revsim.circuit.measures import counts
@@ -65,7 +65,7 @@ def erased_bits(asked: Asked) -> Found:
             continue
         words = LANES // 64
         counting, bare = medians(
-            lanes_of(adders, words, executor), lanes_of(adders, words, executor, counted=False)
+            kernel_of(adders, words, executor), kernel_of(adders, words, executor, counted=False)
         )
         yield at_most(
             name, goal, of, counting / bare,
@@ -80,7 +80,7 @@ def _statistics() -> Found:
     """Counts of registers and of whole states, beside NumPy, and in gates of the literal kernel."""
     state = random_state(STATE_WIRES, ROWS // 64)
     chain = adder_chain(10_000)
-    gates = lanes_of(chain, LANES // 64)
+    gates = kernel_of(chain, LANES // 64)
     evaluated = gates_below(chain) * LANES
 
     def compared(name: str, width: int, peer: Callable[[], object], what: str) -> Found:
