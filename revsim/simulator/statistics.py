@@ -1,6 +1,7 @@
 """Joint statistics of registers and of the whole device, from exact counts over rows.
 
-Where numba is absent the same is counted in NumPy, by comparing whole states instead of hashes.
+Where numba is absent the same is counted in NumPy, by comparing whole states instead of hashes;
+the values of few rows are read in NumPy too, before a kernel could be loaded.
 """
 
 import numpy as np
@@ -18,9 +19,13 @@ DIRECT_BITS = 20
 """Registers up to this width are counted in a table, wider ones by their values as keys."""
 
 
+FEW_ROWS = 256
+"""Rows whose values are read in NumPy, at 5 microseconds a wire."""
+
+
 def values_of(state: Words, wires: Wires, rows: int) -> Raw:
     """A register of at most 64 wires as unsigned integers: uint64 [rows]."""
-    if not HAVE_NUMBA:
+    if not HAVE_NUMBA or rows <= FEW_ROWS:
         return read(state, wires, rows)
     from revsim.simulator.counting import kernels
 
