@@ -49,7 +49,6 @@ from revsim.simulator.lanes import (
 from revsim.simulator.statistics import (
     distribution_of_wires,
     lost_bits,
-    spectrum_of_values,
     spectrum_of_wires,
     standing_of_wires,
     values_of,
@@ -341,11 +340,7 @@ def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) 
 def _erase(device: _Device, item: Erase) -> None:
     wires = item.register.wires
     ones = np.array([weighted_ones(device.state[w], device.planes) for w in wires], dtype=np.int64)
-    if len(wires) <= 64:
-        values = values_of(device.state, wires, device.rows)
-        joint = spectrum_of_values(values, len(wires), device.weights)
-    else:
-        joint = spectrum_of_wires(device.state, wires, device.rows, device.weights)
+    joint = spectrum_of_wires(device.state, wires, device.rows, device.weights)
     found = None
     if device.values:
         found = distribution_of_wires(device.state, wires, device.rows, device.weights)
