@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 from revsim.circuit.kernels import jit
-from revsim.simulator.vectors import popcount
+from revsim.simulator.vectors import instructions, popcount, where
+
+_load, _store, _splat = instructions(64)
 
 
 @jit
@@ -50,39 +52,27 @@ def wire_key(wire: int, half: int) -> Any:
 
 
 @jit
-def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
-    """XOR of the keys of the wires that are 1, row by row, into out uint64 [rows, 2].
+def hash_rows(state: Any, wires: Any, out: Any) -> None:
+    """XOR of the keys of the wires that are 1, row by row, into out uint64 [2, words * 64]: halves
+    of hashes, with a hash for each padding lane too.
 
-    64 wires at a time: their keys are combined in a table for each four of them, their words are
-    transposed, and each row looks up 16 entries.
+    The hashes of 64 rows stay in registers: the key of a wire enters where its word has a 1.
     """
-    matrix = np.zeros(64, np.uint64)
-    table = np.zeros((16, 16, 2), np.uint64)
-    for start in range(0, wires.shape[0], 64):
-        here = min(64, wires.shape[0] - start)
-        table[:] = np.uint64(0)
+    wide = out.shape[1]
+    keys = np.empty((2, 256), np.uint64)
+    for start in range(0, wires.shape[0], 256):
+        here = min(256, wires.shape[0] - start)
         for k in range(here):
-            bit = 1 << (k & 3)
-            low = wire_key(np.int64(wires[start + k]), np.int64(0))
-            high = wire_key(np.int64(wires[start + k]), np.int64(1))
-            for entry in range(bit):
-                table[k >> 2, bit + entry, 0] = table[k >> 2, entry, 0] ^ low
-                table[k >> 2, bit + entry, 1] = table[k >> 2, entry, 1] ^ high
-        for word in range((rows + 63) // 64):
-            matrix[:] = np.uint64(0)
+            keys[0, k] = wire_key(np.int64(wires[start + k]), np.int64(0))
+            keys[1, k] = wire_key(np.int64(wires[start + k]), np.int64(1))
+        for word in range(wide // 64):
+            low, high = _load(out, 64 * word), _load(out, wide + 64 * word)
             for k in range(here):
-                matrix[k] = state[wires[start + k], word]
-            transpose(matrix)
-            for r in range(min(64, rows - 64 * word)):
-                value = matrix[r]
-                low, high = np.uint64(0), np.uint64(0)
-                for i in range(16):
-                    nibble = np.int64(value & np.uint64(15))
-                    low ^= table[i, nibble, 0]
-                    high ^= table[i, nibble, 1]
-                    value >>= np.uint64(4)
-                out[64 * word + r, 0] ^= low
-                out[64 * word + r, 1] ^= high
+                held = state[wires[start + k], word]
+                low ^= where(held, _splat(np.int64(keys[0, k])))
+                high ^= where(held, _splat(np.int64(keys[1, k])))
+            _store(out, 64 * word, low)
+            _store(out, wide + 64 * word, high)
 
 
 @jit
@@ -109,6 +99,75 @@ def bank_values(state: Any, wires: Any, rows: int, out: Any) -> None:
                 shift = np.uint64(i * width)
                 for r in range(min(64, rows - 64 * word)):
                     out[start + i, 64 * word + r] = (matrix[r] >> shift) & mask
+
+
+@jit
+def transpose_bytes(planes: Any, first: int) -> None:
+    """Eight words from `first` on as 8 x 8 bit matrices, byte by byte, transposed: bit j of byte i
+    of word k goes to bit k of byte i of word j."""
+    for stage in range(3):
+        shift = np.uint64(4 >> stage)
+        mask = np.uint64(0x0F0F0F0F0F0F0F0F)
+        if stage == 1:
+            mask = np.uint64(0x3333333333333333)
+        elif stage == 2:
+            mask = np.uint64(0x5555555555555555)
+        width = 4 >> stage
+        for k in range(8):
+            if k & width == 0:
+                low, high = first + k, first + k + width
+                change = ((planes[low] >> shift) ^ planes[high]) & mask
+                planes[low] ^= change << shift
+                planes[high] ^= change
+
+
+@jit
+def count_registers(
+    state: Any, wires: Any, pool: int, weights: Any, weighted: bool, values: Any,
+    counts: Any, pooled: Any, times: Any, pooled_times: Any,
+) -> None:  # fmt: skip
+    """How often each weight occurs among the values of registers, into times int64 [largest + 1],
+    and, where `pool` > 1, among those of each so many registers as one, into `pooled_times`.
+
+    wires: int32 [registers, width], up to 16 wide. values: int64 [rows] scratch. counts, pooled:
+    int64 [2^width] of zeros, left so.
+    """
+    rows, width, size = values.shape[0], wires.shape[1], counts.shape[0]
+    planes = np.zeros(16, np.uint64)
+    touched = np.empty(size, np.int64)
+    for start in range(0, wires.shape[0], pool):
+        found = 0
+        for register in range(start, start + pool):
+            for word in range((rows + 63) // 64):
+                for k in range(width):
+                    planes[k] = state[wires[register, k], word]
+                for k in range(width, 16):
+                    planes[k] = np.uint64(0)
+                transpose_bytes(planes, np.int64(0))
+                if width > 8:
+                    transpose_bytes(planes, np.int64(8))
+                for r in range(min(64, rows - 64 * word)):
+                    shift = np.uint64(r & 56)
+                    value = (planes[r & 7] >> shift) & np.uint64(255)
+                    if width > 8:
+                        value |= ((planes[8 + (r & 7)] >> shift) & np.uint64(255)) << np.uint64(8)
+                    values[64 * word + r] = np.int64(value)
+            for r in range(rows):
+                counts[values[r]] += weights[r] if weighted else np.int64(1)
+            for i in range(min(rows, size)):  # each sum is taken out once
+                value = values[i] if rows < size else i
+                weight = counts[value]
+                if weight != 0:
+                    counts[value] = 0
+                    times[weight] += 1
+                    if pool > 1:
+                        if pooled[value] == 0:
+                            touched[found] = value
+                            found += 1
+                        pooled[value] += weight
+        for i in range(found):
+            pooled_times[pooled[touched[i]]] += 1
+            pooled[touched[i]] = 0
 
 
 @jit
@@ -245,26 +304,6 @@ def count_minterms(state: Any, wires: Any, rows: int, counts: Any) -> None:
         for chosen in range(sets):
             if chosen >> k & 1 == 0:
                 counts[chosen] -= counts[chosen + (1 << k)]
-
-
-@jit
-def transpose_bytes(planes: Any, first: int) -> None:
-    """Eight words from `first` on as 8 x 8 bit matrices, byte by byte, transposed: bit j of byte i
-    of word k goes to bit k of byte i of word j."""
-    for stage in range(3):
-        shift = np.uint64(4 >> stage)
-        mask = np.uint64(0x0F0F0F0F0F0F0F0F)
-        if stage == 1:
-            mask = np.uint64(0x3333333333333333)
-        elif stage == 2:
-            mask = np.uint64(0x5555555555555555)
-        width = 4 >> stage
-        for k in range(8):
-            if k & width == 0:
-                low, high = first + k, first + k + width
-                change = ((planes[low] >> shift) ^ planes[high]) & mask
-                planes[low] ^= change << shift
-                planes[high] ^= change
 
 
 @jit
