@@ -85,7 +85,7 @@ def _run(one: Ready, first: int, last: int, state: Words, planes: Words) -> None
     positions = (last - first) // words
     ones = np.zeros((code.erased, positions), dtype=np.int64)
     joint = np.zeros((code.tallies, positions, 3), dtype=np.int64)
-    run_lanes(code, state, one.wires, code.restored, first, last, planes, ones, joint, one.suspect)
+    run_lanes(code, state, one.wires, code.checked, first, last, planes, ones, joint, one.suspect)
     if one.fold is not None:
         with one.lock:
             one.fold.add(first // words, ones, joint)

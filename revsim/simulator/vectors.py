@@ -187,3 +187,41 @@ def popcount(typing_context: Any, vector: Any) -> Any:
         return call("vector.reduce.add", _WORD, call("ctpop", llvm, arguments[0]))
 
     return types.int64(vector), generate
+
+
+@intrinsic
+def transpose(
+    typing_context: Any, source: Any, starts: Any, target: Any, at: Any, stride: Any
+) -> Any:
+    """Eight words of uint64 `source` from each of eight word offsets `starts` (int64 [8]) on become
+    eight columns of `target`: word j of run i is stored at `at + j * stride + i`."""
+    llvm, eight = _llvm(8), range(8)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, starts, target, at, stride = arguments
+        kinds = dict(zip((source, starts, target), signature.args[:3], strict=True))
+
+        def base(array: Any) -> Any:
+            return context.make_array(kinds[array])(context, builder, array).data
+
+        def vector(array: Any, offset: Any) -> Any:
+            return builder.bitcast(builder.gep(base(array), [offset]), llvm.as_pointer())
+
+        def pick(first: Any, second: Any, lanes: list[int]) -> Any:
+            kind = ir.VectorType(ir.IntType(32), 8)
+            return builder.shuffle_vector(first, second, ir.Constant(kind, lanes))
+
+        offsets = [builder.load(builder.gep(base(starts), [_WORD(i)])) for i in eight]
+        rows = [builder.load(vector(source, offset), align=8) for offset in offsets]
+        for step in (1, 2, 4):  # exchange ever larger squares across the diagonal
+            low = [i if not i & step else 8 + i - step for i in eight]
+            high = [i + step if not i & step else 8 + i for i in eight]
+            pairs = [(i, i + step) for i in eight if not i & step]
+            for i, j in pairs:
+                rows[i], rows[j] = pick(rows[i], rows[j], low), pick(rows[i], rows[j], high)
+        for j in eight:
+            place = builder.add(at, builder.mul(stride, _WORD(j)))
+            builder.store(rows[j], vector(target, place), align=8)
+        return context.get_dummy_value()
+
+    return types.void(source, starts, target, types.int64, types.int64), generate

@@ -23,19 +23,20 @@ CACHE_BYTES = 1 << 20
 @dataclass(frozen=True, eq=False)
 class Literal:
     """`rows` uint64 [rows] on `slots` wires, ports first, the last one `END_ROW`; control lists as
-    in `Program`."""
+    in `Program`. `changed` bool [slots]: all but those that rows restore by their form alone."""
 
     rows: Rows
     starts: npt.NDArray[np.int64]
     control_wires: Wires
     control_polarity: npt.NDArray[np.uint8]
     slots: int
+    changed: npt.NDArray[np.bool_]
 
     @property
     def bytes(self) -> int:
         """Memory that the arrays take."""
-        lists = (self.starts, self.control_wires, self.control_polarity)
-        return sum(a.nbytes for a in (self.rows, *lists))
+        others = (self.starts, self.control_wires, self.control_polarity, self.changed)
+        return sum(a.nbytes for a in (self.rows, *others))
 
     def block_words(self, words: int) -> int:
         """Words per block for a run on so many."""
@@ -110,12 +111,14 @@ def body_of(program: Program) -> Literal:
     from revsim.simulator.literal.grouping import kernels
 
     _check(program.slots)
+    rows = kernels.group_rows(program.rows, program.slots)
     return Literal(
-        kernels.group_rows(program.rows, program.slots),
+        rows,
         program.starts,
         program.control_wires,
         program.control_polarity,
         program.slots,
+        kernels.changed_slots(rows, program.slots),
     )
 
 
