@@ -70,9 +70,9 @@ def run_batch(batch: Sequence[Ready], state: Words, planes: Words, threads: int)
 def _cuts(one: Ready, words: int, threads: int) -> list[tuple[int, int]]:
     """Lanes of the tasks of one call: whole positions, and whole blocks where that is possible."""
     lanes = len(one.wires) * words
-    if lanes == 1:
-        return [(0, 1)]
     block = one.code.body.block_words(lanes)
+    if lanes <= block:
+        return [(0, lanes)]
     step = words * block // np.gcd(words, block)
     counters = (one.code.erased + 3 * one.code.tallies) * (step // words)
     most = max(1, COUNTERS // counters) if counters else lanes
