@@ -141,6 +141,48 @@ def _fork(u: Any, v: Any, nodes: Int32s) -> Any:
 
 
 @jit
+def _near(p: Any, q: Any, nodes: Int32s) -> Any:
+    """The node that is p XOR q where that was made or one is an operand of the other, or -1."""
+    if p == q:
+        return np.int64(0)
+    for _ in range(2):
+        if nodes[q, 0] == _XOR:
+            for end in range(1, 3):
+                if nodes[q, end] >> 1 == p:
+                    return np.int64(nodes[q, 3 - end] >> 1)
+        p, q = q, p
+    return _node(_XOR, 2 * min(p, q), 2 * max(p, q), np.int64(0), False, nodes) >> 1
+
+
+@jit
+def _known(p: Any, q: Any, nodes: Int32s) -> Any:
+    """The node that is p XOR q, also where it was made in another order, or -1."""
+    found = _near(p, q, nodes)
+    for _ in range(2):
+        if found < 0 and nodes[q, 0] == _XOR:
+            for end in range(1, 3):
+                inner = _near(p, np.int64(nodes[q, end] >> 1), nodes)
+                if inner > 0 and found < 0:
+                    found = _near(inner, np.int64(nodes[q, 3 - end] >> 1), nodes)
+        p, q = q, p
+    return found
+
+
+@jit
+def _carry(x: Any, u: Any, v: Any, new: bool, nodes: Int32s) -> Any:
+    """x ^ (u & v) is the majority of x, x ^ u and x ^ v, whatever they are: its literal where u or
+    v is an XOR of x and the other one's XOR with x is known, else -1."""
+    for _ in range(2):
+        for end in range(1, 3):
+            if nodes[u >> 1, 0] == _XOR and nodes[u >> 1, end] >> 1 == x:
+                y = np.int64(nodes[u >> 1, 3 - end]) ^ (u & 1)
+                z = _known(x, v >> 1, nodes)
+                return _majority(2 * x, y, 2 * z ^ (v & 1), new, nodes) if z > 0 else _NONE
+        u, v = v, u
+    return _NONE
+
+
+@jit
 def _meet(p: Any, q: Any, nodes: Int32s) -> Any:
     """The literal of node p XOR node q where a rule makes it shorter, else -1."""
     if p == q:
@@ -184,6 +226,25 @@ def _meet(p: Any, q: Any, nodes: Int32s) -> Any:
 
 
 @jit
+def _meet_carry(p: Any, q: Any, nodes: Int32s) -> Any:
+    """`_meet` of a bit and an AND, or a majority and an AND, where other sums made the operands of
+    the latter shorter than those of a carry are."""
+    if nodes[p, 0] == _AND:
+        p, q = q, p
+    if nodes[q, 0] != _AND or nodes[p, 0] == _AND:
+        return _NONE
+    u, v = np.int64(nodes[q, 1]), np.int64(nodes[q, 2])
+    if nodes[p, 0] == _MAJORITY:
+        for end in range(1, 4):
+            x = np.int64(nodes[p, end] >> 1)
+            whole = _carry(x, u, v, False, nodes)
+            if whole >> 1 == p:
+                return 2 * x ^ (whole & 1)
+        return _NONE
+    return _carry(p, u, v, True, nodes)
+
+
+@jit
 def _cancel(p: Any, q: Any, deep: bool, nodes: Int32s) -> Any:
     """Where two nodes or, if these are XORs, one or two of their operands make something shorter:
     (its literal, what is left of p, what is left of q) with p XOR q the XOR of all three, left 0
@@ -211,6 +272,8 @@ def _xor(p: int, q: int, nodes: Int32s) -> Any:
             met, mine, theirs = _cancel(have, other, later == 0, nodes)
         else:
             met, mine, theirs = _meet(have, other, nodes), np.int64(0), np.int64(0)
+        if met < 0:
+            met = _meet_carry(have, other, nodes)
         if met < 0:
             met = _node(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), True, nodes)
         have, flip = met >> 1, flip ^ (met & 1)
@@ -323,7 +386,6 @@ def find_pairs(nodes: Int32s, given: int, uses: Int32s, solid: Int32s) -> Int32s
     """For each node the one that is computed together with it, or -1: a majority and the sum of the
     same three, an AND and the XOR of the same two."""
     made = uses.shape[0]
-    none = np.int64(0)
     partner = np.full(made, -1, np.int32)
     for kind in (_MAJORITY, _AND):
         for n in range(given, made):
@@ -332,16 +394,16 @@ def find_pairs(nodes: Int32s, given: int, uses: Int32s, solid: Int32s) -> Int32s
             if _goes_into_xors(n, nodes, uses, solid, partner):
                 continue
             x, y, z = _operands(n, nodes)
-            x, y, z = x & ~1, y & ~1, z & ~1
+            x, y, z = x >> 1, y >> 1, z >> 1
             for _ in range(3 if kind == _MAJORITY else 1):
-                inner = _node(_XOR, min(x, y), max(x, y), none, False, nodes)
-                total = inner >> 1
+                inner = _known(x, y, nodes)
+                total = inner
                 if inner > 0 and kind == _MAJORITY:
-                    total = _node(_XOR, min(inner, z), max(inner, z), none, False, nodes) >> 1
-                if total > 0 and uses[total] > 0 and partner[total] < 0:
+                    total = _known(inner, z, nodes)
+                if total > max(x, y, z) and uses[total] > 0 and partner[total] < 0:
                     partner[n], partner[total] = total, n
-                    if kind == _MAJORITY:
-                        uses[inner >> 1] -= 1  # the sum is not made from it
+                    for end in range(1, 3):  # which is not what the sum is made from any more
+                        uses[nodes[total, end] >> 1] -= 1
                     break
                 x, y, z = y, z, x
     return partner
