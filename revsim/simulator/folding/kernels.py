@@ -34,6 +34,9 @@ _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
 # table of 2 * room (a power of two) places: a node or -1. What node 0, the constant, has no use for
 # says how many nodes there are. One array, since numba counts references in each call.
 
+WINDOW, PROBES = 1023, 16
+"""Places after that of its latest operand where a node is looked for, so that what is made about
+the same time stands close together; and how many are tried before it may be anywhere."""
 STEPS = 16
 """Most pairs that one XOR cancels: what is left is a node, right but longer than it need be."""
 ROOM = 128
@@ -49,14 +52,17 @@ def _place(kind: int, x: int, y: int, z: int, nodes: Int32s) -> Any:
     mask = 2 * nodes.shape[0] - 1
     mixed = np.uint64(x) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(4 * y + kind)
     mixed = (mixed ^ (mixed >> np.uint64(32)) ^ np.uint64(z)) * np.uint64(0xBF58476D1CE4E5B9)
-    place = np.int64(mixed >> np.uint64(33)) & mask
+    anywhere = np.int64(mixed >> np.uint64(33))
+    place = (max(y, z) + (anywhere & WINDOW)) & mask
+    probes = 0
     while True:
         n = nodes[place >> 1, 4 + (place & 1)]
         if n < 0 or (
             nodes[n, 1] == x and nodes[n, 2] == y and nodes[n, 0] == kind and nodes[n, 3] == z
         ):
             return place
-        place = (place + 1) & mask
+        probes += 1
+        place = (place + 1 if probes != PROBES else anywhere) & mask
 
 
 @jit
@@ -245,44 +251,34 @@ def _meet_carry(p: Any, q: Any, nodes: Int32s) -> Any:
 
 
 @jit
-def _cancel(p: Any, q: Any, deep: bool, nodes: Int32s) -> Any:
-    """Where two nodes or, if these are XORs, one or two of their operands make something shorter:
-    (its literal, what is left of p, what is left of q) with p XOR q the XOR of all three, left 0
-    where there is nothing; else -1 first. Not `deep`: of one of the two there is nothing left."""
-    none = np.int64(0)
-    for i in range(3 if nodes[p, 0] == _XOR else 1):
-        for j in range(3 if nodes[q, 0] == _XOR and (deep or i == 0) else 1):
-            mine = np.int64(nodes[p, i] >> 1) if i > 0 else p
-            theirs = np.int64(nodes[q, j] >> 1) if j > 0 else q
-            met = _meet(mine, theirs, nodes)
+def _cancel(p: Any, q: Any, nodes: Int32s) -> Any:
+    """Where two nodes, or one of them and an operand of the other, an XOR, make something shorter:
+    (its literal, what is left of that XOR, 0 where nothing is), else -1 first. To look deeper would
+    take apart what is a sum elsewhere, too."""
+    for first in range(2):
+        for end in range(first, 3 if nodes[p, 0] == _XOR else 1):  # 0: p itself
+            met = _meet(p if end == 0 else np.int64(nodes[p, end] >> 1), q, nodes)
             if met >= 0:
-                rest = np.int64(nodes[p, 3 - i] >> 1) if i > 0 else none
-                return met, rest, np.int64(nodes[q, 3 - j] >> 1) if j > 0 else none
-    return _NONE, none, none
+                return met, np.int64(nodes[p, 3 - end] >> 1) if end > 0 else np.int64(0)
+        p, q = q, p
+    return _NONE, np.int64(0)
 
 
 @jit
 def _xor(p: int, q: int, nodes: Int32s) -> Any:
     """The literal of p XOR q: what was added to a wire is taken off it again."""
     flip = np.int64(p ^ q) & 1
-    have, other, later = np.int64(p >> 1), np.int64(q >> 1), np.int64(0)
+    have, other = np.int64(p >> 1), np.int64(q >> 1)
     steps = 0
     while other > 0:
-        if steps < STEPS:
-            met, mine, theirs = _cancel(have, other, later == 0, nodes)
-        else:
-            met, mine, theirs = _meet(have, other, nodes), np.int64(0), np.int64(0)
-        if met < 0:
-            met = _meet_carry(have, other, nodes)
+        met, left = _NONE, np.int64(0)
+        if steps < STEPS or have == other or have == 0:
+            met, left = _cancel(have, other, nodes)
+            if met < 0:
+                met = _meet_carry(have, other, nodes)
         if met < 0:
             met = _node(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), True, nodes)
-        have, flip = met >> 1, flip ^ (met & 1)
-        if mine > 0 and theirs > 0:  # then nothing waited
-            other, later = mine, theirs
-        elif mine > 0 or theirs > 0:
-            other = mine | theirs
-        else:
-            other, later = later, np.int64(0)
+        have, other, flip = met >> 1, left, flip ^ (met & 1)
         steps += 1
     return 2 * have ^ flip
 
