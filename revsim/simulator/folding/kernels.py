@@ -26,6 +26,7 @@ Rows = npt.NDArray[np.uint64]
 _int64: Any = np.int64
 _XOR, _XOR3, _AND, _AND_XOR, _MUX, _MAJORITY, _HALF, _FULL = (_int64(k) for k in range(8))
 _GIVEN = _NONE = _int64(-1)
+_MAKE, _FIND = np.bool_(True), np.bool_(False)
 
 _KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
@@ -66,7 +67,7 @@ def _place(kind: int, x: int, y: int, z: int, nodes: Int32s) -> Any:
 
 
 @jit
-def _node(kind: int, x: int, y: int, z: int, new: bool, nodes: Int32s) -> Any:
+def _node(kind: int, x: int, y: int, z: int, new: Any, nodes: Int32s) -> Any:
     """The literal of a node; where it was never made it is made now, or is -1 if not `new`."""
     place = _place(kind, x, y, z, nodes)
     n = np.int64(nodes[place >> 1, 4 + (place & 1)])
@@ -117,11 +118,11 @@ def _and(p: int, q: int, nodes: Int32s) -> Any:
                 break
             p, q = q, p
         if shorter < 0:
-            return _node(_AND, min(p, q), max(p, q), np.int64(0), True, nodes)
+            return _node(_AND, min(p, q), max(p, q), np.int64(0), _MAKE, nodes)
 
 
 @jit
-def _majority(x: Any, y: Any, z: Any, new: bool, nodes: Int32s) -> Any:
+def _majority(x: Any, y: Any, z: Any, new: Any, nodes: Int32s) -> Any:
     """The literal of the majority of three literals of different nodes, see `_node`. It is
     self-dual, so that at most one of its operands is complemented."""
     dual = np.int64((x & 1) + (y & 1) + (z & 1) >= 2)
@@ -157,7 +158,7 @@ def _near(p: Any, q: Any, nodes: Int32s) -> Any:
                 if nodes[q, end] >> 1 == p:
                     return np.int64(nodes[q, 3 - end] >> 1)
         p, q = q, p
-    return _node(_XOR, 2 * min(p, q), 2 * max(p, q), np.int64(0), False, nodes) >> 1
+    return _node(_XOR, 2 * min(p, q), 2 * max(p, q), np.int64(0), _FIND, nodes) >> 1
 
 
 @jit
@@ -175,7 +176,7 @@ def _known(p: Any, q: Any, nodes: Int32s) -> Any:
 
 
 @jit
-def _carry(x: Any, u: Any, v: Any, new: bool, nodes: Int32s) -> Any:
+def _carry(x: Any, u: Any, v: Any, new: Any, nodes: Int32s) -> Any:
     """x ^ (u & v) is the majority of x, x ^ u and x ^ v, whatever they are: its literal where u or
     v is an XOR of x and the other one's XOR with x is known, else -1."""
     for _ in range(2):
@@ -203,7 +204,7 @@ def _meet(p: Any, q: Any, nodes: Int32s) -> Any:
                 return a
             if b == d:
                 return b
-            apart = _node(_XOR, a & ~1, b & ~1, np.int64(0), True, nodes)
+            apart = _node(_XOR, a & ~1, b & ~1, np.int64(0), _MAKE, nodes)
             return apart ^ ((a ^ b ^ 1) & 1)  # a b ^ ~a ~b = ~(a ^ b)
     for _ in range(2):
         kind = nodes[q, 0]
@@ -243,11 +244,11 @@ def _meet_carry(p: Any, q: Any, nodes: Int32s) -> Any:
     if nodes[p, 0] == _MAJORITY:
         for end in range(1, 4):
             x = np.int64(nodes[p, end] >> 1)
-            whole = _carry(x, u, v, False, nodes)
+            whole = _carry(x, u, v, _FIND, nodes)
             if whole >> 1 == p:
                 return 2 * x ^ (whole & 1)
         return _NONE
-    return _carry(p, u, v, True, nodes)
+    return _carry(p, u, v, _MAKE, nodes)
 
 
 @jit
@@ -277,7 +278,7 @@ def _xor(p: int, q: int, nodes: Int32s) -> Any:
             if met < 0:
                 met = _meet_carry(have, other, nodes)
         if met < 0:
-            met = _node(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), True, nodes)
+            met = _node(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), _MAKE, nodes)
         have, other, flip = met >> 1, left, flip ^ (met & 1)
         steps += 1
     return 2 * have ^ flip
