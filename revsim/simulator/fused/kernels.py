@@ -244,17 +244,18 @@ def _count(
 
 @jit
 def run_lanes(
-    code: Any, state: Any, wires: Any, loaded: Any, changed: Any, results: Any, flipped: Any,
-    restored: Any, slots: int, first: int, last: int, block: int, frame: Any, planes: Any,
-    ones: Any, joint: Any, suspect: Any,
+    code: Any, state: Any, wires: Any, loaded: Any, changes: Any, slots: int, first: int, last: int,
+    block: int, planes: Any, ones: Any, joint: Any, suspect: Any,
 ) -> None:  # fmt: skip
     """Run a schedule on lanes first..last, `block` (1 or 8) words at a time.
 
     Lanes, state, wires, planes, ones, joint and suspect as for `code.run_lanes`. code: uint32, with
-    word offsets in the place of slots. frame: uint64 [(slots + 2) * block]. `loaded` and so on as
-    in `Schedule`, but `results` are word offsets; restored: uint8 [changed], 1 where the port must
-    be as before and is not written.
+    word offsets in the place of slots. loaded: int32, ports that stand in slots 1, 2, ...; changes:
+    int32 [4, n], ports that change, the slots where the new values stand, whether complemented, and
+    whether the port must be as before and is not written.
     """
+    frame = np.empty((slots + 2) * block + 8, np.uint64)
+    frame = frame[(-frame.ctypes.data >> 3) & 7 :]  # on a line of the cache
     words = state.shape[1]
     dirty, broken = slots * block, (slots + 1) * block
     base = first // words
@@ -291,12 +292,12 @@ def run_lanes(
             counts = np.uint64(0)
             for p in range(planes.shape[0]):
                 counts |= planes[p, word[k]]
-            for i in range(changed.shape[0]):
-                after = frame[results[i] + k]
-                if flipped[i]:
+            for i in range(changes.shape[1]):
+                after = frame[changes[1, i] * block + k]
+                if changes[2, i]:
                     after = ~after
-                wire = wires[place[k], changed[i]]
-                if not restored[i]:
+                wire = wires[place[k], changes[0, i]]
+                if not changes[3, i]:
                     state[wire, word[k]] = after
                 elif (state[wire, word[k]] ^ after) & counts:
                     suspect[start + k] |= np.uint8(4)

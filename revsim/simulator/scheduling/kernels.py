@@ -11,25 +11,81 @@ from revsim.circuit.kernels import jit
 
 
 @jit
+def share_sums(
+    kind: Any, operands: Any, results: Any, producer: Any, uses: Any, readers: Any, instead: Any
+) -> int:
+    """Let bits that an adder adds be read by it alone, where another operation reads two of them.
+
+    kind, operands, results, producer, uses and readers as in `sums.Graph`; the first two and `results` are
+    changed, and uses no longer hold. An XOR of two of the three bits of a full adder becomes that
+    of its sum and the third; an XOR of two bits and an AND of them that is XORed into a third are
+    a half adder and an XOR. instead int32 [values]: the literal to be read for a value. Returns how
+    many values there are, of which there may be one more for each operation.
+    """
+    values = uses.shape[0]
+    for op in range(kind.shape[0]):
+        if kind[op] == 7:
+            for third in range(3):
+                i, j = (third + 1) % 3, (third + 2) % 3
+                p, q, r = operands[op, i], operands[op, j], operands[op, third]
+                x, y = p >> 1, q >> 1
+                if uses[x] != 2 or uses[y] != 2 or x == y or x == r >> 1 or y == r >> 1:
+                    continue
+                other = readers[x, 0] + readers[x, 1] - op
+                if other != readers[y, 0] + readers[y, 1] - op or kind[other] > 1:
+                    continue
+                if producer[r >> 1] >= other:  # it may come of the XOR itself
+                    continue
+                flip = (p ^ q ^ r) & 1
+                for k in range(3):
+                    literal = operands[other, k]
+                    if literal >> 1 == x:
+                        operands[other, k] = 2 * results[op, 0] + ((literal & 1) ^ flip)
+                    elif literal >> 1 == y:
+                        operands[other, k] = 2 * (r >> 1) + (literal & 1)
+                uses[x] = uses[y] = 1
+                uses[r >> 1] += 1
+                uses[results[op, 0]] += 1
+        elif kind[op] == 3:
+            p, q = operands[op, 0], operands[op, 1]
+            x, y = p >> 1, q >> 1
+            if uses[x] != 2 or uses[y] != 2 or x == y or x == 0 or y == 0:
+                continue
+            other = readers[x, 0] + readers[x, 1] - op
+            if other != readers[y, 0] + readers[y, 1] - op or other == op or kind[other] != 0:
+                continue
+            flip = (p ^ q ^ operands[other, 0] ^ operands[other, 1]) & 1
+            total, carry = results[other, 0], values
+            values += 1
+            if flip:
+                instead[total] = 2 * values + 1
+                results[other, 0] = values
+                values += 1
+            results[other, 1] = carry
+            kind[other], kind[op] = 6, 0
+            operands[other, 0], operands[other, 1] = p, q
+            operands[op, 0], operands[op, 1] = 2 * carry, operands[op, 2]
+            operands[op, 2] = -1
+            uses[x] = uses[y] = 1
+    return int(values)
+
+
+@jit
 def without_complements(
-    kind: Any, operands: Any, summed: Any, rows: Any, flipped: Any
+    order: Any, kind: Any, operands: Any, results: Any, summed: Any, rows: Any, flipped: Any
 ) -> None:
     """Operations as rows that read values as they stand.
 
-    kind: int8 [operations]; operands: int32 [operations, 3] literals 2 * value + complement, where
-    value 0 is constant 0 and -1 is none. rows: int32 [operations, 6], written: kind of row and five
-    values, read ones first. flipped: uint8 [values]: whether what stands for a value is its
-    complement; given for constant and ports (0) and for results of the operations that are
-    `summed` uint8 [operations], which are skipped.
+    order: int32, the operations in an order in which they can run. kind, operands and results as
+    in `sums.Graph`. rows: int32 [operations, 6], written: kind of row and five values, read ones
+    first. flipped: uint8 [values]: whether what stands for a value is its complement; given for
+    constant and ports (0) and for results of the operations that are `summed` uint8 [operations],
+    which are skipped.
     """
-    value = flipped.shape[0]
-    for i in range(kind.shape[0]):
-        value -= 2 if kind[i] >= 6 else 1
-    for i in range(kind.shape[0]):
-        op = kind[i]
+    for i in order:
         if summed[i]:
-            value += 2 if op >= 6 else 1
             continue
+        op = kind[i]
         x, y, z = operands[i, 0] >> 1, operands[i, 1] >> 1, operands[i, 2] >> 1
         not_x = (operands[i, 0] & 1) ^ flipped[x]
         not_y = (operands[i, 1] & 1) ^ flipped[y]
@@ -71,14 +127,10 @@ def without_complements(
         rows[i, 1] = x
         rows[i, 2] = y
         rows[i, 3] = third
-        flipped[value] = flip
         at = 3 if third < 0 else 4
-        rows[i, at] = value
-        value += 1
-        if op >= 6:
-            rows[i, at + 1] = value
-            flipped[value] = flip_second
-            value += 1
+        for k in range(2 if op >= 6 else 1):
+            rows[i, at + k] = results[i, k]
+            flipped[results[i, k]] = flip_second if k else flip
 
 
 @jit

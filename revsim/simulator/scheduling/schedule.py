@@ -54,6 +54,8 @@ def schedule(netlist: Netlist) -> Schedule:
     looked_at = (netlist.erased, netlist.tallied.ravel(), netlist.free, netlist.role)
     others = np.concatenate([netlist.outputs[:, 1], *looked_at]) + 2
     graph = graph_of(netlist.kind, operands, given, others)
+    if not _can_run(graph):
+        graph = graph_of(netlist.kind, operands, given, others, share=False)
     sums = sums_of(graph)
     while True:
         node, order, stuck = _ordered(graph, sums)
@@ -69,11 +71,17 @@ def schedule(netlist: Netlist) -> Schedule:
             if value != DEAD:
                 flipped[value] = negative
     rows = np.full((len(netlist.kind), 6), -1, dtype=np.int32)
-    kernels.without_complements(netlist.kind, operands, summed, rows, flipped)
-    extra = _looked_at(netlist, flipped)
+    kernels.without_complements(
+        order, graph.kind, graph.operands, graph.results, summed, rows, flipped
+    )
+    ends = np.cumsum([0, *map(len, looked_at)]) + len(netlist.outputs)
+    erased, tallied, free, role = (
+        graph.others[lo:hi] for lo, hi in zip(ends[:-1], ends[1:], strict=True)
+    )
+    extra = _looked_at(erased, tallied.reshape(-1, 2), free, role, flipped)
     code, alias = _written(graph, sums, node, order, rows, extra, flipped)
 
-    literals = netlist.outputs[:, 1] + 2
+    literals = graph.others[: len(netlist.outputs)]
     results = alias[literals >> 1]
     last = np.full(len(alias), -1, dtype=np.int32)
     kernels.last_uses(code, _SHAPE, last)
@@ -90,9 +98,13 @@ def schedule(netlist: Netlist) -> Schedule:
         netlist.outputs[:, 0].copy(),
         slot[results],
         ((literals & 1) ^ flipped[literals >> 1]).astype(np.uint8),
-        _flips(netlist.erased, flipped),
-        _flips(netlist.tallied, flipped),
+        _flips(erased, flipped),
+        _flips(tallied.reshape(-1, 2), flipped),
     )
+
+
+def _can_run(graph: Graph) -> bool:
+    return len(_ordered(graph, [])[1]) == len(graph.kind)
 
 
 def _ordered(graph: Graph, sums: list[Sum]) -> tuple[Int32s, Int32s, Sum | None]:
@@ -159,11 +171,12 @@ def _written(
 
 
 def _flips(literals: Int32s, flipped: Bytes) -> Bytes:
-    own = literals + 2
-    return np.asarray((own & 1) ^ flipped[own >> 1], dtype=np.uint8)
+    return np.asarray((literals & 1) ^ flipped[literals >> 1], dtype=np.uint8)
 
 
-def _looked_at(netlist: Netlist, flipped: Bytes) -> Int32s:
+def _looked_at(
+    erased: Int32s, tallied: Int32s, free: Int32s, role: Int32s, flipped: Bytes
+) -> Int32s:
     """Rows that look at values: counts, and checks that a value is 0."""
     parts = []
 
@@ -174,11 +187,10 @@ def _looked_at(netlist: Netlist, flipped: Bytes) -> Int32s:
             rows[:, 1 + k] = column
         parts.append(rows)
 
-    erased, tallied = (netlist.erased + 2) >> 1, (netlist.tallied + 2) >> 1
-    add(layout.COUNT, erased, np.arange(len(erased), dtype=np.int32))
-    add(layout.JOINT, tallied[:, 0], tallied[:, 1], np.arange(len(tallied), dtype=np.int32))
-    for kind, literals in ((layout.FREE, netlist.free), (layout.ROLE, netlist.role)):
-        add(kind + _flips(literals, flipped).astype(np.int32), (literals + 2) >> 1)
+    add(layout.COUNT, erased >> 1, np.arange(len(erased), dtype=np.int32))
+    add(layout.JOINT, *(tallied >> 1).T, np.arange(len(tallied), dtype=np.int32))
+    for kind, literals in ((layout.FREE, free), (layout.ROLE, role)):
+        add(kind + _flips(literals, flipped).astype(np.int32), literals >> 1)
     return np.concatenate(parts)
 
 

@@ -32,19 +32,20 @@ DEAD = -1
 class Graph:
     """Operations on own literals 2 * value + complement, where value 0 is constant 0.
 
-    kind int8, operands int32 [operations, 3] (-1 for none), first int32: first result of each
-    operation; producer int32 [values]: which operation made it, -1 for ports; second uint8
-    [values]: whether it is a carry; uses int32 [values]; reader int32 [values]: the last operation
-    that reads it, -1 for none.
+    kind int8, operands int32 [operations, 3] (-1 for none), results int32 [operations, 2] (the same);
+    producer int32 [values]: which operation made it, -1 for ports; second uint8 [values]: whether
+    it is a carry; uses int32 [values]; readers int32 [values, 2]: the first and the last operation
+    that reads it, -1 for none. others int32: literals that are read at the end.
     """
 
     kind: npt.NDArray[np.int8]
     operands: Int32s
-    first: Int32s
+    results: Int32s
     producer: Int32s
     second: Bytes
     uses: Int32s
-    reader: Int32s
+    readers: Int32s
+    others: Int32s
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,23 +60,48 @@ class Sum:
     constant: int
 
 
-def graph_of(kind: npt.NDArray[np.int8], operands: Int32s, given: int, others: Int32s) -> Graph:
-    """The graph of operations; `given` values are there before, `others` are literals in use."""
+def graph_of(
+    kind: npt.NDArray[np.int8], operands: Int32s, given: int, others: Int32s, share: bool = True
+) -> Graph:
+    """The graph of operations; `given` values are there before, `others` are literals in use.
+
+    share: adders are brought out where their bits are read by something else too.
+    """
     made = np.array(RESULTS)[kind]
-    first = (given + np.cumsum(made) - made).astype(np.int32)
-    values = given + int(made.sum())
+    results = (given + np.cumsum(made) - made)[:, None] + np.arange(2)
+    results = np.where(np.arange(2) < made[:, None], results, -1).astype(np.int32)
+    operands = operands.copy()
+    graph = _linked(kind.copy(), operands, results, given + int(made.sum()), others)
+    if not share:
+        return graph
+    room = len(graph.uses) + 2 * len(kind)
+    instead = 2 * np.arange(room, dtype=np.int32)
+    values = kernels.share_sums(
+        graph.kind, operands, results, graph.producer, graph.uses, graph.readers, instead
+    )
+    operands = np.where(operands < 0, operands, instead[operands >> 1] ^ (operands & 1))
+    others = instead[others >> 1] ^ (others & 1)
+    return _linked(graph.kind, operands.astype(np.int32), results, values, others)
+
+
+def _linked(
+    kind: npt.NDArray[np.int8], operands: Int32s, results: Int32s, values: int, others: Int32s
+) -> Graph:
     producer = np.full(values, -1, dtype=np.int32)
-    producer[given:] = np.repeat(np.arange(len(kind)), made)
     second = np.zeros(values, dtype=np.uint8)
-    second[first[kind == MAJORITY]] = 1
-    second[first[made == 2] + 1] = 1
-    second[first[kind == AND]] = 1
+    for k in range(2):
+        made = results[:, k] >= 0
+        producer[results[made, k]] = np.flatnonzero(made)
+        second[results[made, k]] = k
+    second[results[(kind == MAJORITY) | (kind == AND), 0]] = 1
     read = operands >= 0
     uses = np.bincount(operands[read] >> 1, minlength=values)
     uses += np.bincount(others >> 1, minlength=values)
-    reader = np.full(values, -1, dtype=np.int32)
-    reader[operands[read] >> 1] = np.nonzero(read)[0]
-    return Graph(kind, operands, first, producer, second, uses.astype(np.int32), reader)
+    readers = np.full((values, 2), -1, dtype=np.int32)
+    by = np.nonzero(read)[0]
+    readers[(operands[read] >> 1)[::-1], 0] = by[::-1]
+    readers[operands[read] >> 1, 1] = by
+    return Graph(kind, operands, results, producer, second, uses.astype(np.int32), readers, others)
 
 
 def sums_of(graph: Graph) -> list[Sum]:
@@ -124,13 +150,13 @@ class _Draft:
 
     def _results(self, op: int) -> None:
         graph, (sign, column) = self.graph, self.weights[op]
-        kind, first = int(graph.kind[op]), int(graph.first[op])
+        kind = int(graph.kind[op])
         if kind in (MAJORITY, AND):
             self.dead[column] = sign
             self.open[column] += 1
-        for value in range(first, first + RESULTS[kind]):
+        for value in graph.results[op, : RESULTS[kind]].tolist():
             place = column + int(graph.second[value])
-            reader = int(graph.reader[value])
+            reader = int(graph.readers[value, 1])
             if not self.joined[value] and graph.uses[value] == 1 and reader in self.weights:
                 given = graph.operands[reader]
                 flip = int(given[given >> 1 == value][0] & 1)
@@ -161,7 +187,7 @@ class _Draft:
         """Let the operation that reads a bit that is left belong to the sum, if it can: an AND of
         two bits of one column, whose sum is not wanted, or an XOR in the top one."""
         graph = self.graph
-        op = int(graph.reader[value])
+        op = int(graph.readers[value, 1])
         if graph.uses[value] != 1 or op < 0 or op in self.weights:
             return False
         kind = int(graph.kind[op])
@@ -199,6 +225,18 @@ class _Draft:
         distinct, place = np.unique(values, return_inverse=True)
         coefficients = np.zeros(len(distinct), dtype=np.int64)
         np.add.at(coefficients, place, each)
+        terms = [t for t in zip(distinct.tolist(), coefficients.tolist(), strict=True) if t[0]]
+        for value, weight in terms:
+            if value in self.left:  # counted on both sides: allowed if it still is a bit of the sum
+                sign, column = self.left[value]
+                rest = ((-1 if sign else 1) << column) - weight
+                if (rest - (1 << column)) % (1 << width) == 0:
+                    self.left[value] = 0, column
+                elif (rest + (1 << column)) % (1 << width) == 0:
+                    self.left[value] = 1, column
+                else:
+                    return None
+        terms = [t for t in terms if t[0] not in self.left]
         results, negative = [DEAD] * width, [False] * width
         for value, (sign, column) in self.left.items():
             results[column], negative[column] = value, bool(sign)
@@ -206,7 +244,4 @@ class _Draft:
             if results[column] == DEAD:
                 negative[column] = bool(sign)
         constant += sum(1 << k for k in range(width) if negative[k])
-        terms = [t for t in zip(distinct.tolist(), coefficients.tolist(), strict=True) if t[0]]
-        if any(value in self.left for value, _ in terms):
-            return None  # it would wait for itself
         return Sum(own, results, negative, terms, constant)
