@@ -71,6 +71,126 @@ def share_sums(
 
 
 @jit
+def _place(value: int, op: int, operands: Any) -> int:
+    """Which operand of an operation a value is, or -1."""
+    for k in range(3):
+        if operands[op, k] >> 1 == value:
+            return k
+    return -1
+
+
+@jit
+def add_twice(
+    kind: Any, operands: Any, results: Any, producer: Any, uses: Any, readers: Any, instead: Any,
+    values: int,
+) -> int:  # fmt: skip
+    """Bring out the sum bits of adders that add a bit z which another one has added before.
+
+    The second sum, a ^ b ^ z ^ z ^ c, needs no z; so the first was never made, and the second carry
+    is c where a ^ b, else z, or the other way round. Arguments as for `share_sums`; new values are
+    numbered from `values` on; returns how many there are then.
+    """
+    for op in range(kind.shape[0]):
+        if kind[op] == 4:  # MUX of u = a ^ b
+            u = operands[op, 0] >> 1
+            xor = producer[u]
+            if xor < 0 or kind[xor] != 0:
+                continue
+            a, b = operands[xor, 0] >> 1, operands[xor, 1] >> 1
+            adder, third = -1, -1
+            for k in range(4):
+                other = readers[a if k & 1 else b, k >> 1]
+                if other < 0 or kind[other] < 5 or kind[other] == 6:
+                    continue
+                i, j = _place(a, other, operands), _place(b, other, operands)
+                if i >= 0 and j >= 0 and i != j:
+                    adder, third = other, 3 - i - j
+            if adder < 0:
+                continue
+            z = operands[adder, third] >> 1
+            one, zero = operands[op, 1], operands[op, 2]
+            if operands[op, 0] & 1:
+                one, zero = zero, one
+            differ = (operands[xor, 0] ^ operands[xor, 1]) & 1
+            for k in range(3):
+                differ ^= operands[adder, k] & 1
+            if one >> 1 == z and zero >> 1 != z:
+                mine, carried = one, zero
+                flip = (mine & 1) ^ 1 ^ differ
+            elif zero >> 1 == z and one >> 1 != z:
+                mine, carried = zero, one
+                flip = (mine & 1) ^ differ
+            else:
+                continue
+            if kind[adder] == 5:
+                kind[adder] = 7
+                results[adder, 1] = results[adder, 0]
+                results[adder, 0] = values
+                values += 1
+            kind[op] = 7
+            results[op, 1] = results[op, 0]
+            results[op, 0] = values
+            operands[op, 0] = 2 * results[adder, 0] + flip
+            operands[op, 1], operands[op, 2] = mine, carried
+            for k in range(2):  # u ^ carried is the sum
+                other = readers[u, k]
+                i = _place(carried >> 1, other, operands)
+                if kind[other] == 0 and i >= 0:
+                    bits = operands[other, 0] ^ operands[other, 1] ^ flip ^ mine ^ carried
+                    instead[results[other, 0]] = 2 * values + ((bits ^ differ) & 1)
+            values += 1
+        elif kind[op] == 5:  # majority of a ^ b ^ z, z and c
+            for k in range(3):
+                first = producer[operands[op, k] >> 1]
+                if first < 0 or kind[first] != 7 or results[first, 0] != operands[op, k] >> 1:
+                    continue
+                for m in range(1, 3):
+                    z = _place(operands[op, (k + m) % 3] >> 1, first, operands)
+                    c = operands[op, (k + 3 - m) % 3] >> 1
+                    if z < 0 or kind[op] != 5:
+                        continue
+                    a, b = operands[first, (z + 1) % 3] >> 1, operands[first, (z + 2) % 3] >> 1
+                    for i in range(4):
+                        other = readers[a if i & 1 else b, i >> 1]
+                        if (
+                            other < 0
+                            or kind[other] != 1
+                            or _place(a, other, operands) < 0
+                            or _place(b, other, operands) < 0
+                            or _place(c, other, operands) < 0
+                            or kind[op] != 5
+                        ):
+                            continue
+                        bits = np.int64(0)
+                        for j in range(3):
+                            bits ^= operands[op, j] ^ operands[first, j] ^ operands[other, j]
+                        kind[op] = 7
+                        results[op, 1] = results[op, 0]
+                        results[op, 0] = values
+                        instead[results[other, 0]] = 2 * values + (bits & 1)
+                        values += 1
+    return int(values)
+
+
+@jit
+def drop_unread(kind: Any, operands: Any, results: Any, uses: Any, alive: Any) -> None:
+    """Clear `alive` uint8 [operations] where nothing reads what an operation makes."""
+    changed = True
+    while changed:
+        changed = False
+        for op in range(kind.shape[0] - 1, -1, -1):
+            if not alive[op] or uses[results[op, 0]]:
+                continue
+            if results[op, 1] >= 0 and uses[results[op, 1]]:
+                continue
+            alive[op] = 0
+            changed = True
+            for k in range(3):
+                if operands[op, k] >= 0:
+                    uses[operands[op, k] >> 1] -= 1
+
+
+@jit
 def without_complements(
     order: Any, kind: Any, operands: Any, results: Any, summed: Any, rows: Any, flipped: Any
 ) -> None:

@@ -1,6 +1,7 @@
 """From a netlist to code for the fused kernel."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -64,19 +65,19 @@ def schedule(netlist: Netlist) -> Schedule:
         sums.remove(stuck)
 
     flipped = np.zeros(len(graph.uses), dtype=np.uint8)
-    summed = np.zeros(len(netlist.kind), dtype=np.uint8)
+    summed = np.zeros(len(graph.kind), dtype=np.uint8)
     for one in sums:
         summed[one.operations] = 1
         for value, negative in zip(one.results, one.negative, strict=True):
             if value != DEAD:
                 flipped[value] = negative
-    rows = np.full((len(netlist.kind), 6), -1, dtype=np.int32)
+    rows = np.full((len(graph.kind), 6), -1, dtype=np.int32)
     kernels.without_complements(
         order, graph.kind, graph.operands, graph.results, summed, rows, flipped
     )
     ends = np.cumsum([0, *map(len, looked_at)]) + len(netlist.outputs)
     erased, tallied, free, role = (
-        graph.others[lo:hi] for lo, hi in zip(ends[:-1], ends[1:], strict=True)
+        graph.others[lo:hi] for lo, hi in pairwise(ends.tolist())
     )
     extra = _looked_at(erased, tallied.reshape(-1, 2), free, role, flipped)
     code, alias = _written(graph, sums, node, order, rows, extra, flipped)

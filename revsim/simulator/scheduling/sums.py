@@ -70,18 +70,48 @@ def graph_of(
     made = np.array(RESULTS)[kind]
     results = (given + np.cumsum(made) - made)[:, None] + np.arange(2)
     results = np.where(np.arange(2) < made[:, None], results, -1).astype(np.int32)
-    operands = operands.copy()
-    graph = _linked(kind.copy(), operands, results, given + int(made.sum()), others)
+    graph = _linked(kind.copy(), operands.copy(), results, given + int(made.sum()), others)
     if not share:
         return graph
-    room = len(graph.uses) + 2 * len(kind)
-    instead = 2 * np.arange(room, dtype=np.int32)
-    values = kernels.share_sums(
-        graph.kind, operands, results, graph.producer, graph.uses, graph.readers, instead
+    for bring_out in (_second_sums, _shared_sums):
+        graph = bring_out(graph)
+    return graph
+
+
+def _second_sums(graph: Graph) -> Graph:
+    values = len(graph.uses)
+    instead = 2 * np.arange(values + 2 * len(graph.kind), dtype=np.int32)
+    values = kernels.add_twice(*_arrays(graph), instead, values)
+    return _read_instead(graph, instead, values)
+
+
+def _shared_sums(graph: Graph) -> Graph:
+    instead = 2 * np.arange(len(graph.uses) + 2 * len(graph.kind), dtype=np.int32)
+    values = kernels.share_sums(*_arrays(graph), instead)
+    return _read_instead(graph, instead, values)
+
+
+def _arrays(graph: Graph) -> tuple[npt.NDArray[np.generic], ...]:
+    linked = (graph.producer, graph.uses, graph.readers)
+    return (graph.kind, graph.operands, graph.results, *linked)
+
+
+def _read_instead(graph: Graph, instead: Int32s, values: int) -> Graph:
+    """The graph with other literals read for some values, without operations that nothing reads."""
+
+    def read(literals: Int32s) -> Int32s:
+        found = instead[literals >> 1] ^ (literals & 1)
+        return np.asarray(np.where(literals < 0, literals, found), dtype=np.int32)
+
+    graph = _linked(
+        graph.kind, read(graph.operands), graph.results, values, read(graph.others)
     )
-    operands = np.where(operands < 0, operands, instead[operands >> 1] ^ (operands & 1))
-    others = instead[others >> 1] ^ (others & 1)
-    return _linked(graph.kind, operands.astype(np.int32), results, values, others)
+    alive = np.ones(len(graph.kind), dtype=np.uint8)
+    kernels.drop_unread(graph.kind, graph.operands, graph.results, graph.uses, alive)
+    kept = alive == 1
+    return _linked(
+        graph.kind[kept], graph.operands[kept], graph.results[kept], values, graph.others
+    )
 
 
 def _linked(
