@@ -25,7 +25,6 @@ from revsim.circuit.gates import (
     Role,
     X,
 )  # fmt: skip
-from revsim.circuit.kernels import HAVE_NUMBA, gradual
 from revsim.circuit.packed import pack, unpack
 from revsim.circuit.program import Program, compile_program, flatten, gates_below
 from revsim.circuit.walk import kernels
@@ -217,27 +216,6 @@ def test_small_programs_are_written_without_a_compiler(monkeypatch: pytest.Monke
     check(compile_program(definition, True))
     assert (compile_program(definition, True).rows == compiled.rows).all()
     assert (flatten(definition).table == flat.table).all()
-
-
-@pytest.mark.parametrize("work", [-1, 2, 5])
-def test_a_gradual_kernel_is_compiled_once_enough_is_done(work: int) -> None:
-    calls: list[str] = []
-
-    class Kernel:
-        signatures: tuple[str, ...] = ()
-
-        def __call__(self, x: int) -> int:
-            calls.append("compiled")
-            return x
-
-        def py_func(self, x: int) -> int:
-            calls.append("plain")
-            return x
-
-    run = gradual(Kernel(), work)
-    assert [run(2, x) for x in range(3)] == [0, 1, 2]
-    plain = {-1: 0, 2: 1, 5: 2}[work] if HAVE_NUMBA else 0
-    assert calls == ["plain"] * plain + ["compiled"] * (3 - plain)
 
 
 @pytest.mark.parametrize("seed", range(20))
