@@ -36,7 +36,7 @@ from revsim.schedule.graphs import compile_graph
 from revsim.simulator import code
 from revsim.simulator.code import compile_code
 from revsim.simulator.ensemble import data_set
-from revsim.simulator.literal.body import encode
+from revsim.simulator.literal.grouping.kernels import group_rows
 from revsim.simulator.run import simulate
 
 Step = tuple[int, int, tuple[int, ...], tuple[tuple[int, bool], ...], int]
@@ -200,7 +200,7 @@ def test_a_program_is_the_gates_of_its_definition(seed: int) -> None:
         program = compile_program(definition, inverse)
         check(program)
         assert (
-            encode(pack(program.table), program.slots)
+            group_rows(pack(program.table), program.slots)
             == compile_code(definition, inverse).body.rows
         ).all()
 
