@@ -53,7 +53,7 @@ class Announcer:
         self.left, self.depth, self.began = seconds, 0, 0.0
 
     def notify(self, event: Any) -> None:
-        """Numba starts or ends to compile a function; those that it calls are compiled meanwhile."""
+        """Numba starts or ends to compile a function; what it calls is compiled meanwhile."""
         if event.is_start and self.depth == 0:
             self.began = time.perf_counter()
         self.depth += 1 if event.is_start else -1
