@@ -88,7 +88,8 @@ def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
 @jit
 def bank_values(state: Any, wires: Any, rows: int, out: Any) -> None:
     """Registers of one width up to 64 as unsigned integers: wires int32 [registers, width], out
-    uint64 [rows, registers]. As many registers as fit are transposed together."""
+    uint64 [registers, rows], so that each register is written from end to end. As many registers
+    as fit are transposed together."""
     registers, width = wires.shape
     if width == 0:
         out[:] = np.uint64(0)
@@ -104,10 +105,10 @@ def bank_values(state: Any, wires: Any, rows: int, out: Any) -> None:
                 for k in range(width):
                     matrix[i * width + k] = state[wires[start + i, k], word]
             transpose(matrix)
-            for r in range(min(64, rows - 64 * word)):
-                value = matrix[r]
-                for i in range(here):
-                    out[64 * word + r, start + i] = (value >> np.uint64(i * width)) & mask
+            for i in range(here):
+                shift = np.uint64(i * width)
+                for r in range(min(64, rows - 64 * word)):
+                    out[start + i, 64 * word + r] = (matrix[r] >> shift) & mask
 
 
 @jit
@@ -116,7 +117,7 @@ def count_values(
 ) -> int:
     """Weight of each distinct value of each pool; returns how many entries of `out` it took.
 
-    values: uint64 [rows, registers]; pool i is the registers starts[i]..starts[i + 1]. counts:
+    values: uint64 [registers, rows]; pool i is the registers starts[i]..starts[i + 1]. counts:
     int64 [size] of zeros, keys: uint64 [size], size a power of two above the values of a pool, or
     above the largest value (no two values then share a slot). out: int64, zeros excepted.
     """
@@ -126,12 +127,12 @@ def count_values(
     for pool in range(starts.shape[0] - 1):
         first, last = starts[pool], starts[pool + 1]
         for count in range(2):  # add all up; then take each sum out once
-            for r in range(values.shape[0]):
-                weight = weights[r] if weighted else np.int64(1)
-                if weight == 0:
-                    continue
-                for k in range(first, last):
-                    value = values[r, k]
+            for k in range(first, last):
+                for r in range(values.shape[1]):
+                    weight = weights[r] if weighted else np.int64(1)
+                    if weight == 0:
+                        continue
+                    value = values[k, r]
                     place = np.int64(value & mask)
                     if not direct:
                         slot = value * np.uint64(0x9E3779B97F4A7C15)
