@@ -8,9 +8,10 @@ from revsim.bench.lists import multiply_accumulate
 from revsim.bench.rows import Found, Point, at_least, medians, missing
 from revsim.bench.runs import clean_state, kernel_of
 from revsim.circuit.definition import Definition
-from revsim.circuit.program import gates_below
+from revsim.circuit.program import compile_program, gates_below
 from revsim.errors import CheckError
 from revsim.simulator.executors import EXECUTORS
+from revsim.simulator.folding.symbolic import fold
 
 WORDS = 8
 TAPS = (64, 128, 144, 288, 576, 640)
@@ -44,10 +45,12 @@ def fused_over_literal(asked: Asked) -> Found:
             series = f"fused, {kind.replace('_', ' ')}"
             yield Point(series, size, evaluated / fused, equivalent=True)
             gains.append(alone / fused)
+            each = gates_below(definition) / len(fold(compile_program(definition)).kind)
             notes.append(
                 f"{name} {alone / fused:.3g} ({grouped / fused:.3g} times literal in groups; "
                 f"{evaluated / fused:.2e} equivalent gates/s against {evaluated / alone:.2e} and "
-                f"{evaluated / grouped:.2e} gate evaluations/s)"
+                f"{evaluated / grouped:.2e} gate evaluations/s; {each:.1f} gates an operation, so "
+                f"{evaluated / fused / each:.2e} operations/s)"
             )
         yield at_least(
             f"7.{kind}", goal, of, min(gains),
