@@ -5,7 +5,6 @@ import sys
 import time
 import warnings
 from dataclasses import replace
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -283,8 +282,10 @@ def test_every_row_is_there_without_any_peer(monkeypatch, tmp_path):
     assert by_id["6.abc_adders"].holds is None and "berkeley-abc" in by_id["6.abc_adders"].detail
 
 
-def test_absent_is_handed_on_and_nothing_else_is():
+def test_a_peer_that_fails_is_a_row_without_a_ratio():
     assert attempt(lambda x: x + 1, 2) == 3
-    with pytest.raises(ZeroDivisionError):
-        attempt(lambda: 1 // 0)
-    assert import_module("revsim.bench.peers").__doc__
+    why = attempt(lambda: {}["no such signal"])
+    assert isinstance(why, Absent)
+    (row,) = against(CASE, why)
+    assert row.reached is None and row.holds is None
+    assert row.detail == "it failed with KeyError: 'no such signal'."

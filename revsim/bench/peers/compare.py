@@ -88,11 +88,13 @@ def side_by_side(*calls: Callable[[], object]) -> list[float]:
 
 
 def attempt(make: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | Absent:
-    """What is made of the arguments, or why it is not."""
+    """What a peer makes of the arguments, or why it does not: whatever its code raises."""
     try:
         return make(*arguments, **named)
     except Absent as why:
         return why
+    except Exception as error:
+        return Absent(f"it failed with {type(error).__name__}: {str(error)[:100]}")
 
 
 def table_of(definition: Definition) -> Table:

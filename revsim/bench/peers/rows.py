@@ -53,7 +53,7 @@ def stim(asked: Asked) -> Found:
                 "Stim's FlipSimulator", definition, 64 * words,
                 passes_of(definition) if words <= 8 else 1,
             )  # fmt: skip
-            made = attempt(_frames, case)
+            made = _frames(case)
             for found in against(case, made):
                 yield found
                 if isinstance(found, Row) and words >= MEAN_FROM and found.reached:
@@ -69,12 +69,15 @@ def stim(asked: Asked) -> Found:
     yield at_least("3.mean", MEAN_GOAL, of, mean, "geometric mean at 4,096 and 65,536 lanes")
 
 
-def _frames(case: Case) -> Ready:
+def _frames(case: Case) -> Ready | Absent:
     """Stim, with what NOTs add put back into the bits."""
-    definition = case.definition
-    made = quantum.stim(table_of(definition), definition.port_wires, case.words, case.passes)
-    zeros = np.zeros((definition.port_wires, 1), dtype=np.uint64)
-    return replace(made, out=made.out ^ ours(definition, zeros, case.passes).out)
+    definition, passes = case.definition, case.passes
+    wires = definition.port_wires
+    made = attempt(quantum.stim, table_of(definition), wires, case.words, passes)
+    if isinstance(made, Absent):
+        return made
+    zeros = np.zeros((wires, 1), dtype=np.uint64)
+    return replace(made, out=made.out ^ ours(definition, zeros, passes).out)
 
 
 # --- 4, 5: compilers ------------------------------------------------------------------------------
