@@ -20,6 +20,7 @@ from revsim.schedule.reads import repeats_of
 from revsim.simulator import plain
 from revsim.simulator.counters import Counters
 from revsim.simulator.ensemble import data_set
+from revsim.simulator.executors import EXECUTORS
 from revsim.simulator.lanes import padded_words, planes_of, read, write
 from revsim.simulator.run import simulate
 from tests.convolutions import patches
@@ -162,7 +163,7 @@ def test_gate_by_gate_on_the_wires_of_the_device(name: str) -> None:
     assert (literally(circuit, rows) == expected).all()
     shared = without_copies(circuit)
     assert (literally(shared, rows) != expected).any()
-    for executor in ("literal", "numpy"):
+    for executor in EXECUTORS:
         with pytest.raises(InputError, match="at two ports"):
             simulate(shared, data_set(rows), executor=executor)
     with pytest.raises(InputError, match="uses a wire twice"):

@@ -25,6 +25,7 @@ from revsim.ledger.reference import joint_entropy
 from revsim.ledger.verdicts import listed, signed
 from revsim.network.arrays import from_arrays
 from revsim.schedule.device import Device
+from revsim.simulator.executors import EXECUTORS
 from revsim.simulator.logic import all_inputs, run_logic
 from revsim.simulator.run import simulate
 
@@ -215,7 +216,7 @@ def exporting(kept: bool | None, whole: bool = False, choice: str = "destroy") -
     return device.circuit("and", [], (), "as_written", choice, "")
 
 
-@pytest.mark.parametrize("executor", ["literal", "numpy"])
+@pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize(("kept", "left"), [(None, 0.0), (False, 0.0), (True, 0.811278)])
 def test_only_what_is_declared_kept_is_kept(kept: bool | None, left: float, executor: str) -> None:
     tally = simulate(exporting(kept), rs.uniform([0], [3]), executor=executor).tally

@@ -41,6 +41,7 @@ from revsim.schedule.policy import compile_network
 from revsim.simulator import plain
 from revsim.simulator.counters import Counters, Violation
 from revsim.simulator.ensemble import Ensemble, Rows, data_set, uniform
+from revsim.simulator.executors import EXECUTORS
 from revsim.simulator.lanes import planes_of
 from revsim.simulator.run import simulate
 from revsim.simulator.tally import Tally
@@ -362,7 +363,7 @@ def test_an_erasure_among_the_gates_breaks_the_telescoping_sum(
     assert unexplained(simulate(bad, toy_inputs(), threads=1, strict=False).tally) > 0.1
 
 
-@pytest.mark.parametrize("executor", ["literal", "numpy"])
+@pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_forgotten_uncomputation_names_definition_layer_wire_and_row(executor: str) -> None:
     circuit = toy("uncompute")
     old = circuit.layers[0].linear[1]

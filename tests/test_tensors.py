@@ -34,6 +34,7 @@ from revsim.ledger.ledgers import (
 from revsim.simulator import positions
 from revsim.simulator.code_cache import CACHE_MEGABYTES, CodeCache
 from revsim.simulator.ensemble import Ensemble, data_set
+from revsim.simulator.executors import EXECUTORS
 from revsim.simulator.lanes import unpack
 from revsim.simulator.literal import kernels
 from revsim.simulator.run import simulate
@@ -302,12 +303,12 @@ def test_broken_promises_name_position_row_and_wire(kind: str, rows: int) -> Non
     position = int(np.flatnonzero((reads[:, 2] < 16) & (reads[:, 3] < 16))[-1])
     pixels[rows - 1, reads[position, 2:4]] = 1
     said = []
-    for executor in ("literal", "numpy"):
+    for executor in EXECUTORS:
         with pytest.raises(CheckError) as raised:
             simulate(circuit, data_set(pixels), executor=executor)
         said.append(str(raised.value))
     wire = {"ancilla": "dirty[0] is released", "role": "y[0] breaks the role"}[kind]
-    assert said[0] == said[1]
+    assert len(set(said)) == 1
     assert f"layer 'conv', position {position}, definition 'breaks {kind}': {wire}" in said[0]
     assert f"row {rows - 1}" in said[0]
     weights = np.ones(rows, dtype=np.int64)
@@ -332,7 +333,7 @@ def test_a_wire_that_is_read_must_be_left_as_it_was() -> None:
 
 def test_positions_that_write_one_wire_are_refused() -> None:
     circuit, _, _ = convolution()
-    for executor in ("literal", "numpy"):
+    for executor in EXECUTORS:
         calls = next(item for item in circuit.body if isinstance(item, Calls))
         x, y = calls.wires
         wrong = Calls(calls.recipe, (x, np.repeat(y[:1], len(y), axis=0)))
@@ -353,7 +354,7 @@ def test_a_position_with_one_wire_at_two_ports_is_refused() -> None:
         for item in circuit.body
     )
     shared = replace(circuit, body=body)
-    for executor in ("literal", "numpy"):
+    for executor in EXECUTORS:
         with pytest.raises(InputError, match=f"position {first} is given wire .* at two ports"):
             simulate(shared, images(3, 4), executor=executor)
     with pytest.raises(InputError, match="uses a wire twice"):
@@ -368,7 +369,7 @@ def _one_padding(x: np.ndarray, reads: np.ndarray, register: np.ndarray) -> np.n
 
 def test_what_is_freed_or_left_dirty_is_named() -> None:
     circuit, _, _ = convolution()
-    for executor in ("literal", "numpy"):
+    for executor in EXECUTORS:
         early = [item for item in circuit.body if not isinstance(item, BankErase)]
         with pytest.raises(CheckError, match=r"pixels\[\d+\] bit \d is released"):
             simulate(replace(circuit, body=tuple(early), layer_of=()), images(3, 4))
@@ -393,7 +394,7 @@ def test_rows_of_what_is_left_dirty_are_named() -> None:
     ends = (replace(x, wires=x.wires[:1]),)
     left = TensorCircuit("left", 2, (), (x,), ends, input_choice="destroy")
     for circuit, named in ((gone, r"one\[0\] bit 0"), (left, "device wire 1 at the end")):
-        for executor in ("literal", "numpy"):
+        for executor in EXECUTORS:
             with pytest.raises(CheckError, match=f"{named} is released.*row 150"):
                 simulate(circuit, data_set(rows, weights), executor=executor)
     erased = BankErase(one, "", "", "", np.arange(1), (1, 1))

@@ -1,13 +1,13 @@
-"""Random bodies of tensor circuits, well-formed or not: both executors see and count the same."""
+"""Random bodies of tensor circuits, well-formed or not: all executors see and count the same."""
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from differential import comparable, counted
+from differential import EXECUTORS, comparable, counted
 from test_tensors import shared_by_hand
 
 from revsim.circuit.banks import (
@@ -153,7 +153,7 @@ def seen(
 @pytest.mark.parametrize("rows", [3, 150, 4200])
 @pytest.mark.parametrize("sound", [True, False])
 @pytest.mark.parametrize("seed", range(6))
-def test_both_executors_see_the_same(
+def test_all_executors_see_the_same(
     monkeypatch: pytest.MonkeyPatch, seed: int, sound: bool, rows: int
 ) -> None:
     """Whatever runs together, in whatever tasks, with and without tensors that are read, and again
@@ -165,8 +165,10 @@ def test_both_executors_see_the_same(
     for marks in (False, True, False):
         expected, broken = seen(circuit, table, weights, executor="numpy", marks=marks)
         assert broken or sound
-        for threads in (1, 3, 1):
-            found, named = seen(circuit, table, weights, threads=threads, marks=marks)
+        for executor, threads in product(EXECUTORS, (1, 3, 1)):
+            found, named = seen(
+                circuit, table, weights, executor=executor, threads=threads, marks=marks
+            )
             assert found == expected
             # Of banks that come into use or go together the first that breaks a promise is named.
             assert named <= broken and bool(named) == bool(broken)
@@ -205,7 +207,7 @@ def test_as_one_position_and_one_register_at_a_time(seed: int) -> None:
         assert ones([o for _, _, o in found.shared]) == ones([found.output])
 
 
-@pytest.mark.parametrize("executor", ["literal", "numpy"])
+@pytest.mark.parametrize("executor", [*EXECUTORS, "numpy"])
 def test_a_bank_comes_into_use_after_what_was_written_before(executor: str) -> None:
     """Among calls that run together; on a wire that one of them has made 1."""
     wires = np.arange(4, dtype=np.int32)
