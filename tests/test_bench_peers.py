@@ -216,7 +216,7 @@ def test_a_missed_goal_says_what_bounds_it():
     chain = adder_chain(500)
     theirs = replace(logic.readable(chain, random_state(chain.port_wires, 8)), run=lambda: None)
     for executor, words in (
-        ("literal", "an interpreter of this list in C comes to"),
+        ("literal", "an interpreter in C that runs this list gate by gate comes to"),
         ("fused", f"operations are left of {gates_below(chain):,} gates"),
     ):
         case = Case("6.some", 2.0, "somebody", chain, 512, executor=executor)
