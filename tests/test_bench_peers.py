@@ -16,6 +16,7 @@ from revsim.bench.peers.compare import Case, against, attempt, passes_of
 from revsim.bench.peers.follow import follow
 from revsim.bench.peers.ready import Absent, command, ours
 from revsim.bench.peers.straight_line import c_text, verilog_text
+from revsim.bench.peers.turns import side_by_side
 from revsim.bench.rows import Point, Row
 from revsim.bench.runs import lanes_of, random_state
 from revsim.circuit.builder import Builder
@@ -201,7 +202,13 @@ CASE = Case("6.some", 2.0, "somebody", LIST, 128)
 
 def test_a_row_has_the_ratio_of_times_and_the_figure_a_point():
     theirs = logic.readable(LIST, random_state(WIRES, 2))
-    slow = replace(theirs, run=lambda: time.sleep(0.005))
+
+    def works():
+        ends = time.thread_time() + 0.005
+        while time.thread_time() < ends:
+            pass
+
+    slow = replace(theirs, run=works)
     row, point = against(CASE, slow)
     assert isinstance(row, Row) and row.holds and row.reached > 2 and "same bits" in row.detail
     assert isinstance(point, Point) and point.peer and point.state_bytes == WIRES * 16
@@ -223,6 +230,14 @@ def test_a_missed_goal_says_what_bounds_it():
         assert words in next(iter(against(case, theirs))).detail
     assert 0 < bounds.operations(chain) < gates_below(chain)
     assert bounds.interpreted(LIST, 8) is None  # it has Fredkins
+
+
+def test_waiting_for_others_does_not_count():
+    def waits():
+        time.sleep(0.01)
+
+    (seconds,) = side_by_side(waits, budget_s=0.0)
+    assert seconds < 0.005
 
 
 def test_bits_that_differ_are_no_row():

@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
+from revsim.bench.peers.turns import side_by_side
 from revsim.bench.roofline import WIDTHS, roofline
-from revsim.bench.rows import medians
 from revsim.bench.runs import random_state
 from revsim.circuit.definition import Definition
 from revsim.circuit.gates import CCX, CX, OP, A, B, C, X
@@ -59,6 +59,6 @@ def interpreted(definition: Definition, words: int) -> float | None:
         state[: wires * width] = random_state(wires, width).ravel()
         state[wires * width :] = ~np.uint64(0)
         call = partial(kernels.interpret, state, np.ascontiguousarray(gates), width)
-        (seconds,) = medians(call, budget_s=0.1, least=3)
+        (seconds,) = side_by_side(call, budget_s=0.1)
         rates.append(len(gates) * 64 * width / seconds)
     return max(rates)

@@ -1,6 +1,5 @@
 """Goals 3 to 6: the rows of every peer."""
 
-import time
 from dataclasses import replace
 from functools import cache
 
@@ -16,11 +15,11 @@ from revsim.bench.peers.compare import (
     described,
     passes_of,
     point,
-    side_by_side,
     table_of,
 )
-from revsim.bench.peers.ready import Absent, Ready, ours
-from revsim.bench.rows import Found, Row, at_least, medians, missing
+from revsim.bench.peers.ready import Absent, Ready, ours, work_s
+from revsim.bench.peers.turns import side_by_side
+from revsim.bench.rows import Found, Row, at_least, missing
 from revsim.bench.runs import random_state
 from revsim.circuit.definition import Definition, Gates
 from revsim.circuit.program import LEAF_GATES
@@ -119,7 +118,7 @@ def _build_and_run(definition: Definition, module: compiled.Compiled | Absent) -
         return case.missing(module)
     start = random_state(definition.port_wires, 1)
     theirs = module.ready(start)
-    (once,) = medians(theirs.run)
+    (once,) = side_by_side(theirs.run)
     state = start.copy()
     wires = np.arange(definition.port_wires, dtype=np.int32)
     table = table_of(definition)
@@ -128,7 +127,7 @@ def _build_and_run(definition: Definition, module: compiled.Compiled | Absent) -
         anew = Definition(definition.name, definition.ports, 0, (Gates(table),))
         fast.run(anew, state, wires, Counters(planes_of(None, 64)), keep=False)
 
-    (own,) = medians(build_and_run)
+    (own,) = side_by_side(build_and_run)
     other = theirs.build_s + once
     detail = (
         f"{definition.name} on {definition.port_wires} wires, from gate table to 64 lanes of "
@@ -225,18 +224,19 @@ def _abc(id: str, definition: Definition) -> Found:
     mine = ours(definition, start)
     before, after = ((words[:, 0] & ONE).astype(np.bool_) for words in (start, mine.out))
     try:
-        started = time.perf_counter()
+        started = work_s()
         text = abc.aiger(table, wires, before)
-        build_s = time.perf_counter() - started
+        build_s = work_s() - started
         if not abc.same_bits(table, wires, before, after):
             raise CheckError(f"ABC and revsim disagree about {definition.name}")
         with abc.simulator(text) as (peer, simulate):
-            own, one, many = side_by_side(
-                mine.run, lambda: simulate(1), lambda: simulate(1 + abc.FRAMES)
+            one, many = side_by_side(
+                lambda: simulate(1), lambda: simulate(1 + abc.FRAMES), clock=work_s
             )
     except Absent as why:
         yield case.missing(why)
         return
+    (own,) = side_by_side(mine.run)
     other = (many - one) / abc.FRAMES
     detail = described(case, own, other, build_s) + "; same bits out of the first lane"
     yield case.row(other / own, detail, peer)
