@@ -255,16 +255,6 @@ def versions() -> dict[str, str]:
     }
 
 
-def provenance_of(network: Network, ensemble: Ensemble) -> dict[str, Any]:
-    """Versions, seed and digests, to which the command line is added."""
-    return {
-        "versions": versions(),
-        "argv": [],
-        "seed": ensemble.seed,
-        "sha256": {"model": model_digest(network), "data": data_digest(ensemble)},
-    }
-
-
 def _version(package: str) -> str:
     """Installed version of a package, "absent" without it."""
     try:

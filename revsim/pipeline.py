@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from revsim.assembly import assemble
 from revsim.circuit.banks import TensorCircuit
 from revsim.circuit.definition import Circuit
 from revsim.errors import InputError
 from revsim.evidence import (
     accuracy_of,
     command_of,
+    data_digest,
     describe_network,
-    neuron_table,
-    provenance_of,
+    model_digest,
     tuned_report,
 )
 from revsim.graphs.verification import verify_graph
 from revsim.ledger.ledgers import check_scope
 from revsim.ledger.streams import stream_identity
-from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.bundled import BUNDLED, bundled, bundled_data, held_out, is_bundled, names_for
 from revsim.network.files import load_npz, write_npy, write_npz
@@ -138,17 +138,17 @@ def verify(
     input: None runs all four policies with the input destroyed and bennett with it kept.
     temperature_k: the device's, in kelvin; efficiency: of a refrigerator that holds it there in a
     room of 300 K, as a fraction of Carnot (None: no wall energy). stream: the rows are consecutive
-    inputs of a device that keeps its neurons' states. executor: "literal" (default) evaluates every
-    gate on its own in compiled kernels, "numpy" does so in plain NumPy, slower, and is what runs
-    where Numba is absent: the same figures bit for bit (`simulate`). switching: count the flips of
-    every wire too (half as long again to twice as long). scope: what a reset may look at, bit,
-    register, layer or kept; the ledger that follows heads the energy table (ledger/ledgers.py:
-    SCOPES). tuned_to: also what a device pays whose resets and gates are tuned to this other
-    ensemble, `pseudocount` rows added to each value. population: the name of an estimator
-    (ledger/estimators.py); the rows are then a sample, and the report adds estimates and intervals
-    for its population. device: of a graph, dedicated (default: every position its own hardware) or
-    shared. A graph's ensemble is samples in the model's own shape, or arrays by name of its inputs;
-    see graphs/verification.py.
+    inputs of a device that keeps its neurons' states. executor: literal (default) evaluates every
+    gate on its own in compiled kernels, fused runs whole definitions by fewer operations, faster,
+    numpy every gate in plain NumPy, slower: the same figures bit for bit (see `simulate`), and the
+    report says which ran. switching: count the flips of every wire too (half as long again to twice
+    as long). scope: what a reset may look at, bit, register, layer or kept; the ledger that follows
+    heads the energy table (ledger/ledgers.py: SCOPES). tuned_to: also what a device pays whose
+    resets and gates are tuned to this other ensemble, `pseudocount` rows added to each value.
+    population: the name of an estimator (ledger/estimators.py); the rows are then a sample, and the
+    report adds estimates and intervals for its population. device: of a graph, dedicated (default:
+    every position its own hardware) or shared. A graph's ensemble is samples in the model's own
+    shape, or arrays by name of its inputs; see graphs/verification.py.
     Raises InputError on anything that does not fit.
 
     >>> report = verify("xor", policy="uncompute")
@@ -230,30 +230,20 @@ def verify(
             report = replace(report, identities=(*report.identities, also))
         reports.append(report)
         erased += rows
-    return Report(
+    return assemble(
+        known,
+        ensemble,
+        reports,
+        erasure_table(erased),
         network=describe_network(network),
-        ensemble={
-            "name": ensemble.name,
-            "rows": len(ensemble.rows),
-            "distinct": known.distinct,
-            "ceiling": known.ceiling,
-            "seed": ensemble.seed,
-        },
         accuracy=accuracy,
-        activity=known.activity,
-        layers=known.layers,
-        H_X=known.H_X,
-        H_Y=known.H_Y,
-        runs=tuple(reports),
+        digests={"model": model_digest(network), "data": data_digest(ensemble)},
+        provenance=provenance,
         temperature_k=temperature_k,
-        scope=scope,
-        conditions=conditions(known.neurons),
         efficiency=efficiency,
-        neurons=neuron_table(known.neurons),
-        erasures=erasure_table(erased),
-        population=None if sample is None else sample.claims(known.values, reports),
-        provenance={**provenance_of(network, ensemble), **(provenance or {})},
+        scope=scope,
         stream=streamed,
+        population=None if sample is None else sample.claims(known.values, reports),
     )
 
 

@@ -47,11 +47,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of a rerun: the numbers compared and those that differ."""
+    """What came of a rerun: the numbers compared and those that differ.
+
+    made_by: the version of revsim then; executors: which ran then and now ("?": not said).
+    """
 
     report: str
     argv: tuple[str, ...]
     made_by: str
+    executors: tuple[str, str]
     compared: int
     changes: tuple[Change, ...]
 
@@ -91,10 +95,12 @@ def reproduce(
 
     now = json.loads(report_of(options).to_json())
     versions = then["provenance"].get("versions")
+    before, after = (_short(str(r["provenance"].get("executor", "?")), 20) for r in (then, now))
     return Reproduction(
         str(path),
         tuple(options.argv),
         str(versions.get("revsim", "?")) if isinstance(versions, dict) else "?",
+        (before, after),
         sum(1 for _ in _leaves(now)),
         tuple(_changes(_without(then), _without(now), "")),
     )
@@ -248,7 +254,9 @@ def _short(text: str, limit: int = 60) -> str:
 
 def render(found: Reproduction) -> str:
     """The outcome in lines of at most 80 columns where paths allow it."""
-    head = f"{found.report}: revsim {found.made_by} then, {revsim.__version__} now\n"
+    before, after = found.executors
+    head = f"{found.report}: revsim {found.made_by} ({before}) then, "
+    head += f"{revsim.__version__} ({after}) now\n"
     head += f"  {_short(' '.join(found.argv), 76)}\n"
     if found.equal:
         return head + f"equal: all {found.compared:,} values, to the last bit\n"

@@ -4,20 +4,46 @@ import time
 
 import numpy as np
 
+from revsim.blocks.add import add_in_place
+from revsim.circuit.builder import Builder
+from revsim.circuit.definition import Call, Circuit
+from revsim.circuit.program import flatten
+from revsim.circuit.registers import Register
 from revsim.network.graph import Graph, Linear, Node, Tensor
 from revsim.network.operators import Clamp, Relu
 from revsim.pipeline import verify
 from revsim.simulator.ensemble import random_rows
+from revsim.simulator.executors import EXECUTORS
+from revsim.simulator.literal.layout import BLOCKS
+from revsim.simulator.run import simulate
 
 
 def warm_up() -> float:
-    """Verify a small chain and a small graph under all policies; returns the seconds it took."""
+    """Verify a small chain and a small graph under all policies in each executor, and run a long
+    chain of sums on blocks of each width; returns the seconds it took."""
     started = time.perf_counter()
-    verify("toy")
-    graph = small_convolution()
+    graph, sums = small_convolution(), many_sums()
     ends = np.zeros(6, dtype=np.int64), np.full(6, 15)
-    verify(graph, random_rows(*ends, 65, seed=0))
+    flatten(sums.definitions()[-1])
+    for executor in EXECUTORS:
+        if executor != "numpy":
+            verify("toy", executor=executor)
+            verify(graph, random_rows(*ends, 65, seed=0), executor=executor)
+            for words in BLOCKS:
+                rows = random_rows([0, 0], [2**16 - 1] * 2, 64 * words, seed=0)
+                simulate(sums, rows, executor=executor, threads=1)
     return time.perf_counter() - started
+
+
+def many_sums() -> Circuit:
+    """y += x a hundred times in a loop: long enough that nothing stays uncompiled."""
+    one, all_ = Builder("sum"), Builder("sums")
+    add_in_place(one, one.port("x", 16), one.port("y", 16))
+    registers = all_.port("x", 16), all_.port("y", 16)
+    wires = np.arange(32, dtype=np.int32)
+    all_.loop(one.build(), 100, wires, 0 * wires)
+    x, y = (Register(name, w) for name, w in zip("xy", registers, strict=True))
+    return Circuit("sums", 32, (Call(all_.build(), wires),), (x, y), (x, y))
 
 
 def small_convolution() -> Graph:

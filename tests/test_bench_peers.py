@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from revsim.bench.goals import Asked
-from revsim.bench.lists import linear_list, random_list
-from revsim.bench.peers import abc, compiled, logic, quantum, ready, rows
+from revsim.bench.lists import adder_chain, linear_list, random_list
+from revsim.bench.peers import abc, bounds, compiled, logic, quantum, ready, rows
 from revsim.bench.peers.compare import Case, against, attempt, passes_of
 from revsim.bench.peers.follow import follow
 from revsim.bench.peers.ready import Absent, command, ours
@@ -20,6 +20,8 @@ from revsim.bench.peers.straight_line import c_text, verilog_text
 from revsim.bench.rows import Point, Row
 from revsim.bench.runs import lanes_of, random_state
 from revsim.circuit.builder import Builder
+from revsim.circuit.program import gates_below
+from revsim.errors import CheckError
 
 WIRES = 9
 LIST = random_list(WIRES, 120, seed=5)
@@ -54,6 +56,12 @@ def has(*programs):
 def test_gates_as_operators_mean_what_the_plain_executor_does():
     start = random_state(WIRES, 3)
     assert (np.array(follow(TABLE, list(start))) == judged(start)).all()
+
+
+def test_numpy_rows_and_our_readable_executor_give_the_same_bits():
+    start = random_state(WIRES, 3)
+    for made in (logic.numpy_rows(TABLE, start), logic.readable(LIST, start)):
+        assert (made.out == judged(start)).all() and (made.start == start).all()
 
 
 def test_a_gate_that_no_list_has_is_refused():
@@ -193,7 +201,7 @@ CASE = Case("6.some", 2.0, "somebody", LIST, 128)
 
 
 def test_a_row_has_the_ratio_of_times_and_the_figure_a_point():
-    theirs = logic.numpy_rows(LIST, random_state(WIRES, 2))
+    theirs = logic.readable(LIST, random_state(WIRES, 2))
     slow = replace(theirs, run=lambda: time.sleep(0.005))
     row, point = against(CASE, slow)
     assert isinstance(row, Row) and row.holds and row.reached > 2 and "same bits" in row.detail
@@ -204,11 +212,25 @@ def test_a_row_has_the_ratio_of_times_and_the_figure_a_point():
     assert next(iter(against(replace(CASE, goal=None), quick))).holds is None
 
 
+@has("gcc", "clang", "cc")
+def test_a_missed_goal_says_what_bounds_it():
+    chain = adder_chain(500)
+    theirs = replace(logic.readable(chain, random_state(chain.port_wires, 8)), run=lambda: None)
+    for executor, words in (
+        ("literal", "an interpreter of this list in C comes to"),
+        ("fused", f"operations are left of {gates_below(chain):,} gates"),
+    ):
+        case = Case("6.some", 2.0, "somebody", chain, 512, executor=executor)
+        assert words in next(iter(against(case, theirs))).detail
+    assert 0 < bounds.operations(chain) < gates_below(chain)
+    assert bounds.interpreted(LIST, 8) is None  # it has Fredkins
+
+
 def test_bits_that_differ_are_no_row():
-    theirs = logic.numpy_rows(LIST, random_state(WIRES, 2))
+    theirs = logic.readable(LIST, random_state(WIRES, 2))
     wrong = theirs.out.copy()
     wrong[-1, -1] ^= np.uint64(1 << 63)
-    with pytest.raises(AssertionError, match="disagree"):
+    with pytest.raises(CheckError, match="disagree"):
         list(against(CASE, replace(theirs, out=wrong)))
 
 
@@ -252,7 +274,7 @@ def test_every_row_is_there_without_any_peer(monkeypatch, tmp_path):
     rows._gcc.cache_clear()
     assert len({row.id for row in found}) == len(found)
     measured = [row.id for row in found if row.reached is not None]
-    assert measured == ["6.numpy_lanes_512", "6.numpy_lanes_4096", "6.numpy_lanes_65536"]
+    assert measured == [*(f"6.numpy_lanes_{lanes}" for lanes in rows.PYTHON_ROWS), "6.readable"]
     by_id = {row.id: row for row in found}
     assert by_id["3.wires_8_lanes_64"].goal.startswith("at least 12 times the rate of Stim")
     assert by_id["3.wires_8_lanes_64"].detail == "needs stim: python3 -m pip install stim."

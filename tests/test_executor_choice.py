@@ -66,17 +66,20 @@ def test_verify_says_which_ran_and_finds_the_same(executor, said):
 
 
 @CHOSEN
-def test_python_remembers_the_executor_and_is_reproduced_in_any(executor, tmp_path):
+def test_python_remembers_the_executor_and_is_reproduced_in_any(executor, tmp_path, said):
     report = rs.verify("toy", policy="uncompute", executor=executor)
     assert report.provenance["argv"][-3:] == ["--executor", executor, "--json"]
     assert (
         f"executor {executor}: " in str(report) and f"executor {executor}: " in report._repr_html_()
     )
     report.to_json(tmp_path / "report.json")
-    assert reproduce(tmp_path / "report.json").equal
+    path = tmp_path / "report.json"
+    assert reproduce(path).equal
     for other in EXECUTORS:
-        assert reproduce(tmp_path / "report.json", executor=other).equal
-        assert main(["reproduce", str(tmp_path / "report.json"), "--executor", other]) == 0
+        assert reproduce(path, executor=other).executors == (executor, other)
+        text = said("reproduce", path, "--executor", other)
+        assert f" ({executor}) then, " in text and f" ({other}) now\n" in text
+        assert "equal: all " in text
 
 
 @CHOSEN
@@ -165,6 +168,6 @@ def test_what_takes_every_gate_is_refused_by_name(executor, refused):
 
 def test_gates_one_by_one_and_gates_covered_are_two_figures():
     both = Evaluated("some", 1_000, 70) + Evaluated("some", 234, 7)
-    assert str(both) == "1,234 gate evaluations, 77 more gates as equivalent sub-circuits"
+    assert str(both) == "1,234 gate evaluations; the equivalent of 77 more"
     assert str(Evaluated("some", 5)) == "5 gate evaluations"
     assert both.as_dict() == {"executor": "some", "gate_evaluations": 1234, "equivalent_gates": 77}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from revsim.circuit import program
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Call, Definition, Gates, Loop, Port
 from revsim.circuit.gates import (
@@ -24,8 +25,10 @@ from revsim.circuit.gates import (
     Role,
     X,
 )  # fmt: skip
+from revsim.circuit.kernels import HAVE_NUMBA, gradual
 from revsim.circuit.packed import pack, unpack
 from revsim.circuit.program import Program, compile_program, flatten, gates_below
+from revsim.circuit.walk import kernels
 from revsim.errors import InputError
 from revsim.network.cells import Product
 from revsim.network.graph import Cells, Graph, Node, Tensor
@@ -34,7 +37,7 @@ from revsim.schedule.graphs import compile_graph
 from revsim.simulator import code
 from revsim.simulator.code import compile_code
 from revsim.simulator.ensemble import data_set
-from revsim.simulator.literal.body import encode
+from revsim.simulator.literal.grouping.kernels import group_rows
 from revsim.simulator.run import simulate
 
 Step = tuple[int, int, tuple[int, ...], tuple[tuple[int, bool], ...], int]
@@ -198,9 +201,43 @@ def test_a_program_is_the_gates_of_its_definition(seed: int) -> None:
         program = compile_program(definition, inverse)
         check(program)
         assert (
-            encode(pack(program.table), program.slots)
+            group_rows(pack(program.table), program.slots)
             == compile_code(definition, inverse).body.rows
         ).all()
+
+
+def test_small_programs_are_written_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rows from the kernels as plain Python, which small circuits take."""
+    definition = random_definition(np.random.default_rng(3), 3, False)
+    compiled, flat = compile_program(definition, True), flatten(definition)
+    for name in ("last_uses", "assign_slots", "flat_rows"):
+        function = getattr(kernels, name)
+        plain = getattr(function, "py_func", function)
+        monkeypatch.setattr(program, f"_{name}", lambda size, *a, plain=plain: plain(*a))
+    check(compile_program(definition, True))
+    assert (compile_program(definition, True).rows == compiled.rows).all()
+    assert (flatten(definition).table == flat.table).all()
+
+
+@pytest.mark.parametrize("work", [-1, 2, 5])
+def test_a_gradual_kernel_is_compiled_once_enough_is_done(work: int) -> None:
+    calls: list[str] = []
+
+    class Kernel:
+        signatures: tuple[str, ...] = ()
+
+        def __call__(self, x: int) -> int:
+            calls.append("compiled")
+            return x
+
+        def py_func(self, x: int) -> int:
+            calls.append("plain")
+            return x
+
+    run = gradual(Kernel(), work)
+    assert [run(2, x) for x in range(3)] == [0, 1, 2]
+    plain = {-1: 0, 2: 1, 5: 2}[work] if HAVE_NUMBA else 0
+    assert calls == ["plain"] * plain + ["compiled"] * (3 - plain)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,7 +6,7 @@ from revsim.bench.building import neuron
 from revsim.bench.goals import Asked
 from revsim.bench.lists import multiply_accumulate
 from revsim.bench.rows import Found, Point, at_least, medians, missing
-from revsim.bench.runs import lanes_of, random_state
+from revsim.bench.runs import clean_state, kernel_of
 from revsim.circuit.definition import Definition
 from revsim.circuit.program import gates_below
 from revsim.errors import CheckError
@@ -59,12 +59,9 @@ def fused_over_literal(asked: Asked) -> Found:
 
 def compared(definition: Definition) -> tuple[float, float]:
     """Seconds of the literal and of the fused executor on the same lanes; the bits are the same."""
-    start = random_state(definition.port_wires, WORDS)
-    zero = np.repeat([p.zero_in for p in definition.ports], [p.width for p in definition.ports])
-    start[zero] = 0
-    states = start.copy(), start.copy()
+    states = clean_state(definition, WORDS), clean_state(definition, WORDS)
     calls = [
-        lanes_of(definition, WORDS, executor, state=state)
+        kernel_of(definition, WORDS, executor, state=state)
         for executor, state in zip(("literal", "fused"), states, strict=True)
     ]
     for call in calls:

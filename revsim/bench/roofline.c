@@ -66,6 +66,17 @@ uint64_t load_all(const vector *state, int64_t count, int64_t turns)
     return all[0] ^ all[1] ^ all[2] ^ all[3] ^ all[4] ^ all[5] ^ all[6] ^ all[7];
 }
 
+/* Stores alone: `count` vectors. */
+void store_all(vector *state, int64_t count, int64_t turns)
+{
+    for (int64_t turn = 0; turn < turns; turn++) {
+        vector value = {turn};
+        for (int64_t i = 0; i < count; i += 8)
+            for (int k = 0; k < 8; k++) state[i + k] = value;
+        __asm__ volatile("" ::: "memory");
+    }
+}
+
 /* Ones in `count` words. */
 int64_t count_ones(const uint64_t *state, int64_t count, int64_t turns)
 {

@@ -16,13 +16,23 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from revsim.bench.rows import medians
+from revsim.bench.rows import medians, size_in_words
+from revsim.circuit.definition import Definition
+from revsim.circuit.gates import OP
+from revsim.circuit.program import flatten
 from revsim.simulator.lanes import Words, aligned
 
 COMPILERS = ("gcc", "clang", "cc")
 WIDTHS = (1, 8, 16, 32, 64)
 """Words a wire for which there is an interpreter in C."""
 NEEDED = "needs a C compiler: put gcc or clang on the path"
+
+LOADS = np.array([1, 2, 3, 2, 3, 3, 1, 1, 2])
+STORES = np.array([1, 1, 1, 2, 2, 1, 1, 0, 0])
+"""Wires that a gate reads or changes, and changes, by opcode (an MCX as if it had two controls)."""
+
+L1_BYTES = 16 << 10
+"""A state that every first level of cache holds."""
 
 Triples = npt.NDArray[np.uint32]
 
@@ -63,9 +73,15 @@ class Roofline:
         )  # fmt: skip
         return 512 * count * turns / seconds
 
+    @lru_cache(maxsize=64)  # noqa: B019
     def loaded(self, state_bytes: int) -> float:
         """Bytes per second that loads alone get from a state of this size."""
         return self._pass(self._library.load_all, state_bytes, 64, 8) * 64
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def stored(self, state_bytes: int) -> float:
+        """Bytes per second that stores alone put into a state of this size."""
+        return self._pass(self._library.store_all, state_bytes, 64, 8) * 64
 
     def counted(self, state_bytes: int) -> float:
         """Ones counted, in bits per second, in a state of this size."""
@@ -118,3 +134,28 @@ def _filled(words: int) -> Words:
 
 def _pointer(array: npt.NDArray[np.generic]) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
+
+
+def bound_by(definition: Definition, rate: float, state_bytes: int) -> str:
+    """What share of the loads and stores that this machine can do a rate of gates takes, in words.
+
+    A gate loads each wire that it reads or changes and stores each that it changes; "" without a C
+    compiler.
+    """
+    kernels = roofline()
+    if kernels is None:
+        return ""
+    opcodes = flatten(definition).table[:, OP]
+    loads, stores = (float(np.take(each, opcodes).mean()) for each in (LOADS, STORES))
+    loaded, stored = rate / 8 * loads, rate / 8 * stores
+    of_loads, of_stores = (
+        " and ".join(
+            f"{share / function(size):.0%} on {size_in_words(size)} ({function(size):.2e})"
+            for size in (L1_BYTES, state_bytes)
+        )
+        for share, function in ((loaded, kernels.loaded), (stored, kernels.stored))
+    )
+    return (
+        f"; a gate loads {loads:.2f} wires and stores {stores:.2f}, {loaded:.2e} and {stored:.2e} "
+        f"bytes/s: of what loads alone reach {of_loads}, of what stores alone reach {of_stores}"
+    )

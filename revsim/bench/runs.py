@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from revsim.circuit.definition import Definition
+from revsim.simulator.code import NO_PORTS, compile_code, run_lanes
 from revsim.simulator.counters import Counters
 from revsim.simulator.lanes import Words, planes_of
 
@@ -12,6 +13,34 @@ from revsim.simulator.lanes import Words, planes_of
 def random_state(wires: int, words: int, seed: int = 0) -> Words:
     """Random words uint64 [wires, words]."""
     return np.random.default_rng(seed).integers(0, 1 << 64, (wires, words), dtype=np.uint64)
+
+
+def kernel_of(
+    definition: Definition,
+    words: int,
+    executor: str = "literal",
+    counted: bool = True,
+    state: Words | None = None,
+) -> Callable[[], None]:
+    """A call of the kernel alone, on one thread: `lanes_of` less what Python does around it.
+
+    Ports that are promised to be 0 are 0 unless a state is given.
+    """
+    code = compile_code(definition, False, executor)
+    held = clean_state(definition, words) if state is None else state
+    ports = np.arange(definition.port_wires, dtype=np.int32)[None]
+    planes = planes_of(None, 64 * words, words) if counted else np.zeros((0, words), np.uint64)
+    ones = np.zeros((code.erased, 1), dtype=np.int64)
+    joint = np.zeros((code.tallies, 1, 3), dtype=np.int64)
+    suspect = np.zeros(words, dtype=np.uint8)
+    return lambda: run_lanes(code, held, ports, NO_PORTS, 0, words, planes, ones, joint, suspect)
+
+
+def clean_state(definition: Definition, words: int) -> Words:
+    """Random lanes on the ports of a definition, 0 where that is promised."""
+    state = random_state(definition.port_wires, words)
+    state[np.repeat([p.zero_in for p in definition.ports], [p.width for p in definition.ports])] = 0
+    return state
 
 
 def lanes_of(

@@ -1,27 +1,30 @@
 """What counting costs: every bit that is erased, joint histograms, states of the whole device."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 
 from revsim.bench.goals import Asked
 from revsim.bench.lists import adder_chain
-from revsim.bench.rows import Found, at_most, known, medians, missing
-from revsim.bench.runs import lanes_of, random_state
+from revsim.bench.rows import Found, Row, at_most, known, medians, missing
+from revsim.bench.runs import kernel_of, random_state
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition
 from revsim.circuit.measures import counts
 from revsim.circuit.program import gates_below
+from revsim.circuit.registers import Wires
+from revsim.errors import CheckError
 from revsim.simulator.executors import EXECUTORS
 from revsim.simulator.lanes import Words, read, unpack
 from revsim.simulator.statistics import spectrum_of_rows, spectrum_of_wires
+from revsim.simulator.tally import Spectrum
 
 ADDERS, LANES = 400, 4096
 GOALS = {"literal": 1.4, "fused": 2.5}
 HISTOGRAMS = (1, 2, 3, 4, 8, 16)
 STATE_WIRES = 256
-ROWS = 1 << 16
+ROWS, STATE_ROWS = 1 << 18, 1 << 15
 
 
 @cache
@@ -65,7 +68,7 @@ def erased_bits(asked: Asked) -> Found:
             continue
         words = LANES // 64
         counting, bare = medians(
-            lanes_of(adders, words, executor), lanes_of(adders, words, executor, counted=False)
+            kernel_of(adders, words, executor), kernel_of(adders, words, executor, counted=False)
         )
         yield at_most(
             name, goal, of, counting / bare,
@@ -80,34 +83,39 @@ def _statistics() -> Found:
     """Counts of registers and of whole states, beside NumPy, and in gates of the literal kernel."""
     state = random_state(STATE_WIRES, ROWS // 64)
     chain = adder_chain(10_000)
-    gates = lanes_of(chain, LANES // 64)
+    gates = kernel_of(chain, LANES // 64)
     evaluated = gates_below(chain) * LANES
 
-    def compared(name: str, width: int, peer: Callable[[], object], what: str) -> Found:
+    def compared(
+        name: str, width: int, rows: int, peer: Callable[[Words, Wires, int], Spectrum], what: str
+    ) -> Row:
         wires = np.arange(width, dtype=np.int32)
+        found, expected = spectrum_of_wires(state, wires, rows, None), peer(state, wires, rows)
+        if not np.array_equal(found.weight, expected.weight):
+            raise CheckError(f"NumPy and revsim count the values of {width} wires differently")
         own, other, run = medians(
-            lambda: spectrum_of_wires(state, wires, ROWS, None), peer, gates, budget_s=0.5
+            lambda: spectrum_of_wires(state, wires, rows, None),
+            lambda: peer(state, wires, rows),
+            gates,
+            budget_s=0.5,
         )
-        yield known(
-            f"8.{name}", "samples/s", ROWS / own,
-            f"{what}; {ROWS:,} samples; {other / own:.3g} times NumPy; a sample takes as long as "
-            f"{own / ROWS * evaluated / run:.3g} gates of the literal kernel",
+        return known(
+            f"8.{name}", "samples/s", rows / own,
+            f"{what}; {rows:,} samples; {other / own:.3g} times NumPy; a sample takes as long as "
+            f"{own / rows * evaluated / run:.3g} gates of the literal kernel",
             "NumPy",
         )  # fmt: skip
 
     for width in HISTOGRAMS:
-        yield from compared(
-            f"joint_{width}", width,
-            partial(_counted_by_numpy, state, width),
-            f"joint histogram of {width} wires",
-        )  # fmt: skip
-    yield from compared(
-        f"state_{STATE_WIRES}", STATE_WIRES,
-        lambda: spectrum_of_rows(np.packbits(unpack(state, ROWS), axis=0).T, None),
-        f"joint distribution of {STATE_WIRES} wires, by a 128-bit hash of each sample's state",
-    )  # fmt: skip
+        what = f"joint histogram of {width} wire{'s' * (width > 1)}"
+        yield compared(f"joint_{width}", width, ROWS, _patterns_by_numpy, what)
+    what = f"joint distribution of {STATE_WIRES} wires, by a 128-bit hash of each sample's state"
+    yield compared(f"state_{STATE_WIRES}", STATE_WIRES, STATE_ROWS, _states_by_numpy, what)
 
 
-def _counted_by_numpy(state: Words, width: int) -> object:
-    values = read(state, np.arange(width, dtype=np.int32), ROWS)
-    return np.bincount(values.astype(np.int64))
+def _patterns_by_numpy(state: Words, wires: Wires, rows: int) -> Spectrum:
+    return Spectrum.of(np.bincount(read(state, wires, rows).astype(np.int64)))
+
+
+def _states_by_numpy(state: Words, wires: Wires, rows: int) -> Spectrum:
+    return spectrum_of_rows(np.packbits(unpack(state[wires], rows), axis=0).T, None)

@@ -41,6 +41,22 @@ def jit(function: Callable[..., Any]) -> Any:
         return numba.njit(nogil=True)(function)
 
 
+def gradual(kernel: Any, work: int = 2000) -> Callable[..., Any]:
+    """A kernel as (how much is to be done, *its arguments) that stays plain Python until `work` in
+    all has been done: a small circuit is ready before a compiler would be.
+
+    >>> gradual(all_sound)(1, np.array([[0, -1, -1, 0, 0, 0]], dtype=np.int32), 1)
+    True
+    """
+    left = [work if HAVE_NUMBA else 0]
+
+    def run(size: int, *arguments: Any) -> Any:
+        left[0] -= size
+        return (kernel if left[0] < 0 or kernel.signatures else kernel.py_func)(*arguments)
+
+    return run
+
+
 # Opcodes and columns stand below as literals because a cached kernel freezes the globals it reads
 # and would not notice a change elsewhere; a test holds them against gates.py.
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from revsim.circuit.definition import Call, Controls, Definition, Gates, Table
 from revsim.circuit.gates import COLUMNS
+from revsim.circuit.kernels import gradual
 from revsim.circuit.memo import remembered
 from revsim.circuit.packed import SLOTS, Rows, unpack
 from revsim.circuit.registers import Wires
@@ -24,6 +25,11 @@ LEAF_GATES = 1 << 18
 """Definitions of a plain circuit with more gates than this are run call by call."""
 CACHED_PROGRAMS = 512
 """Programs that are remembered; a neuron of 64 inputs takes about 150 kilobytes."""
+
+
+_last_uses, _assign_slots, _flat_rows = (
+    gradual(kernel) for kernel in (kernels.last_uses, kernels.assign_slots, kernels.flat_rows)
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +114,7 @@ def flatten(definition: Definition) -> Flat:
     gone = walk(definition)
     table = np.empty((gone.gates, COLUMNS), dtype=np.int32)
     lists = _empty_lists(gone.mcx, gone.controls)
-    tallies = kernels.flat_rows(gone.runs, gone.flat, gone.table, *gone.lists, table, *lists)
+    tallies = _flat_rows(gone.gates, gone.runs, gone.flat, gone.table, *gone.lists, table, *lists)
     return Flat(table, controls_of(*lists), gone.wires, tallies)
 
 
@@ -136,7 +142,9 @@ def compile_program(definition: Definition, inverse: bool = False) -> Program:
     gone = walk(definition, inverse)
     ports = definition.port_wires
     last = np.full(1 + gone.wires, -1, dtype=np.int32)
-    erased, tallies = kernels.last_uses(gone.runs, gone.flat, gone.table, *gone.lists[:2], last)
+    erased, tallies = _last_uses(
+        gone.gates, gone.runs, gone.flat, gone.table, *gone.lists[:2], last
+    )
     last[: 1 + ports] = -1
     slot = np.full(1 + gone.wires, -1, dtype=np.int32)
     slot[: 1 + ports] = 0, *range(ports)
@@ -145,8 +153,8 @@ def compile_program(definition: Definition, inverse: bool = False) -> Program:
     cause_of = np.empty(erased, dtype=np.int64)
     is_and = np.zeros(tallies, dtype=np.bool_)
     writes = np.zeros(ports + 1, dtype=np.int32)
-    used, slots = kernels.assign_slots(
-        gone.runs, gone.flat, gone.table, *gone.lists, last, slot,
+    used, slots = _assign_slots(
+        gone.gates, gone.runs, gone.flat, gone.table, *gone.lists, last, slot,
         rows, *lists, cause_of, is_and, writes,
     )  # fmt: skip
     return Program(

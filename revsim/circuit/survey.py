@@ -19,8 +19,8 @@ from revsim.circuit.banks import (
     TensorCircuit,
     TensorItem,
 )
-from revsim.circuit.definition import Definition, Gates
-from revsim.circuit.measures import Counts, counts, frame_width
+from revsim.circuit.definition import Definition
+from revsim.circuit.measures import Counts, counts
 from revsim.circuit.program import compile_program
 
 
@@ -42,15 +42,14 @@ def facts_of(recipe: Recipe) -> Facts:
     found = _BY_KEY.get(recipe.key) if recipe.key else _KNOWN.get(recipe)
     if found is None:
         definition = recipe.make()
-        flat = all(isinstance(item, Gates) for item in definition.body)
-        slots = compile_program(definition).slots if flat else frame_width(definition)
-        return note(recipe, definition, slots)
+        return note(recipe, definition, compile_program(definition).slots)
     return found
 
 
-def note(recipe: Recipe, definition: Definition, slots: int) -> Facts:
-    """Remember a definition's facts while it is at hand: it may be large, they are small."""
-    found = Facts(counts(definition), slots - definition.port_wires, definition.erases)
+def note(recipe: Recipe, definition: Definition, wires: int) -> Facts:
+    """Remember a definition's facts while it is at hand: it may be large, they are small. `wires`:
+    those in use at once, ports among them."""
+    found = Facts(counts(definition), wires - definition.port_wires, definition.erases)
     if recipe.key:
         _BY_KEY[recipe.key] = found
     else:

@@ -36,7 +36,7 @@ from revsim.circuit.gates import (
     C,
     X,
 )
-from revsim.circuit.kernels import all_sound
+from revsim.circuit.kernels import all_sound, gradual
 from revsim.errors import InputError
 
 _USES: npt.NDArray[np.bool_] = np.zeros((len(GATES), 3), dtype=np.bool_)
@@ -52,6 +52,8 @@ for _opcode, _columns in {
     TALLY: (0, 1),
 }.items():
     _USES[_opcode, list(_columns)] = True
+
+_all_sound = gradual(all_sound)
 
 _VALID: "WeakSet[Definition]" = WeakSet()
 """Definitions already checked: they are frozen, so once is enough."""
@@ -179,7 +181,7 @@ def check_gates(gates: Gates, width: int, where: str) -> Gates:
     table = gates.table
     if table.ndim != 2 or table.shape[1] != COLUMNS:
         raise InputError(f"{where}: a gate table must have shape [gates, 6], got {table.shape}")
-    if all_sound(table, width):
+    if _all_sound(len(table), table, width):
         return gates
     opcode = table[:, OP]  # an MCX or an error is among them: find it
     unknown = np.flatnonzero((opcode < X) | (opcode > TALLY) | (opcode == FREE))

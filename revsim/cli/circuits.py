@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
         return _run_graph(options, graph)
     circuit = circuit_of(options, options.policy, None)
     rows = read_npy(options.rows)
-    with progress(f"running every gate of {circuit.name}"):
+    with progress(f"running {circuit.name}"):
         summary = run_to_files(
             circuit, rows, options.output, options.tensors, options.rows, options.executor
         )
@@ -98,7 +98,7 @@ def _run_graph(options: argparse.Namespace, graph: Any) -> int:
 
     samples, _ = read_samples(graph, options.rows)
     policy = options.policy or "uncompute"
-    with progress(f"running every gate of {graph.name}"):
+    with progress(f"running {graph.name}"):
         summary = run_graph_to_files(
             graph, samples, options.output, options.tensors, policy, options.executor
         )
@@ -182,7 +182,7 @@ def _adiabatic(options: argparse.Namespace) -> int:
         from revsim.pipeline import verify
 
         chosen = circuit.policy, circuit.input_choice
-        with progress(f"running every gate of {circuit.name}"):
+        with progress(f"running {circuit.name}"):
             run = verify(options.model, policy=chosen[0], input=chosen[1], switching=True).runs[0]
         bits, flips = run.total.per_bit, sum((run.switching or {}).values())
     with progress(f"examining every gate of {circuit.name}"):

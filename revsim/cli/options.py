@@ -65,8 +65,9 @@ def executor_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--executor",
         metavar="E",
-        help="of the gates: literal (default; each on its own, compiled) or numpy (each on its "
-        "own in plain NumPy, slower; the default without Numba): the same figures bit for bit",
+        help="literal (default): every gate evaluated on its own; fused: whole definitions by "
+        "fewer operations, faster; numpy: every gate in plain NumPy, slower, the default without "
+        "Numba; the same figures from each",
     )
 
 

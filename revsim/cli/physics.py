@@ -151,7 +151,7 @@ def _erasing(options: argparse.Namespace) -> list[Any]:
     check_executor(options)
     network = load_network(options.model)
     ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
-    with progress(f"running every gate of {network.name}"):
+    with progress(f"running {network.name}"):
         return [
             verify(
                 network,

@@ -100,7 +100,7 @@ def _verify(options: argparse.Namespace) -> int:
         from revsim.report.plots import kind_of
 
         kind_of(options.plot)
-    with progress(f"running every gate of {options.model} (kernels are compiled on a first run)"):
+    with progress(f"running {options.model} (kernels are compiled on a first run)"):
         report = report_of(options)
     if options.plot is not None:
         report.plot(options.plot)
@@ -173,7 +173,7 @@ def _explain(options: argparse.Namespace) -> int:
     check_executor(options)
     network = load_network(options.model)
     ensemble, _ = make_ensemble(network, options.ensemble, options.data, options.seed)
-    with progress(f"running every gate of {network.name} (kernels are compiled on a first run)"):
+    with progress(f"running {network.name} (kernels are compiled on a first run)"):
         found = explain(
             network,
             ensemble,

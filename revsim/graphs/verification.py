@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from revsim.assembly import assemble
 from revsim.circuit.banks import TensorCircuit
 from revsim.circuit.survey import counts_by_layer, facts_of, recipes_of, tensor_width
 from revsim.errors import InputError
@@ -21,9 +22,7 @@ from revsim.evidence import (
     bank_erasures,
     circuit_check,
     data_digest,
-    neuron_table,
     shares_right,
-    versions,
 )
 from revsim.graphs.known import GraphKnown, Values, known_of_graph
 from revsim.graphs.rows import ends_of, flat_rows, samples_of
@@ -33,7 +32,6 @@ from revsim.ledger.identities import Identity
 from revsim.ledger.ledgers import DEVICES, LedgerRow, ledger_rows, total_of
 from revsim.ledger.pointwise import POINTWISE_ROWS, pointwise_spread
 from revsim.ledger.states import neuron_states
-from revsim.ledger.verdicts import conditions
 from revsim.network.arrays import integers as whole_rows
 from revsim.network.graph import Graph, Wiring
 from revsim.network.reals import dequantise
@@ -88,34 +86,18 @@ def verify_graph(
         )
         reports.append(report)
         erased += rows
-    return Report(
+    return assemble(
+        known,
+        ensemble,
+        reports,
+        erasure_table(erased, banks=True),
         network=describe_graph(graph, device),
-        ensemble={
-            "name": ensemble.name,
-            "rows": len(known.ensemble.rows),
-            "distinct": known.distinct,
-            "ceiling": known.ceiling,
-            "seed": ensemble.seed,
-        },
         accuracy=accuracy,
-        activity=known.activity,
-        layers=known.layers,
-        H_X=known.H_X,
-        H_Y=known.H_Y,
-        runs=tuple(reports),
+        digests={"model": graph_digest(graph), "data": samples_digest(graph, ensemble)},
+        provenance=provenance,
         temperature_k=temperature_k,
-        scope=scope,
-        conditions=conditions(known.neurons),
         efficiency=efficiency,
-        neurons=neuron_table(known.neurons),
-        erasures=erasure_table(erased, banks=True),
-        provenance={
-            "versions": versions(),
-            "argv": [],
-            "seed": ensemble.seed,
-            "sha256": {"model": graph_digest(graph), "data": samples_digest(graph, ensemble)},
-            **(provenance or {}),
-        },
+        scope=scope,
     )
 
 

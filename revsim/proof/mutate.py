@@ -33,7 +33,7 @@ from revsim.proof.subject import Bits, Subject, subject_of_circuit, subject_of_d
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.lanes import Words, planes_of
 from revsim.simulator.literal import body as literal
-from revsim.simulator.literal.body import Literal, encode
+from revsim.simulator.literal.body import END_ROW, Literal, encode
 from revsim.simulator.statistics import spectrum_of_wires
 from revsim.simulator.tally import Spectrum
 
@@ -247,7 +247,13 @@ def _execute(
     suspect = np.zeros(words, dtype=np.uint8)
     every = np.arange(wires, dtype=np.int32)
     literal.run(
-        Literal(code, bench.starts, bench.control_wires, bench.control_polarity, wires),
+        Literal(
+            np.append(code, END_ROW),
+            bench.starts,
+            bench.control_wires,
+            bench.control_polarity,
+            wires,
+        ),
         state,
         every[None],
         every,

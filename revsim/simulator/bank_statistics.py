@@ -31,12 +31,15 @@ def write_bank(state: Words, bank: Bank, values: Integers) -> None:
 
 
 def raw_values(state: Words, wires: WireTable, rows: int, executor: str) -> Raw:
-    """Registers as unsigned integers: uint64 [rows, registers] from wires [registers, width]."""
-    out = np.zeros((rows, len(wires)), dtype=np.uint64)
+    """Registers as unsigned integers: uint64 [rows, registers] from wires [registers, width].
+
+    In memory the rows of a register follow each other: that is how they are read and counted.
+    """
+    out = np.zeros((len(wires), rows), dtype=np.uint64).T
     if executor != "numpy":
         from revsim.simulator.counting import kernels
 
-        kernels.bank_values(state, np.ascontiguousarray(wires, dtype=np.int32), rows, out)
+        kernels.bank_values(state, np.ascontiguousarray(wires, dtype=np.int32), rows, out.T)
         return out
     for k in range(wires.shape[1]):
         out |= unpack(state[wires[:, k]], rows).T.astype(np.uint64) << np.uint64(k)
@@ -123,7 +126,7 @@ def _count_fast(values: Raw, starts: Integers, width: int, weights: Integers | N
     size = 1 << (width if direct else (2 * largest).bit_length())
     out = np.empty(values.size, dtype=np.int64)
     found = kernels.count_values(
-        values,
+        np.ascontiguousarray(values.T),
         starts,
         np.zeros(1, np.int64) if weights is None else weights,
         weights is not None,

@@ -35,7 +35,8 @@ class Code:
     `body` is what its kernel reads: every gate, or operations that give the same. `writes` int32
     [ports]: how many gates write each port; those `restored` int32 are changed back in the end.
     `cause_of` int64 [erased]: the cause of each ERASE among `causes`; `is_and` bool [tallies]:
-    whether the gate that a TALLY announces is an AND (else an XOR). `gates`: gates of one call.
+    whether the gate that a TALLY announces is an AND (else an XOR). `gates`: gates of one call, on
+    `wires` in use at once.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Code:
     cause_of: npt.NDArray[np.int64]
     is_and: npt.NDArray[np.bool_]
     gates: int
+    wires: int
 
     @cached_property
     def bytes(self) -> int:
@@ -122,6 +124,7 @@ def code_of(program: Program, executor: str = "literal") -> Code:
         program.cause_of,
         program.is_and,
         counts(definition).gates,
+        program.slots,
     )
 
 

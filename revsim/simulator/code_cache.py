@@ -55,7 +55,7 @@ class CodeCache:
                 return self._held[key]
         definition = recipe.make()
         code = find_restored(compile_code(definition, inverse, executor), definition)
-        note(recipe, definition, code.body.slots)
+        note(recipe, definition, code.wires)
         if code.bytes <= _limit() and isinstance(code.body, Literal):
             code = replace(code, body=replace(code.body, rows=_in_pages(code.body.rows)))
         with self._lock:

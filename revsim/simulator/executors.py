@@ -41,7 +41,7 @@ def check_every_gate(executor: str, **wanted: bool) -> None:
     for option, given in wanted.items():
         if given and executor not in EVERY_GATE:
             raise InputError(
-                f"{option} takes every gate, and executor {executor!r} runs whole sub-circuits at "
+                f"{option} takes every gate, and executor {executor!r} runs whole definitions at "
                 f"once: choose executor {' or '.join(EVERY_GATE)}"
             )
 
@@ -49,7 +49,7 @@ def check_every_gate(executor: str, **wanted: bool) -> None:
 @dataclass(frozen=True)
 class Evaluated:
     """Which executor ran, and gates times rows: those evaluated one by one, and those whose results
-    came of whole sub-circuits at once (`equivalent`). The two are never added to each other.
+    came of fewer operations on whole definitions (`equivalent`). The two are never added up.
 
     >>> str(Evaluated("literal", 1234) + Evaluated("literal", 1000))
     '2,234 gate evaluations'
@@ -67,7 +67,7 @@ class Evaluated:
     def __str__(self) -> str:
         words = f"{self.one_by_one:,} gate evaluations"
         if self.equivalent:
-            words += f", {self.equivalent:,} more gates as equivalent sub-circuits"
+            words += f"; the equivalent of {self.equivalent:,} more"
         return words
 
     def as_dict(self) -> dict[str, Any]:

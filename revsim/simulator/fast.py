@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.definition import Definition, Gates, Loop
-from revsim.circuit.program import CACHED_PROGRAMS, is_leaf
+from revsim.circuit.program import CACHED_PROGRAMS, compile_program, is_leaf
 from revsim.circuit.registers import Wires
 from revsim.simulator import plain
 from revsim.simulator.code import NO_PORTS, compile_code, run_lanes
@@ -23,7 +23,8 @@ from revsim.simulator.faults import NOTHING
 from revsim.simulator.fused.body import Fused
 from revsim.simulator.lanes import Words, aligned
 from revsim.simulator.literal import kernels
-from revsim.simulator.literal.body import Literal
+from revsim.simulator.literal.body import encode
+from revsim.simulator.literal.layout import SPARE
 
 _code = lru_cache(maxsize=CACHED_PROGRAMS)(compile_code)
 
@@ -83,21 +84,22 @@ def _leaf(
     if counters.faults is not None:
         left_over = counters.faults.next(code.erased, words)
 
+    single = None if counters.toggles is None else compile_program(definition, inverse)
+
     def part(first: int, last: int) -> tuple[npt.NDArray[np.int64], ...]:
         toggles = np.zeros(len(counters.planes), dtype=np.int64)
-        # Toggles are counted before the gates run, which change the state.
-        if counters.toggles is not None and isinstance(code.body, Literal):
+        if single is not None:  # before the gates run, which change the state
             kernels.count_toggles(
-                code.body.rows,
-                code.body.starts,
-                code.body.control_wires,
-                code.body.control_polarity,
+                encode(single.rows, single.slots),
+                single.starts,
+                single.control_wires,
+                single.control_polarity,
                 state,
                 wires,
                 first,
                 last,
                 block,
-                aligned((code.body.slots + 2) * block),
+                aligned((single.slots + SPARE) * block),
                 counters.planes,
                 toggles,
             )

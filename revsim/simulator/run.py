@@ -49,7 +49,6 @@ from revsim.simulator.lanes import (
 from revsim.simulator.statistics import (
     distribution_of_wires,
     lost_bits,
-    spectrum_of_values,
     spectrum_of_wires,
     standing_of_wires,
     values_of,
@@ -148,9 +147,11 @@ def simulate(
 ) -> Run:
     """Run every gate of `circuit` on every row of `ensemble`.
 
-    executor: "literal" (default: compiled kernels, every gate evaluated on its own) or "numpy" (the
-    same in plain NumPy: the readable judge, slower, and what runs where Numba is absent). All give
-    the same outputs and the same tally, bit for bit.
+    executor: "literal" (default) evaluates every gate on its own in compiled kernels, "fused" runs
+    whole definitions by fewer operations that its gates were folded into, faster, and "numpy" every
+    gate in plain NumPy: the readable judge, slower, and what runs where Numba is absent. All give
+    the same outputs and the same counts of what is erased, bit for bit; `evaluated` of the run says
+    how many gates were evaluated and how many replaced.
     strict: raise CheckError at a wire that is released while not 0 or at a broken role; otherwise
     list them in `tally.violations`. On request: switching, the flips of every wire
     (`tally.toggles`; takes up to twice as long); values, which values stood in each register that
@@ -339,11 +340,7 @@ def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) 
 def _erase(device: _Device, item: Erase) -> None:
     wires = item.register.wires
     ones = np.array([weighted_ones(device.state[w], device.planes) for w in wires], dtype=np.int64)
-    if len(wires) <= 64:
-        values = values_of(device.state, wires, device.rows)
-        joint = spectrum_of_values(values, len(wires), device.weights)
-    else:
-        joint = spectrum_of_wires(device.state, wires, device.rows, device.weights)
+    joint = spectrum_of_wires(device.state, wires, device.rows, device.weights)
     found = None
     if device.values:
         found = distribution_of_wires(device.state, wires, device.rows, device.weights)

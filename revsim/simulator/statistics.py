@@ -1,6 +1,7 @@
 """Joint statistics of registers and of the whole device, from exact counts over rows.
 
-Where numba is absent the same is counted in NumPy, by comparing whole states instead of hashes.
+Where numba is absent the same is counted in NumPy, by comparing whole states instead of hashes;
+the values of few rows are read in NumPy too, before a kernel could be loaded.
 """
 
 import numpy as np
@@ -16,11 +17,17 @@ HASH_SEED = 20250313
 """Seed of the keys of the state hash; any value gives the same entropies."""
 DIRECT_BITS = 20
 """Registers up to this width are counted in a table, wider ones by their values as keys."""
+VALUE_BITS = 64
+"""Registers up to this width are read as integers, wider ones as hashes."""
+CROWDED = 16
+"""Patterns per row up to which each pattern of a register has a counter of its own."""
+FEW_ROWS = 256
+"""Rows whose values are read in NumPy, at 5 microseconds a wire."""
 
 
 def values_of(state: Words, wires: Wires, rows: int) -> Raw:
     """A register of at most 64 wires as unsigned integers: uint64 [rows]."""
-    if not HAVE_NUMBA:
+    if not HAVE_NUMBA or rows <= FEW_ROWS:
         return read(state, wires, rows)
     from revsim.simulator.counting import kernels
 
@@ -54,17 +61,30 @@ def spectrum_of_keys(keys: npt.NDArray[np.uint64], weights: Integers | None) -> 
 
 
 def spectrum_of_wires(state: Words, wires: Wires, rows: int, weights: Integers | None) -> Spectrum:
-    """Spectrum of the joint state of any number of wires, by a 128-bit XOR hash per row.
+    """Spectrum of the joint state of any number of wires; from 65 on by a 128-bit XOR hash per row.
 
     Two different states share a hash with probability below rows^2 / 2^129.
     """
     if len(wires) == 0:
         return Spectrum.of(np.array([rows if weights is None else int(weights.sum())]))
-    if len(wires) <= DIRECT_BITS:
+    narrow = len(wires) <= DIRECT_BITS and 1 << len(wires) <= CROWDED * rows
+    if HAVE_NUMBA and weights is None and rows > FEW_ROWS and narrow:
+        return Spectrum.of(_patterns(state, wires, rows))
+    if len(wires) <= VALUE_BITS:
         return spectrum_of_values(values_of(state, wires, rows), len(wires), weights)
     if not HAVE_NUMBA:
         return spectrum_of_rows(np.packbits(unpack(state[wires], rows), axis=0).T, weights)
     return spectrum_of_keys(_hashes(state, wires, rows), weights)
+
+
+def _patterns(state: Words, wires: Wires, rows: int) -> Integers:
+    """How many rows hold each pattern of up to 24 wires: int64 [2^wires]."""
+    from revsim.simulator.counting import kernels
+
+    counts = np.zeros(1 << len(wires), dtype=np.int64)
+    count = kernels.count_minterms if len(wires) <= 4 else kernels.count_patterns
+    count(state, np.ascontiguousarray(wires, dtype=np.int32), rows, counts)
+    return counts
 
 
 def _hashes(state: Words, wires: Wires, rows: int) -> npt.NDArray[np.uint64]:

@@ -199,8 +199,8 @@ class Tally:
 
     `toggles`: by layer, the weight of all flips of wires while gates and erasures execute; None
     where they were not counted. `gate_evaluations`: gates, each evaluated on its own, times rows;
-    `equivalent_gates`: gates times rows that were computed in whole sub-circuits instead, never to
-    be added to them. The last three are those of a circuit of tensors.
+    `equivalent_gates`: gates times rows whose results came of fewer operations on whole
+    definitions, never to be added to them. The last three are those of a circuit of tensors.
     """
 
     total: int

@@ -10,20 +10,21 @@ from revsim.bench.goals import Asked
 from revsim.bench.lists import adder_chain, linear_list, multiply_accumulate, random_list
 from revsim.bench.peers import abc, compiled, logic, quantum
 from revsim.bench.peers.compare import (
-    BUDGET_S,
-    TURNS,
     Case,
     against,
     attempt,
     described,
     passes_of,
     point,
+    side_by_side,
     table_of,
 )
 from revsim.bench.peers.ready import Absent, Ready, ours
 from revsim.bench.rows import Found, Row, at_least, medians, missing
 from revsim.bench.runs import random_state
 from revsim.circuit.definition import Definition, Gates
+from revsim.circuit.program import LEAF_GATES
+from revsim.errors import CheckError
 from revsim.simulator import fast
 from revsim.simulator.counters import Counters
 from revsim.simulator.lanes import Words, planes_of
@@ -52,10 +53,14 @@ def stim(asked: Asked) -> Found:
                 "Stim's FlipSimulator", definition, 64 * words,
                 passes_of(definition) if words <= 8 else 1,
             )  # fmt: skip
-            for found in against(case, attempt(_frames, case)):
+            made = attempt(_frames, case)
+            for found in against(case, made):
                 yield found
                 if isinstance(found, Row) and words >= MEAN_FROM and found.reached:
                     ratios.append(found.reached)
+            if words <= 8 and gates <= LEAF_GATES:
+                fused = replace(case, id=f"{case.id}_fused", goal=None, executor="fused")
+                yield from against(fused, made)
     of = "times the rate of Stim's FlipSimulator"
     if len(ratios) < 2 * len(LINEAR):
         yield missing("3.mean", f"at least {MEAN_GOAL:g} {of}", "needs stim", "Stim")
@@ -170,7 +175,9 @@ def others(asked: Asked) -> Found:
     for lanes, goal in PYTHON_ROWS.items():
         case = Case(f"6.numpy_lanes_{lanes}", goal, "NumPy rows", chain, lanes)
         start = random_state(chain.port_wires, case.words)
-        yield from against(case, logic.numpy_rows(chain, start))
+        yield from against(case, logic.numpy_rows(table_of(chain), start))
+    case = Case("6.readable", None, "our executor numpy", chain, 4_096)
+    yield from against(case, logic.readable(chain, random_state(chain.port_wires, case.words)))
     small = random_list(12, GATES)
     case = Case(
         "6.aigverse", None, "aigverse", small, 4_096, equivalent=True,
@@ -219,12 +226,11 @@ def _abc(id: str, definition: Definition) -> Found:
         text = abc.aiger(table, wires, before)
         build_s = time.perf_counter() - started
         if not abc.same_bits(table, wires, before, after):
-            raise AssertionError(f"ABC and revsim disagree about {definition.name}")
+            raise CheckError(f"ABC and revsim disagree about {definition.name}")
         with abc.simulator(text) as (peer, simulate):
-            own, one, many = medians(
-                mine.run, lambda: simulate(1), lambda: simulate(1 + abc.FRAMES),
-                budget_s=BUDGET_S, least=TURNS,
-            )  # fmt: skip
+            own, one, many = side_by_side(
+                mine.run, lambda: simulate(1), lambda: simulate(1 + abc.FRAMES)
+            )
     except Absent as why:
         yield case.missing(why)
         return

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from revsim.circuit.kernels import jit
+from revsim.simulator.vectors import popcount
 
 
 @jit
@@ -87,7 +88,8 @@ def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
 @jit
 def bank_values(state: Any, wires: Any, rows: int, out: Any) -> None:
     """Registers of one width up to 64 as unsigned integers: wires int32 [registers, width], out
-    uint64 [rows, registers]. As many registers as fit are transposed together."""
+    uint64 [registers, rows], so that each register is written from end to end. As many registers
+    as fit are transposed together."""
     registers, width = wires.shape
     if width == 0:
         out[:] = np.uint64(0)
@@ -103,10 +105,10 @@ def bank_values(state: Any, wires: Any, rows: int, out: Any) -> None:
                 for k in range(width):
                     matrix[i * width + k] = state[wires[start + i, k], word]
             transpose(matrix)
-            for r in range(min(64, rows - 64 * word)):
-                value = matrix[r]
-                for i in range(here):
-                    out[64 * word + r, start + i] = (value >> np.uint64(i * width)) & mask
+            for i in range(here):
+                shift = np.uint64(i * width)
+                for r in range(min(64, rows - 64 * word)):
+                    out[start + i, 64 * word + r] = (matrix[r] >> shift) & mask
 
 
 @jit
@@ -115,7 +117,7 @@ def count_values(
 ) -> int:
     """Weight of each distinct value of each pool; returns how many entries of `out` it took.
 
-    values: uint64 [rows, registers]; pool i is the registers starts[i]..starts[i + 1]. counts:
+    values: uint64 [registers, rows]; pool i is the registers starts[i]..starts[i + 1]. counts:
     int64 [size] of zeros, keys: uint64 [size], size a power of two above the values of a pool, or
     above the largest value (no two values then share a slot). out: int64, zeros excepted.
     """
@@ -125,12 +127,12 @@ def count_values(
     for pool in range(starts.shape[0] - 1):
         first, last = starts[pool], starts[pool + 1]
         for count in range(2):  # add all up; then take each sum out once
-            for r in range(values.shape[0]):
-                weight = weights[r] if weighted else np.int64(1)
-                if weight == 0:
-                    continue
-                for k in range(first, last):
-                    value = values[r, k]
+            for k in range(first, last):
+                for r in range(values.shape[1]):
+                    weight = weights[r] if weighted else np.int64(1)
+                    if weight == 0:
+                        continue
+                    value = values[k, r]
                     place = np.int64(value & mask)
                     if not direct:
                         slot = value * np.uint64(0x9E3779B97F4A7C15)
@@ -210,3 +212,93 @@ def count_keys(keys: Any, weights: Any, weighted: bool, table: Any, counts: Any)
             distinct += 1
         counts[place] += weight
     return distinct
+
+
+@jit
+def count_minterms(state: Any, wires: Any, rows: int, counts: Any) -> None:
+    """How many rows hold each pattern of up to 4 wires, into counts int64 [2^wires].
+
+    For each set of wires the rows are counted in which all of them are 1, a chunk of words at a
+    time; a pattern's rows are those less the ones that have further ones (inclusion, exclusion).
+    """
+    chunk = 256
+    width = wires.shape[0]
+    sets = 1 << width
+    both = np.zeros((16, chunk), np.uint64)
+    words = (rows + 63) // 64
+    for start in range(0, words, chunk):
+        here = min(chunk, words - start)
+        both[0, :here] = ~np.uint64(0)
+        if start + here == words and rows % 64:
+            both[0, here - 1] = (np.uint64(1) << np.uint64(rows % 64)) - np.uint64(1)
+        for chosen in range(sets):
+            ones = np.int64(0)
+            for k in range(width):  # the set without its last wire came before
+                if chosen >> (k + 1) == 0 and chosen >> k == 1:
+                    wire, rest = wires[k], chosen - (1 << k)
+                    for i in range(here):
+                        both[chosen, i] = both[rest, i] & state[wire, start + i]
+            for i in range(here):
+                ones += popcount(both[chosen, i])
+            counts[chosen] += ones
+    for k in range(width):
+        for chosen in range(sets):
+            if chosen >> k & 1 == 0:
+                counts[chosen] -= counts[chosen + (1 << k)]
+
+
+@jit
+def transpose_bytes(planes: Any, first: int) -> None:
+    """Eight words from `first` on as 8 x 8 bit matrices, byte by byte, transposed: bit j of byte i
+    of word k goes to bit k of byte i of word j."""
+    for stage in range(3):
+        shift = np.uint64(4 >> stage)
+        mask = np.uint64(0x0F0F0F0F0F0F0F0F)
+        if stage == 1:
+            mask = np.uint64(0x3333333333333333)
+        elif stage == 2:
+            mask = np.uint64(0x5555555555555555)
+        width = 4 >> stage
+        for k in range(8):
+            if k & width == 0:
+                low, high = first + k, first + k + width
+                change = ((planes[low] >> shift) ^ planes[high]) & mask
+                planes[low] ^= change << shift
+                planes[high] ^= change
+
+
+@jit
+def count_patterns(state: Any, wires: Any, rows: int, counts: Any) -> None:
+    """How many rows hold each pattern of up to 24 wires, into counts int64 [2^wires].
+
+    64 rows at a time: eight wires make a byte of each row's pattern. Counters of up to 8 wires
+    stand four times, since the next row often raises the same one.
+    """
+    width = wires.shape[0]
+    planes = np.zeros(24, np.uint64)
+    apart = np.zeros((4, 256), np.int64)
+    for word in range((rows + 63) // 64):
+        for k in range(width):
+            planes[k] = state[wires[k], word]
+        for k in range(width, 24):
+            planes[k] = np.uint64(0)
+        here = min(64, rows - 64 * word)
+        transpose_bytes(planes, np.int64(0))
+        if width <= 8:
+            for r in range(here):
+                value = (planes[r & 7] >> np.uint64(r & 56)) & np.uint64(255)
+                apart[r & 3, np.int64(value)] += 1
+            continue
+        transpose_bytes(planes, np.int64(8))
+        if width > 16:
+            transpose_bytes(planes, np.int64(16))
+        for r in range(here):
+            shift = np.uint64(r & 56)
+            value = (planes[r & 7] >> shift) & np.uint64(255)
+            value |= ((planes[8 + (r & 7)] >> shift) & np.uint64(255)) << np.uint64(8)
+            value |= ((planes[16 + (r & 7)] >> shift) & np.uint64(255)) << np.uint64(16)
+            counts[np.int64(value)] += 1
+    if width <= 8:
+        for value in range(1 << width):
+            for part in range(4):
+                counts[value] += apart[part, value]

@@ -6,17 +6,19 @@ constants. Equal nodes are one node, found by hash, so what a circuit computes a
 nothing new. Every rule below is an identity of Boolean algebra, stated beside it.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from revsim.circuit.kernels import jit
+from revsim.circuit.packed import KIND, SLOT, SLOTS
 
 Int8s = npt.NDArray[np.int8]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.uint64]
 
 # Kinds of nodes and operations, as in fused/netlist.py; they and the opcodes below are written out,
 # see circuit/kernels.py; a test holds them. Typed, since numba compiles a function once for each
@@ -25,81 +27,68 @@ _int64: Any = np.int64
 _XOR, _XOR3, _AND, _AND_XOR, _MUX, _MAJORITY, _HALF, _FULL = (_int64(k) for k in range(8))
 _GIVEN = _NONE = _int64(-1)
 
+_KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
+_A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
+
+# `nodes` is int32 [room, 6]: kind, x, y, z, and in the last two columns, read as one row, a hash
+# table of 2 * room (a power of two) places: a node or -1. What node 0, the constant, has no use for
+# says how many nodes there are. One array, since numba counts references in each call.
+
 STEPS = 16
 """Most pairs that one XOR cancels: what is left is a node, right but longer than it need be."""
 ROOM = 128
 """Rows of nodes that a gate may take, beside one for each control of an MCX."""
 
 
-class Graph(NamedTuple):
-    """Nodes and how they are found: `slots` int32, a power of two of them, is a hash table with -1
-    where it is empty; made int64 [1]: nodes so far; todo int64: `scratch`."""
-
-    nodes: Int32s
-    slots: Int32s
-    made: Int64s
-    todo: Int64s
-
-
 # --- nodes ---------------------------------------------------------------------------------------
 
 
 @jit
-def _slot(kind: int, x: int, y: int, z: int, nodes: Int32s, slots: Int32s) -> Any:
-    """The slot of a node, or the empty one where it would go."""
-    mask = slots.shape[0] - 1
+def _place(kind: int, x: int, y: int, z: int, nodes: Int32s) -> Any:
+    """Where a node stands in the hash table, or the empty place where it would."""
+    mask = 2 * nodes.shape[0] - 1
     mixed = np.uint64(x) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(4 * y + kind)
     mixed = (mixed ^ (mixed >> np.uint64(32)) ^ np.uint64(z)) * np.uint64(0xBF58476D1CE4E5B9)
     place = np.int64(mixed >> np.uint64(33)) & mask
-    while slots[place] >= 0:
-        n = slots[place]
-        if nodes[n, 1] == x and nodes[n, 2] == y and nodes[n, 0] == kind and nodes[n, 3] == z:
-            break
+    while True:
+        n = nodes[place >> 1, 4 + (place & 1)]
+        if n < 0 or (
+            nodes[n, 1] == x and nodes[n, 2] == y and nodes[n, 0] == kind and nodes[n, 3] == z
+        ):
+            return place
         place = (place + 1) & mask
-    return place
 
 
 @jit
-def _find(kind: int, x: int, y: int, z: int, graph: Graph) -> Any:
-    """The literal of a node, or -1 where it was never made."""
-    n = graph.slots[_slot(kind, x, y, z, graph.nodes, graph.slots)]
-    return 2 * np.int64(n) if n >= 0 else _NONE
-
-
-@jit
-def _make(kind: int, x: int, y: int, z: int, graph: Graph) -> Any:
-    """The literal of a node, made where it was not."""
-    nodes, slots, made, _ = graph
-    place = _slot(kind, x, y, z, nodes, slots)
-    if slots[place] < 0:
-        n = made[0]
-        slots[place] = n
+def _node(kind: int, x: int, y: int, z: int, new: bool, nodes: Int32s) -> Any:
+    """The literal of a node; where it was never made it is made now, or is -1 if not `new`."""
+    place = _place(kind, x, y, z, nodes)
+    n = np.int64(nodes[place >> 1, 4 + (place & 1)])
+    if n < 0 and new:
+        n = np.int64(nodes[0, 1])
+        nodes[0, 1] = n + 1
         nodes[n, 0], nodes[n, 1], nodes[n, 2], nodes[n, 3] = kind, x, y, z
-        made[0] = n + 1
-    return 2 * np.int64(slots[place])
+        nodes[place >> 1, 4 + (place & 1)] = n
+    return 2 * n if n >= 0 else n
 
 
 @jit
-def rehash(graph: Graph) -> None:
-    """Fill an empty hash table with the nodes that have been made."""
-    nodes, slots, made, _ = graph
-    for n in range(made[0]):
-        if nodes[n, 0] != _GIVEN:
-            slots[_slot(nodes[n, 0], nodes[n, 1], nodes[n, 2], nodes[n, 3], nodes, slots)] = n
-
-
-def scratch() -> Int64s:
-    """Room for what waits to be XORed."""
-    return np.empty(STEPS + 2, dtype=np.int64)
+def move_nodes(small: Int32s, nodes: Int32s) -> None:
+    """Move nodes to a larger table, whose hash table is empty."""
+    for n in range(small[0, 1]):
+        for column in range(4):
+            nodes[n, column] = small[n, column]
+        if small[n, 0] != _GIVEN:
+            place = _place(nodes[n, 0], nodes[n, 1], nodes[n, 2], nodes[n, 3], nodes)
+            nodes[place >> 1, 4 + (place & 1)] = n
 
 
 # --- Boolean algebra -----------------------------------------------------------------------------
 
 
 @jit
-def _and(p: int, q: int, graph: Graph) -> Any:
+def _and(p: int, q: int, nodes: Int32s) -> Any:
     """The literal of p AND q."""
-    nodes = graph.nodes
     while True:
         if p == 0 or q == 0 or p == q ^ 1:
             return np.int64(0)
@@ -122,27 +111,38 @@ def _and(p: int, q: int, graph: Graph) -> Any:
                 break
             p, q = q, p
         if shorter < 0:
-            return _make(_AND, min(p, q), max(p, q), np.int64(0), graph)
+            return _node(_AND, min(p, q), max(p, q), np.int64(0), True, nodes)
 
 
 @jit
-def _majority(x: int, y: int, z: int, graph: Graph, new: bool) -> Any:
-    """The literal of the majority of three literals of different nodes; -1 where it was never made
-    and is not to be. It is self-dual, so that at most one of its operands is complemented."""
-    dual = (x & 1) + (y & 1) + (z & 1) >= 2
+def _majority(x: Any, y: Any, z: Any, new: bool, nodes: Int32s) -> Any:
+    """The literal of the majority of three literals of different nodes, see `_node`. It is
+    self-dual, so that at most one of its operands is complemented."""
+    dual = np.int64((x & 1) + (y & 1) + (z & 1) >= 2)
     x, y, z = x ^ dual, y ^ dual, z ^ dual
     low, high = min(x, y), max(x, y)
     low, middle, high = min(low, z), max(low, min(high, z)), max(high, z)
-    if new:
-        return _make(_MAJORITY, low, middle, high, graph) ^ dual
-    found = _find(_MAJORITY, low, middle, high, graph)
+    found = _node(_MAJORITY, low, middle, high, new, nodes)
     return found ^ dual if found >= 0 else found
 
 
 @jit
-def _meet(p: Any, q: Any, graph: Graph) -> Any:
+def _fork(u: Any, v: Any, nodes: Int32s) -> Any:
+    """Literals (x, y, z) where u and v are x ^ y and x ^ z, else zeros. x ^ (u & v) is then the
+    majority of x, y, z; and the same holds of (y, ~z, x), since u & v = (y ^ ~z) & (y ^ x)."""
+    if nodes[u >> 1, 0] == _XOR and nodes[v >> 1, 0] == _XOR:
+        for i in range(1, 3):
+            for j in range(1, 3):
+                if nodes[u >> 1, i] == nodes[v >> 1, j]:
+                    y = np.int64(nodes[u >> 1, 3 - i]) ^ (u & 1)
+                    z = np.int64(nodes[v >> 1, 3 - j]) ^ (v & 1)
+                    return np.int64(nodes[u >> 1, i]), y, z
+    return np.int64(0), np.int64(0), np.int64(0)
+
+
+@jit
+def _meet(p: Any, q: Any, nodes: Int32s) -> Any:
     """The literal of node p XOR node q where a rule makes it shorter, else -1."""
-    nodes = graph.nodes
     if p == q:
         return np.int64(0)
     if p == 0 or q == 0:
@@ -155,7 +155,7 @@ def _meet(p: Any, q: Any, graph: Graph) -> Any:
                 return a
             if b == d:
                 return b
-            apart = _make(_XOR, a & ~1, b & ~1, np.int64(0), graph)
+            apart = _node(_XOR, a & ~1, b & ~1, np.int64(0), True, nodes)
             return apart ^ ((a ^ b ^ 1) & 1)  # a b ^ ~a ~b = ~(a ^ b)
     for _ in range(2):
         kind = nodes[q, 0]
@@ -167,60 +167,60 @@ def _meet(p: Any, q: Any, graph: Graph) -> Any:
             u, v = np.int64(nodes[q, 1]), np.int64(nodes[q, 2])
             for _ in range(2):
                 if u >> 1 == p:  # p ^ (p & v) = p & ~v; p ^ (~p & v) = ~(~p & ~v)
-                    return _and(u, v ^ 1, graph) ^ (u & 1)
+                    return _and(u, v ^ 1, nodes) ^ (u & 1)
                 u, v = v, u
-            if nodes[u >> 1, 0] == _XOR and nodes[v >> 1, 0] == _XOR:
-                for i in range(1, 3):
-                    for j in range(1, 3):
-                        x = np.int64(nodes[u >> 1, i])
-                        if x == nodes[v >> 1, j]:
-                            y = np.int64(nodes[u >> 1, 3 - i]) ^ (u & 1)
-                            z = np.int64(nodes[v >> 1, 3 - j]) ^ (v & 1)
-                            if x >> 1 == p:  # x ^ ((x ^ y) & (x ^ z)) = majority of x, y, z
-                                return _majority(x, y, z, graph, True)
-                            if nodes[p, 0] == _MAJORITY:
-                                found = _majority(x, y, z, graph, False)
-                                if found >= 0 and found >> 1 == p:
-                                    return x ^ (found & 1)
+            x, y, z = _fork(u, v, nodes)
+            if x > 0:
+                for _ in range(3):
+                    if x >> 1 == p or nodes[p, 0] == _MAJORITY:
+                        whole = _majority(x, y, z, x >> 1 == p, nodes)
+                        if x >> 1 == p:
+                            return whole ^ (x & 1)
+                        if whole >> 1 == p:  # -1 >> 1 is no node
+                            return x ^ (whole & 1)
+                    x, y, z = y, z ^ 1, x
         p, q = q, p
     return _NONE
 
 
 @jit
-def _xor(p: int, q: int, graph: Graph) -> Any:
-    """The literal of p XOR q. A pair that makes something shorter is looked for among the two and,
-    where they are XORs, their operands: so what was added to a wire is taken off it again."""
-    nodes, todo = graph.nodes, graph.todo
-    flip = (p ^ q) & 1
-    have = p >> 1
-    todo[0] = q >> 1
-    waiting, steps = 1, 0
-    while waiting > 0:
-        waiting -= 1
-        other = todo[waiting]
-        met = _NONE
-        open_mine = nodes[have, 0] == _XOR and steps < STEPS
-        open_theirs = nodes[other, 0] == _XOR and steps < STEPS
-        for i in range(3 if open_mine else 1):  # 0: the whole, 1 and 2: an operand
-            for j in range(3 if open_theirs else 1):
-                mine = have if i == 0 else np.int64(nodes[have, i] >> 1)
-                theirs = other if j == 0 else np.int64(nodes[other, j] >> 1)
-                met = _meet(mine, theirs, graph)
-                if met >= 0:
-                    if i > 0:
-                        todo[waiting] = nodes[have, 3 - i] >> 1
-                        waiting += 1
-                    if j > 0:
-                        todo[waiting] = nodes[other, 3 - j] >> 1
-                        waiting += 1
-                    break
+def _cancel(p: Any, q: Any, deep: bool, nodes: Int32s) -> Any:
+    """Where two nodes or, if these are XORs, one or two of their operands make something shorter:
+    (its literal, what is left of p, what is left of q) with p XOR q the XOR of all three, left 0
+    where there is nothing; else -1 first. Not `deep`: of one of the two there is nothing left."""
+    none = np.int64(0)
+    for i in range(3 if nodes[p, 0] == _XOR else 1):
+        for j in range(3 if nodes[q, 0] == _XOR and (deep or i == 0) else 1):
+            mine = np.int64(nodes[p, i] >> 1) if i > 0 else p
+            theirs = np.int64(nodes[q, j] >> 1) if j > 0 else q
+            met = _meet(mine, theirs, nodes)
             if met >= 0:
-                break
+                rest = np.int64(nodes[p, 3 - i] >> 1) if i > 0 else none
+                return met, rest, np.int64(nodes[q, 3 - j] >> 1) if j > 0 else none
+    return _NONE, none, none
+
+
+@jit
+def _xor(p: int, q: int, nodes: Int32s) -> Any:
+    """The literal of p XOR q: what was added to a wire is taken off it again."""
+    flip = np.int64(p ^ q) & 1
+    have, other, later = np.int64(p >> 1), np.int64(q >> 1), np.int64(0)
+    steps = 0
+    while other > 0:
+        if steps < STEPS:
+            met, mine, theirs = _cancel(have, other, later == 0, nodes)
+        else:
+            met, mine, theirs = _meet(have, other, nodes), np.int64(0), np.int64(0)
         if met < 0:
-            met = _make(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), graph)
+            met = _node(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), True, nodes)
+        have, flip = met >> 1, flip ^ (met & 1)
+        if mine > 0 and theirs > 0:  # then nothing waited
+            other, later = mine, theirs
+        elif mine > 0 or theirs > 0:
+            other = mine | theirs
+        else:
+            other, later = later, np.int64(0)
         steps += 1
-        have = met >> 1
-        flip ^= met & 1
     return 2 * have ^ flip
 
 
@@ -229,7 +229,7 @@ def _xor(p: int, q: int, graph: Graph) -> Any:
 
 @jit
 def run_rows(
-    table: Int32s,
+    rows: Rows,
     first: int,
     starts: Int64s,
     listed: Int32s,
@@ -238,59 +238,51 @@ def run_rows(
     promised: Bytes,
     erased: Int32s,
     tallied: Int32s,
-    counted: Int64s,
-    graph: Graph,
+    nodes: Int32s,
 ) -> Any:
-    """Run a gate table int32 [rows, 6] from row `first` on literals, as long as there is room for
-    nodes; returns the row reached.
+    """Run packed gates from row `first` on literals, as long as there is room for nodes; returns
+    the row reached.
 
     held: int64 [slots], the literal on each slot; promised: uint8 per literal, 1 where it must be 0
     since a wire is released, 2 since a gate promises it, 3 both; erased: int32 [erased] literals;
-    tallied: int32 [tallies, 2] literals; counted: int64 [1], ERASEs so far.
+    tallied: int32 [tallies, 2] literals. A slot keeps what is on it when it is released.
     """
-    gate = first - 1  # the last row that is no FREE
-    while gate >= 0 and table[gate, 0] == 7:
-        gate -= 1
-    for row in range(first, table.shape[0]):
-        op, a, b, c = table[row, 0], table[row, 1], table[row, 2], table[row, 3]
-        role = table[row, 4]
-        room = graph.nodes.shape[0] - graph.made[0] - ROOM
-        if room < 0 or (op == 5 and room < starts[table[row, 5] + 1] - starts[table[row, 5]]):
-            return row
-        if op == 7:  # FREE, checked already where the gate before it uncomputed the wire
-            if gate < 0 or table[gate, 4] != 2 or table[gate, 3] != c:
-                promised[held[c]] |= 1
-            continue
-        gate = row
-        if op == 8:  # TALLY
-            tallied[table[row, 5], 0], tallied[table[row, 5], 1] = held[a], held[b]
-            continue
+    for g in range(first, rows.shape[0]):
+        row = rows[g]
+        kind = np.int64(row & _KIND)
+        a, b = np.int64((row >> _A) & _SLOT), np.int64((row >> _B) & _SLOT)
+        c = np.int64(row >> _C)
+        opcode, role = kind >> 2, kind & 3
+        room = nodes.shape[0] - nodes[0, 1] - ROOM
+        if room < 0 or (opcode == 5 and room < starts[a + 1] - starts[a]):
+            return np.int64(g)
         if role == 1:
             promised[held[c]] |= 2
-        if op == 0:
-            held[c] ^= 1
-        elif op == 1:
-            held[c] = _xor(held[c], held[a], graph)
-        elif op == 2:
-            held[c] = _xor(held[c], _and(held[a], held[b], graph), graph)
-        elif op == 3:
+        if opcode == 3:
             held[b], held[c] = held[c], held[b]
-        elif op == 4:
-            change = _and(held[a], _xor(held[b], held[c], graph), graph)
-            held[b] = _xor(held[b], change, graph)
-            held[c] = _xor(held[c], change, graph)
-        elif op == 5:
-            every = np.int64(1)
-            for i in range(starts[table[row, 5]], starts[table[row, 5] + 1]):
-                every = _and(every, held[listed[i]] ^ 1 ^ np.int64(positive[i]), graph)
-            held[c] = _xor(held[c], every, graph)
-        elif op == 6:
-            erased[counted[0]] = held[c]
-            counted[0] += 1
+        elif opcode == 6:  # ERASE
+            erased[a] = held[c]
             held[c] = 0
+        elif opcode == 7:  # FREE
+            promised[held[c]] |= 1
+        elif opcode == 8:  # TALLY
+            tallied[c, 0], tallied[c, 1] = held[a], held[b]
+        else:
+            change = np.int64(1)
+            if opcode == 5:  # MCX
+                for i in range(starts[a], starts[a + 1]):
+                    change = _and(change, held[listed[i]] ^ 1 ^ np.int64(positive[i]), nodes)
+            elif opcode == 2:
+                change = _and(held[a], held[b], nodes)
+            elif opcode == 4:
+                change = _and(held[a], _xor(held[b], held[c], nodes), nodes)
+                held[b] = _xor(held[b], change, nodes)
+            elif opcode == 1:
+                change = held[a]
+            held[c] = _xor(held[c], change, nodes)
         if role == 2:
             promised[held[c]] |= 2
-    return np.int64(table.shape[0])
+    return np.int64(rows.shape[0])
 
 
 # --- covering ------------------------------------------------------------------------------------
@@ -327,34 +319,31 @@ def _goes_into_xors(n: int, nodes: Int32s, uses: Int32s, solid: Int32s, partner:
 
 
 @jit
-def find_pairs(graph: Graph, given: int, uses: Int32s, solid: Int32s) -> Int32s:
+def find_pairs(nodes: Int32s, given: int, uses: Int32s, solid: Int32s) -> Int32s:
     """For each node the one that is computed together with it, or -1: a majority and the sum of the
     same three, an AND and the XOR of the same two."""
-    nodes, made = graph.nodes, graph.made[0]
+    made = uses.shape[0]
+    none = np.int64(0)
     partner = np.full(made, -1, np.int32)
-    for n in range(given, made):
-        if uses[n] > 0 and nodes[n, 0] == _MAJORITY:
+    for kind in (_MAJORITY, _AND):
+        for n in range(given, made):
+            if uses[n] == 0 or nodes[n, 0] != kind:
+                continue
+            if _goes_into_xors(n, nodes, uses, solid, partner):
+                continue
             x, y, z = _operands(n, nodes)
             x, y, z = x & ~1, y & ~1, z & ~1
-            for _ in range(3):
-                inner = _find(_XOR, min(x, y), max(x, y), np.int64(0), graph)
-                if inner >= 0:
-                    total = _find(_XOR, min(inner, z), max(inner, z), np.int64(0), graph) >> 1
-                    if total >= 0 and uses[total] > 0 and partner[total] < 0:
-                        partner[n], partner[total] = total, n
+            for _ in range(3 if kind == _MAJORITY else 1):
+                inner = _node(_XOR, min(x, y), max(x, y), none, False, nodes)
+                total = inner >> 1
+                if inner > 0 and kind == _MAJORITY:
+                    total = _node(_XOR, min(inner, z), max(inner, z), none, False, nodes) >> 1
+                if total > 0 and uses[total] > 0 and partner[total] < 0:
+                    partner[n], partner[total] = total, n
+                    if kind == _MAJORITY:
                         uses[inner >> 1] -= 1  # the sum is not made from it
-                        break
+                    break
                 x, y, z = y, z, x
-    for n in range(given, made):
-        if (
-            uses[n] > 0
-            and nodes[n, 0] == _AND
-            and not _goes_into_xors(n, nodes, uses, solid, partner)
-        ):
-            x, y = np.int64(nodes[n, 1] & ~1), np.int64(nodes[n, 2] & ~1)
-            total = _find(_XOR, min(x, y), max(x, y), np.int64(0), graph) >> 1
-            if total >= 0 and uses[total] > 0 and partner[total] < 0:
-                partner[n], partner[total] = total, n
     return partner
 
 
@@ -487,11 +476,11 @@ def write_operations(
     return kind[:k].copy(), operands[:k].copy(), made
 
 
-def cover(graph: Graph, given: int, roots: Int64s) -> Any:
-    """The operations that make the roots (literals), see `write_operations`; the graph is used up.
+def cover(nodes: Int32s, given: int, roots: Int64s) -> Any:
+    """The operations that make the roots (literals), see `write_operations`; the nodes are used up.
     `given`: nodes that are no gates', constant and ports."""
-    nodes = graph.nodes[: graph.made[0]]
-    uses, solid = count_uses(nodes, given, roots)
-    partner = find_pairs(graph, given, uses, solid)
-    needed, operations = choose(nodes, given, roots, uses, solid, partner)
-    return write_operations(nodes, given, needed, partner, operations)
+    made = int(nodes[0, 1])
+    uses, solid = count_uses(nodes[:made], given, roots)
+    partner = find_pairs(nodes, given, uses, solid)
+    needed, operations = choose(nodes[:made], given, roots, uses, solid, partner)
+    return write_operations(nodes[:made], given, needed, partner, operations)

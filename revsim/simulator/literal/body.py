@@ -11,7 +11,10 @@ from revsim.circuit.program import Program
 from revsim.circuit.registers import Wires
 from revsim.errors import InputError
 from revsim.simulator.lanes import VECTOR, Words, aligned
-from revsim.simulator.literal.layout import BLOCKS, SPARE
+from revsim.simulator.literal.layout import BLOCKS, END, SPARE
+
+END_ROW = np.uint64(4 * END)
+"""What follows the last row of code."""
 
 CACHE_BYTES = 1 << 20
 """Size of a frame that still lives in the level-2 cache."""
@@ -19,7 +22,8 @@ CACHE_BYTES = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Literal:
-    """`rows` uint64 [rows] on `slots` wires, ports first; control lists as in `Program`."""
+    """`rows` uint64 [rows] on `slots` wires, ports first, the last one `END_ROW`; control lists as
+    in `Program`."""
 
     rows: Rows
     starts: npt.NDArray[np.int64]
@@ -103,8 +107,11 @@ def run(
 
 def body_of(program: Program) -> Literal:
     """The body of a program. Raises InputError where it needs more slots than a row can name."""
+    from revsim.simulator.literal.grouping import kernels
+
+    _check(program.slots)
     return Literal(
-        encode(program.rows, program.slots),
+        kernels.group_rows(program.rows, program.slots),
         program.starts,
         program.control_wires,
         program.control_polarity,
@@ -113,15 +120,16 @@ def body_of(program: Program) -> Literal:
 
 
 def encode(rows: Rows, slots: int) -> Rows:
-    """Packed gates on `slots` slots in the kernels' form: uint64 [rows] (see `kernels.runner`).
+    """A row of code (see `layout`) for each packed gate on `slots` slots: uint64 [rows]."""
+    from revsim.simulator.literal.grouping import kernels
 
-    A NOT is written as a Toffoli whose controls hold 1, a CNOT as one of whose controls one does.
-    """
+    _check(slots)
+    return np.asarray(kernels.encode_rows(rows, slots))
+
+
+def _check(slots: int) -> None:
     if slots + SPARE > SLOTS:
         raise InputError(
             f"a program on {slots:,} wires at once; the fast executor takes {SLOTS - SPARE:,}: "
             'use smaller definitions, or executor="numpy"'
         )
-    from revsim.simulator.literal import kernels
-
-    return np.asarray(kernels.encode_rows(rows, slots))

@@ -9,14 +9,27 @@ from typing import Any
 
 import numpy as np
 
+from revsim.circuit.gates import CSWAP, ERASE, FREE, SWAP, TALLY
 from revsim.circuit.kernels import jit
 from revsim.circuit.packed import KIND, SLOT, SLOTS
 from revsim.simulator.lanes import VECTOR
-from revsim.simulator.literal.layout import SPARE
+from revsim.simulator.literal.layout import (
+    CNOT,
+    END,
+    FULL,
+    GATE,
+    HALF,
+    MAJ,
+    SPARE,
+    UMA,
+    UNFULL,
+    UNHALF,
+)
 from revsim.simulator.vectors import instructions, popcount
 
 _KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
+_GATE, _CNOT = np.uint64(4 * GATE), np.uint64(4 * CNOT)  # kinds of those that promise nothing
 
 AGAIN = 128
 """Mark of a lane whose block broke a promise somewhere: run again in blocks of one vector, its
@@ -26,20 +39,13 @@ _load, _store, _ = instructions(VECTOR)
 
 
 @jit
-def encode_rows(rows: Any, one: int) -> Any:
-    """Rows of code from packed gates: NOTs, CNOTs and Toffolis become one kind, the former reading
-    slot `one`, which holds 1, where they have no control."""
-    code = np.empty_like(rows)
-    second = np.uint64(one) << _B
-    both = second | np.uint64(one) << _A
-    for g in range(rows.shape[0]):
-        row = rows[g]
-        kind = row & _KIND
-        if kind < 12:
-            row ^= kind & ~np.uint64(3)
-            row |= both if kind < 4 else second if kind < 8 else np.uint64(0)
-        code[g] = row
-    return code
+def _places(row: Any, block: int) -> Any:
+    """Where the wires of a row begin in the frame."""
+    return (
+        np.int64((row >> _A) & _SLOT) * block,
+        np.int64((row >> _B) & _SLOT) * block,
+        np.int64(row >> _C) * block,
+    )
 
 
 @jit
@@ -93,8 +99,6 @@ def runner(block: int) -> Any:
     """`run_lanes` for blocks of so many words, compiled when first called.
 
     A width known at compile time makes each gate straight vector code, without a loop of its own.
-    NOT, CNOT and Toffoli are one branch, since a branch that the processor guesses wrong takes as
-    long as several gates: c ^= a & b, where a NOT and a CNOT read wires that hold 1.
     """
     width = min(block, VECTOR)
     load, store, splat = instructions(width)
@@ -153,40 +157,113 @@ def runner(block: int) -> Any:
             here = place[0] - base
             dirty, broken = splat(0), splat(0)
             g = np.int64(0)
-            rows = code.shape[0]
-            while g < rows:
+            while True:
                 row = read(code, g)
                 g += 1
-                a = np.int64((row >> _A) & _SLOT) * block
-                b = np.int64((row >> _B) & _SLOT) * block
-                c = np.int64(row >> _C) * block
-                while row & _KIND == 0:  # a NOT, CNOT or Toffoli that promises nothing
+                a, b, c = _places(row, block)
+                while row & _KIND == _GATE:
                     for k in range(0, block, width):
                         both = load(frame, a + k) & load(frame, b + k)
                         store(frame, c + k, load(frame, c + k) ^ both)
-                    if g == rows:
-                        break
                     row = read(code, g)
                     g += 1
-                    a = np.int64((row >> _A) & _SLOT) * block
-                    b = np.int64((row >> _B) & _SLOT) * block
-                    c = np.int64(row >> _C) * block
+                    a, b, c = _places(row, block)
+                while row & _KIND == _CNOT:
+                    for k in range(0, block, width):
+                        store(frame, c + k, load(frame, c + k) ^ load(frame, a + k))
+                    row = read(code, g)
+                    g += 1
+                    a, b, c = _places(row, block)
                 kind = np.int64(row & _KIND)
-                opcode = kind >> 2
+                form = kind >> 2
                 before = splat(-(kind & 1))  # the promise that c is 0 before, or after, or none
                 after = splat(-((kind >> 1) & 1))
-                if opcode == 0:
-                    if kind == 0:
-                        break
+                if form == FULL:
+                    carry = np.int64(read(code, g) >> _C) * block
+                    g += 1
+                    for k in range(0, block, width):
+                        one, other, total = (
+                            load(frame, a + k),
+                            load(frame, b + k),
+                            load(frame, c + k),
+                        )
+                        old = load(frame, carry + k)
+                        other ^= one
+                        total ^= one
+                        new = old ^ (other & total)
+                        broken |= (old & before) | (new & after)
+                        store(frame, carry + k, new ^ one)
+                        other ^= one
+                        store(frame, c + k, total ^ other)
+                elif form == UNFULL:
+                    carry = np.int64(read(code, g) >> _C) * block
+                    g += 1
+                    for k in range(0, block, width):
+                        one, other, total = (
+                            load(frame, a + k),
+                            load(frame, b + k),
+                            load(frame, c + k),
+                        )
+                        total ^= other
+                        other ^= one
+                        old = load(frame, carry + k) ^ one
+                        new = old ^ (other & total)
+                        broken |= (old & before) | (new & after)
+                        store(frame, carry + k, new)
+                        store(frame, c + k, total ^ one)
+                elif form == GATE:
                     for k in range(0, block, width):
                         old = load(frame, c + k)
                         new = old ^ (load(frame, a + k) & load(frame, b + k))
                         store(frame, c + k, new)
                         broken |= (old & before) | (new & after)
-                elif opcode == 7:  # FREE
+                elif form == CNOT:
+                    for k in range(0, block, width):
+                        old = load(frame, c + k)
+                        new = old ^ load(frame, a + k)
+                        store(frame, c + k, new)
+                        broken |= (old & before) | (new & after)
+                elif form == HALF:
+                    for k in range(0, block, width):
+                        one, other, old = load(frame, a + k), load(frame, b + k), load(frame, c + k)
+                        new = old ^ (one & other)
+                        broken |= (old & before) | (new & after)
+                        store(frame, c + k, new)
+                        store(frame, b + k, other ^ one)
+                elif form == UNHALF:
+                    for k in range(0, block, width):
+                        one, other, old = load(frame, a + k), load(frame, b + k), load(frame, c + k)
+                        other ^= one
+                        new = old ^ (one & other)
+                        broken |= (old & before) | (new & after)
+                        store(frame, c + k, new)
+                        store(frame, b + k, other)
+                elif form in (MAJ, UMA):
+                    length = c // block
+                    for k in range(0, block, width):
+                        handed, waiting = a + k, load(frame, a + k)
+                        for i in range(g, g + length):
+                            _, bit, to = _places(read(code, i), block)
+                            one, other = load(frame, bit + k), load(frame, to + k)
+                            if form == MAJ:  # cx to, bit; cx to, handed; ccx handed, bit, to
+                                one ^= other
+                                waiting ^= other
+                                other ^= waiting & one
+                            else:  # ccx to, bit, handed; cx handed, to; cx to, bit
+                                waiting ^= other & one
+                                other ^= waiting
+                                one ^= other
+                            store(frame, bit + k, one)
+                            store(frame, handed, waiting)
+                            handed, waiting = to + k, other
+                        store(frame, handed, waiting)
+                    g += length
+                elif form == END:
+                    break
+                elif form == FREE:
                     for k in range(0, block, width):
                         dirty |= load(frame, c + k)
-                elif opcode == 4:  # CSWAP
+                elif form == CSWAP:
                     for k in range(0, block, width):
                         left = load(frame, b + k)
                         old = load(frame, c + k)
@@ -195,14 +272,14 @@ def runner(block: int) -> Any:
                         store(frame, b + k, left ^ change)
                         store(frame, c + k, new)
                         broken |= (old & before) | (new & after)
-                elif opcode == 3:  # SWAP
+                elif form == SWAP:
                     for k in range(0, block, width):
                         new = load(frame, b + k)
                         old = load(frame, c + k)
                         store(frame, b + k, old)
                         store(frame, c + k, new)
                         broken |= (old & before) | (new & after)
-                elif opcode == 6:  # ERASE
+                elif form == ERASE:
                     counter = a // block
                     for p in range(weights):
                         if whole:
@@ -221,7 +298,7 @@ def runner(block: int) -> Any:
                             frame[c + k] = left_over[counter, at[k]]
                         for k in range(0, block, width):
                             broken |= load(frame, c + k) & after
-                elif opcode == 8:  # TALLY
+                elif form == TALLY:
                     counter = c // block
                     for p in range(weights):
                         for k in range(size):
