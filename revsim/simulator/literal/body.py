@@ -1,5 +1,7 @@
 """A program in the form that the literal kernel reads, and how it is run on lanes."""
 
+from __future__ import annotations  # those of inner functions cost as much as a short run
+
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -98,6 +100,8 @@ def run(
     if len(left_over):  # promises break all the time
         block = min(block, VECTOR)
     lanes(block, first, last, ones, joint)
+    if block <= VECTOR:
+        return
     again = first + np.flatnonzero(suspect[first:last] == kernels.AGAIN)
     for start in again[again % block == first % block].tolist():
         end = min(start + block, last)
