@@ -25,7 +25,7 @@ from revsim.simulator.literal.layout import (
     UNFULL,
     UNHALF,
 )
-from revsim.simulator.vectors import instructions, popcount
+from revsim.simulator.vectors import instructions, popcount, transpose
 
 _KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
@@ -59,19 +59,37 @@ def _locate(start: int, last: int, words: int, place: Any, at: Any) -> None:
 
 
 @jit
-def _gather(frame: Any, state: Any, wires: Any, place: Any, at: Any, vectors: bool) -> None:
-    """Copy the ports of a block of lanes into the frame."""
+def _gather(
+    frame: Any, state: Any, wires: Any, place: Any, at: Any, size: int, vectors: bool
+) -> None:
+    """Copy the ports of a block of lanes into the frame; where `vectors` are copied, a block of
+    fewer lanes, `size`, repeats its last vector."""
     block, ports, words = place.shape[0], wires.shape[1], state.shape[1]
     if vectors:
         for p in range(ports):
             for k in range(0, block, VECTOR):
-                word = np.int64(wires[place[k], p]) * words + at[k]
+                near = min(k, size - VECTOR)
+                word = np.int64(wires[place[near], p]) * words + at[near]
                 _store(frame, p * block + k, _load(state, word))
         return
-    for near in range(0, ports, VECTOR):  # wires of neighbouring ports stand in one cache line
+    starts = np.empty(VECTOR, np.int64)
+    whole = ports - ports % VECTOR if block > 1 and words == 1 else 0
+    for p in range(0, whole, VECTOR):
+        for k in range(0, block, VECTOR):
+            together = True  # eight ports of eight lanes, where the former stand side by side
+            for i in range(VECTOR):
+                starts[i] = wires[place[k + i], p]
+                for j in range(1, VECTOR):
+                    together &= wires[place[k + i], p + j] == starts[i] + j
+            if together:
+                transpose(state, starts, frame, p * block + k, block)
+            else:
+                for i in range(k, k + VECTOR):
+                    for j in range(p, p + VECTOR):
+                        frame[j * block + i] = state[wires[place[i], j], 0]
+    for p in range(whole, ports):
         for k in range(block):
-            for p in range(near, min(near + VECTOR, ports)):
-                frame[p * block + k] = state[wires[place[k], p], at[k]]
+            frame[p * block + k] = state[wires[place[k], p], at[k]]
 
 
 @jit
@@ -144,7 +162,7 @@ def runner(block: int) -> Any:
         for start in range(first, last, block):
             size = min(block, last - start)
             _locate(start, last, words, place, at)
-            _gather(frame, state, wires, place, at, vectors)
+            _gather(frame, state, wires, place, at, size, vectors)
             if not clean:  # locals end at 0, unless a promise breaks
                 frame[ports * block : (slots + SPARE) * block] = np.uint64(0)
                 frame[slots * block : (slots + 1) * block] = ~np.uint64(0)
