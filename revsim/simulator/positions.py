@@ -70,9 +70,9 @@ def run_batch(batch: Sequence[Ready], state: Words, planes: Words, threads: int)
 def _cuts(one: Ready, words: int, threads: int) -> list[tuple[int, int]]:
     """Lanes of the tasks of one call: whole positions, and whole blocks where that is possible."""
     lanes = len(one.wires) * words
-    if lanes == 1:
-        return [(0, 1)]
     block = one.code.body.block_words(lanes)
+    if lanes <= block:
+        return [(0, lanes)]
     step = words * block // np.gcd(words, block)
     counters = (one.code.erased + 3 * one.code.tallies) * (step // words)
     most = max(1, COUNTERS // counters) if counters else lanes
@@ -85,7 +85,7 @@ def _run(one: Ready, first: int, last: int, state: Words, planes: Words) -> None
     positions = (last - first) // words
     ones = np.zeros((code.erased, positions), dtype=np.int64)
     joint = np.zeros((code.tallies, positions, 3), dtype=np.int64)
-    run_lanes(code, state, one.wires, code.restored, first, last, planes, ones, joint, one.suspect)
+    run_lanes(code, state, one.wires, code.checked, first, last, planes, ones, joint, one.suspect)
     if one.fold is not None:
         with one.lock:
             one.fold.add(first // words, ones, joint)

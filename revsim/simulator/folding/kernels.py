@@ -26,6 +26,7 @@ Rows = npt.NDArray[np.uint64]
 _int64: Any = np.int64
 _XOR, _XOR3, _AND, _AND_XOR, _MUX, _MAJORITY, _HALF, _FULL = (_int64(k) for k in range(8))
 _GIVEN = _NONE = _int64(-1)
+_MAKE, _FIND = np.bool_(True), np.bool_(False)
 
 _KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
@@ -34,6 +35,9 @@ _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
 # table of 2 * room (a power of two) places: a node or -1. What node 0, the constant, has no use for
 # says how many nodes there are. One array, since numba counts references in each call.
 
+WINDOW, PROBES = 1023, 16
+"""Places after that of its latest operand where a node is looked for, so that what is made about
+the same time stands close together; and how many are tried before it may be anywhere."""
 STEPS = 16
 """Most pairs that one XOR cancels: what is left is a node, right but longer than it need be."""
 ROOM = 128
@@ -49,18 +53,21 @@ def _place(kind: int, x: int, y: int, z: int, nodes: Int32s) -> Any:
     mask = 2 * nodes.shape[0] - 1
     mixed = np.uint64(x) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(4 * y + kind)
     mixed = (mixed ^ (mixed >> np.uint64(32)) ^ np.uint64(z)) * np.uint64(0xBF58476D1CE4E5B9)
-    place = np.int64(mixed >> np.uint64(33)) & mask
+    anywhere = np.int64(mixed >> np.uint64(33))
+    place = (max(y, z) + (anywhere & WINDOW)) & mask
+    probes = 0
     while True:
         n = nodes[place >> 1, 4 + (place & 1)]
         if n < 0 or (
             nodes[n, 1] == x and nodes[n, 2] == y and nodes[n, 0] == kind and nodes[n, 3] == z
         ):
             return place
-        place = (place + 1) & mask
+        probes += 1
+        place = (place + 1 if probes != PROBES else anywhere) & mask
 
 
 @jit
-def _node(kind: int, x: int, y: int, z: int, new: bool, nodes: Int32s) -> Any:
+def _node(kind: int, x: int, y: int, z: int, new: Any, nodes: Int32s) -> Any:
     """The literal of a node; where it was never made it is made now, or is -1 if not `new`."""
     place = _place(kind, x, y, z, nodes)
     n = np.int64(nodes[place >> 1, 4 + (place & 1)])
@@ -111,11 +118,11 @@ def _and(p: int, q: int, nodes: Int32s) -> Any:
                 break
             p, q = q, p
         if shorter < 0:
-            return _node(_AND, min(p, q), max(p, q), np.int64(0), True, nodes)
+            return _node(_AND, min(p, q), max(p, q), np.int64(0), _MAKE, nodes)
 
 
 @jit
-def _majority(x: Any, y: Any, z: Any, new: bool, nodes: Int32s) -> Any:
+def _majority(x: Any, y: Any, z: Any, new: Any, nodes: Int32s) -> Any:
     """The literal of the majority of three literals of different nodes, see `_node`. It is
     self-dual, so that at most one of its operands is complemented."""
     dual = np.int64((x & 1) + (y & 1) + (z & 1) >= 2)
@@ -141,6 +148,48 @@ def _fork(u: Any, v: Any, nodes: Int32s) -> Any:
 
 
 @jit
+def _near(p: Any, q: Any, nodes: Int32s) -> Any:
+    """The node that is p XOR q where that was made or one is an operand of the other, or -1."""
+    if p == q:
+        return np.int64(0)
+    for _ in range(2):
+        if nodes[q, 0] == _XOR:
+            for end in range(1, 3):
+                if nodes[q, end] >> 1 == p:
+                    return np.int64(nodes[q, 3 - end] >> 1)
+        p, q = q, p
+    return _node(_XOR, 2 * min(p, q), 2 * max(p, q), np.int64(0), _FIND, nodes) >> 1
+
+
+@jit
+def _known(p: Any, q: Any, nodes: Int32s) -> Any:
+    """The node that is p XOR q, also where it was made in another order, or -1."""
+    found = _near(p, q, nodes)
+    for _ in range(2):
+        if found < 0 and nodes[q, 0] == _XOR:
+            for end in range(1, 3):
+                inner = _near(p, np.int64(nodes[q, end] >> 1), nodes)
+                if inner > 0 and found < 0:
+                    found = _near(inner, np.int64(nodes[q, 3 - end] >> 1), nodes)
+        p, q = q, p
+    return found
+
+
+@jit
+def _carry(x: Any, u: Any, v: Any, new: Any, nodes: Int32s) -> Any:
+    """x ^ (u & v) is the majority of x, x ^ u and x ^ v, whatever they are: its literal where u or
+    v is an XOR of x and the other one's XOR with x is known, else -1."""
+    for _ in range(2):
+        for end in range(1, 3):
+            if nodes[u >> 1, 0] == _XOR and nodes[u >> 1, end] >> 1 == x:
+                y = np.int64(nodes[u >> 1, 3 - end]) ^ (u & 1)
+                z = _known(x, v >> 1, nodes)
+                return _majority(2 * x, y, 2 * z ^ (v & 1), new, nodes) if z > 0 else _NONE
+        u, v = v, u
+    return _NONE
+
+
+@jit
 def _meet(p: Any, q: Any, nodes: Int32s) -> Any:
     """The literal of node p XOR node q where a rule makes it shorter, else -1."""
     if p == q:
@@ -155,7 +204,7 @@ def _meet(p: Any, q: Any, nodes: Int32s) -> Any:
                 return a
             if b == d:
                 return b
-            apart = _node(_XOR, a & ~1, b & ~1, np.int64(0), True, nodes)
+            apart = _node(_XOR, a & ~1, b & ~1, np.int64(0), _MAKE, nodes)
             return apart ^ ((a ^ b ^ 1) & 1)  # a b ^ ~a ~b = ~(a ^ b)
     for _ in range(2):
         kind = nodes[q, 0]
@@ -184,42 +233,53 @@ def _meet(p: Any, q: Any, nodes: Int32s) -> Any:
 
 
 @jit
-def _cancel(p: Any, q: Any, deep: bool, nodes: Int32s) -> Any:
-    """Where two nodes or, if these are XORs, one or two of their operands make something shorter:
-    (its literal, what is left of p, what is left of q) with p XOR q the XOR of all three, left 0
-    where there is nothing; else -1 first. Not `deep`: of one of the two there is nothing left."""
-    none = np.int64(0)
-    for i in range(3 if nodes[p, 0] == _XOR else 1):
-        for j in range(3 if nodes[q, 0] == _XOR and (deep or i == 0) else 1):
-            mine = np.int64(nodes[p, i] >> 1) if i > 0 else p
-            theirs = np.int64(nodes[q, j] >> 1) if j > 0 else q
-            met = _meet(mine, theirs, nodes)
+def _meet_carry(p: Any, q: Any, nodes: Int32s) -> Any:
+    """`_meet` of a bit and an AND, or a majority and an AND, where other sums made the operands of
+    the latter shorter than those of a carry are."""
+    if nodes[p, 0] == _AND:
+        p, q = q, p
+    if nodes[q, 0] != _AND or nodes[p, 0] == _AND:
+        return _NONE
+    u, v = np.int64(nodes[q, 1]), np.int64(nodes[q, 2])
+    if nodes[p, 0] == _MAJORITY:
+        for end in range(1, 4):
+            x = np.int64(nodes[p, end] >> 1)
+            whole = _carry(x, u, v, _FIND, nodes)
+            if whole >> 1 == p:
+                return 2 * x ^ (whole & 1)
+        return _NONE
+    return _carry(p, u, v, _MAKE, nodes)
+
+
+@jit
+def _cancel(p: Any, q: Any, nodes: Int32s) -> Any:
+    """Where two nodes, or one of them and an operand of the other, an XOR, make something shorter:
+    (its literal, what is left of that XOR, 0 where nothing is), else -1 first. To look deeper would
+    take apart what is a sum elsewhere, too."""
+    for first in range(2):
+        for end in range(first, 3 if nodes[p, 0] == _XOR else 1):  # 0: p itself
+            met = _meet(p if end == 0 else np.int64(nodes[p, end] >> 1), q, nodes)
             if met >= 0:
-                rest = np.int64(nodes[p, 3 - i] >> 1) if i > 0 else none
-                return met, rest, np.int64(nodes[q, 3 - j] >> 1) if j > 0 else none
-    return _NONE, none, none
+                return met, np.int64(nodes[p, 3 - end] >> 1) if end > 0 else np.int64(0)
+        p, q = q, p
+    return _NONE, np.int64(0)
 
 
 @jit
 def _xor(p: int, q: int, nodes: Int32s) -> Any:
     """The literal of p XOR q: what was added to a wire is taken off it again."""
     flip = np.int64(p ^ q) & 1
-    have, other, later = np.int64(p >> 1), np.int64(q >> 1), np.int64(0)
+    have, other = np.int64(p >> 1), np.int64(q >> 1)
     steps = 0
     while other > 0:
-        if steps < STEPS:
-            met, mine, theirs = _cancel(have, other, later == 0, nodes)
-        else:
-            met, mine, theirs = _meet(have, other, nodes), np.int64(0), np.int64(0)
+        met, left = _NONE, np.int64(0)
+        if steps < STEPS or have == other or have == 0:
+            met, left = _cancel(have, other, nodes)
+            if met < 0:
+                met = _meet_carry(have, other, nodes)
         if met < 0:
-            met = _node(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), True, nodes)
-        have, flip = met >> 1, flip ^ (met & 1)
-        if mine > 0 and theirs > 0:  # then nothing waited
-            other, later = mine, theirs
-        elif mine > 0 or theirs > 0:
-            other = mine | theirs
-        else:
-            other, later = later, np.int64(0)
+            met = _node(_XOR, 2 * min(have, other), 2 * max(have, other), np.int64(0), _MAKE, nodes)
+        have, other, flip = met >> 1, left, flip ^ (met & 1)
         steps += 1
     return 2 * have ^ flip
 
@@ -323,7 +383,6 @@ def find_pairs(nodes: Int32s, given: int, uses: Int32s, solid: Int32s) -> Int32s
     """For each node the one that is computed together with it, or -1: a majority and the sum of the
     same three, an AND and the XOR of the same two."""
     made = uses.shape[0]
-    none = np.int64(0)
     partner = np.full(made, -1, np.int32)
     for kind in (_MAJORITY, _AND):
         for n in range(given, made):
@@ -332,16 +391,16 @@ def find_pairs(nodes: Int32s, given: int, uses: Int32s, solid: Int32s) -> Int32s
             if _goes_into_xors(n, nodes, uses, solid, partner):
                 continue
             x, y, z = _operands(n, nodes)
-            x, y, z = x & ~1, y & ~1, z & ~1
+            x, y, z = x >> 1, y >> 1, z >> 1
             for _ in range(3 if kind == _MAJORITY else 1):
-                inner = _node(_XOR, min(x, y), max(x, y), none, False, nodes)
-                total = inner >> 1
+                inner = _known(x, y, nodes)
+                total = inner
                 if inner > 0 and kind == _MAJORITY:
-                    total = _node(_XOR, min(inner, z), max(inner, z), none, False, nodes) >> 1
-                if total > 0 and uses[total] > 0 and partner[total] < 0:
+                    total = _known(inner, z, nodes)
+                if total > max(x, y, z) and uses[total] > 0 and partner[total] < 0:
                     partner[n], partner[total] = total, n
-                    if kind == _MAJORITY:
-                        uses[inner >> 1] -= 1  # the sum is not made from it
+                    for end in range(1, 3):  # which is not what the sum is made from any more
+                        uses[nodes[total, end] >> 1] -= 1
                     break
                 x, y, z = y, z, x
     return partner

@@ -25,7 +25,7 @@ from revsim.simulator.literal.layout import (
     UNFULL,
     UNHALF,
 )
-from revsim.simulator.vectors import instructions, popcount
+from revsim.simulator.vectors import instructions, popcount, transpose
 
 _KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
@@ -72,10 +72,24 @@ def _gather(
                 word = np.int64(wires[place[near], p]) * words + at[near]
                 _store(frame, p * block + k, _load(state, word))
         return
-    for near in range(0, ports, VECTOR):  # wires of neighbouring ports stand in one cache line
+    starts = np.empty(VECTOR, np.int64)
+    whole = ports - ports % VECTOR if block > 1 and words == 1 else 0
+    for p in range(0, whole, VECTOR):
+        for k in range(0, block, VECTOR):
+            together = True  # eight ports of eight lanes, where the former stand side by side
+            for i in range(VECTOR):
+                starts[i] = wires[place[k + i], p]
+                for j in range(1, VECTOR):
+                    together &= wires[place[k + i], p + j] == starts[i] + j
+            if together:
+                transpose(state, starts, frame, p * block + k, block)
+            else:
+                for i in range(k, k + VECTOR):
+                    for j in range(p, p + VECTOR):
+                        frame[j * block + i] = state[wires[place[i], j], 0]
+    for p in range(whole, ports):
         for k in range(block):
-            for p in range(near, min(near + VECTOR, ports)):
-                frame[p * block + k] = state[wires[place[k], p], at[k]]
+            frame[p * block + k] = state[wires[place[k], p], at[k]]
 
 
 @jit
