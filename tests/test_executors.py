@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import random_programs
-from differential import counted
+from differential import Way, counted, lanes_in, random_case
 from oracle_circuits import bits
 from test_oracle import READINGS
 
+from revsim.blocks.registry import block_named
 from revsim.circuit import gates, program
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Circuit, Definition
@@ -21,8 +22,10 @@ from revsim.errors import CheckError
 from revsim.lower.netlist import Netlist
 from revsim.schedule.device import Device
 from revsim.simulator.apply import apply
+from revsim.simulator.code import compile_code
 from revsim.simulator.ensemble import Ensemble, data_set
 from revsim.simulator.executors import EVERY_GATE, EXECUTORS
+from revsim.simulator.literal import kernels
 from revsim.simulator.run import Run, simulate
 from revsim.simulator.tally import Tally
 
@@ -222,3 +225,19 @@ def test_broken_promises_are_named_alike(rows: int) -> None:
         for executor in EXECUTORS:
             run = simulate(circuit, data_set(values, weights), executor=executor)
             assert not run.tally.violations
+
+
+@pytest.mark.parametrize("words", [1, 8, 9, 24, 64, 70])
+def test_a_short_block_breaks_no_promise_of_its_own(
+    words: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block in which something breaks runs again; what stands behind the last lane is none."""
+    definition = block_named("add_out_of_place[carry]").build(5)
+    case = random_case(definition, np.random.default_rng(0), 64 * words, 1)
+    case.state[case.wires[:, 10:]] = 0
+    code = compile_code(definition, False)
+    blocks = []
+    runner = kernels.runner
+    monkeypatch.setattr(kernels, "runner", lambda block: blocks.append(block) or runner(block))
+    *_, suspect = lanes_in(code, case, case.planes, Way("literal", 1, 64))
+    assert blocks == [64] and not suspect.any()

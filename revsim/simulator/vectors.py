@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import (  # type: ignore[attr-defined]
     _Intrinsic,
     intrinsic,
@@ -154,6 +154,55 @@ def instructions(width: int) -> tuple[Any, ...]:
         return kind(types.int64), generate
 
     return load, store, splat
+
+
+def _has_ternary_logic() -> bool:
+    """Whether this processor has any function of three bits as one instruction on vectors."""
+    if config.CPU_NAME or config.CPU_FEATURES:  # compiled for another one
+        return False
+    return bool(binding.get_host_cpu_features().get("avx512f", False))
+
+
+TERNARY = _has_ternary_logic()
+
+
+def ternary(table: int, formula: Any) -> Any:
+    """A function of three vectors: bit 4 x + 2 y + z of `table` is its value.
+
+    `formula` says the same to the builder, for processors that have no instruction for all of them
+    (LLVM finds it for nests of two operators, but not for a majority).
+    """
+
+    @intrinsic
+    def function(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
+        width = getattr(x, "width", 1)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            if width != 8 or not TERNARY:
+                return formula(builder, *arguments)
+            llvm, byte = _llvm(width), ir.IntType(32)
+            kind = ir.FunctionType(llvm, [llvm, llvm, llvm, byte])
+            name = "llvm.x86.avx512.pternlog.q.512"
+            called = cgutils.get_or_insert_function(builder.module, kind, name)
+            return builder.call(called, [*arguments, byte(table)])
+
+        return x(x, y, z), generate
+
+    return function
+
+
+def _majority(b: Any, x: Any, y: Any, z: Any) -> Any:
+    return b.or_(b.and_(y, z), b.and_(x, b.or_(y, z)))
+
+
+parity = ternary(0x96, lambda b, x, y, z: b.xor(x, b.xor(y, z)))
+"""x ^ y ^ z."""
+parity_not = ternary(0x69, lambda b, x, y, z: b.xor(b.not_(x), b.xor(y, z)))
+"""~x ^ y ^ z."""
+majority = ternary(0xE8, _majority)
+"""The majority of x, y, z."""
+majority_not = ternary(0x8E, lambda b, x, y, z: _majority(b, b.not_(x), y, z))
+"""The majority of ~x, y, z."""
 
 
 @intrinsic

@@ -19,6 +19,10 @@ CACHE_BYTES = 1 << 19
 """Size of a frame that lives in the level-2 cache together with code and state."""
 
 
+SHORT = 1 << 13
+"""Rows of code below which one word takes no microseconds more in the kernel for vectors."""
+
+
 @dataclass(frozen=True, eq=False)
 class Literal:
     """`rows` uint64 [rows] on `slots` wires, ports first, the last one `END_ROW`; control lists as
@@ -38,7 +42,10 @@ class Literal:
         return sum(a.nbytes for a in (self.rows, *others))
 
     def block_words(self, words: int) -> int:
-        """Words per block for a run on so many."""
+        """Words per block for a run on so many; a short program runs a single word as a vector, so
+        that the kernel for single words is compiled only for those that gain by it."""
+        if words <= 1 and len(self.rows) < SHORT:
+            return VECTOR
         return block_words(self.slots, words)
 
 

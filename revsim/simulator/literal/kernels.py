@@ -59,13 +59,17 @@ def _locate(start: int, last: int, words: int, place: Any, at: Any) -> None:
 
 
 @jit
-def _gather(frame: Any, state: Any, wires: Any, place: Any, at: Any, vectors: bool) -> None:
-    """Copy the ports of a block of lanes into the frame."""
+def _gather(
+    frame: Any, state: Any, wires: Any, place: Any, at: Any, size: int, vectors: bool
+) -> None:
+    """Copy the ports of a block of lanes into the frame; where `vectors` are copied, a block of
+    fewer lanes, `size`, repeats its last vector."""
     block, ports, words = place.shape[0], wires.shape[1], state.shape[1]
     if vectors:
         for p in range(ports):
             for k in range(0, block, VECTOR):
-                word = np.int64(wires[place[k], p]) * words + at[k]
+                near = min(k, size - VECTOR)
+                word = np.int64(wires[place[near], p]) * words + at[near]
                 _store(frame, p * block + k, _load(state, word))
         return
     starts = np.empty(VECTOR, np.int64)
@@ -239,7 +243,7 @@ def runner(block: int) -> Any:
         for start in range(first, last, block):
             size = min(block, last - start)
             _locate(start, last, words, place, at)
-            _gather(frame, state, wires, place, at, vectors)
+            _gather(frame, state, wires, place, at, size, vectors)
             if not clean:  # locals end at 0, unless a promise breaks
                 frame[ports * block : (slots + SPARE) * block] = np.uint64(0)
                 frame[slots * block : (slots + 1) * block] = ~np.uint64(0)

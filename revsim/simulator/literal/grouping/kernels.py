@@ -139,7 +139,11 @@ def group_rows(rows: Any, one: int) -> Any:
                 form = np.int64(GATE)
                 code[n] = _row(role, a, b, c)
             following = rows[g + 1] if left > 1 else _NONE
-            ladder, start, bit, end = _ladder(rows, g)
+            # A ladder goes on with a CNOT from the wire that its first gate reads or writes.
+            near = a if opcode == 1 else c
+            ladder, start, bit, end = np.int64(0), _NONE, _NONE, _NONE
+            if following & _KIND == _CX and (following >> _A) & _SLOT == near:
+                ladder, start, bit, end = _ladder(rows, g)
             if ladder:
                 form, header = ladder, n
                 n += 1
