@@ -158,8 +158,8 @@ def instructions(width: int) -> tuple[Any, ...]:
 
 def _has_ternary_logic() -> bool:
     """Whether this processor has any function of three bits as one instruction on vectors."""
-    if config.CPU_NAME or config.CPU_FEATURES:  # compiled for another one
-        return False
+    if getattr(config, "CPU_NAME", "") or getattr(config, "CPU_FEATURES", ""):
+        return False  # compiled for another one
     return bool(binding.get_host_cpu_features().get("avx512f", False))
 
 

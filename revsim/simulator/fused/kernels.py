@@ -259,24 +259,28 @@ def run_lanes(
     words = state.shape[1]
     dirty, broken = slots * block, (slots + 1) * block
     base = first // words
-    place, word = np.zeros(block, np.int64), np.zeros(block, np.int64)
+    place, word = np.empty(block, np.int64), np.empty(block, np.int64)
+    counting = np.empty(block, np.uint64)  # rows that count
     for start in range(first, last, block):
         size = min(block, last - start)
         for k in range(size):
             place[k] = (start + k) // words
             word[k] = start + k - place[k] * words
+            counting[k] = np.uint64(0)
+            for p in range(planes.shape[0]):
+                counting[k] |= planes[p, word[k]]
         together = block == 8 and size == 8 and word[7] == word[0] + 7
         for k in range(block):
             frame[k] = frame[dirty + k] = frame[broken + k] = np.uint64(0)
         if together:
+            table, column = place[0] * wires.shape[1], word[0]
             for i in range(loaded.shape[0]):
-                at = np.int64(wires[place[0], loaded[i]]) * words + word[0]
-                _store_8(frame, (i + 1) * 8, _load_8(state, at))
+                wire: Any = number(wires, table + number(loaded, i))
+                _store_8(frame, (i + 1) * 8, _load_8(state, wire * words + column))
         else:
             for i in range(loaded.shape[0]):
                 for k in range(size):
-                    wire = wires[place[k], loaded[i]]
-                    frame[(i + 1) * block + k] = state[wire, word[k]]
+                    frame[(i + 1) * block + k] = state[wires[place[k], loaded[i]], word[k]]
         at = np.int64(0)
         while at < code.shape[0]:
             if block == 1:
@@ -288,20 +292,24 @@ def run_lanes(
                     code, at, frame, block, size, together, place, word,
                     planes, base, ones, joint,
                 )  # fmt: skip
-        for k in range(size):
-            counts = np.uint64(0)
-            for p in range(planes.shape[0]):
-                counts |= planes[p, word[k]]
-            for i in range(changes.shape[1]):
-                after = frame[changes[1, i] * block + k]
-                if changes[2, i]:
+        for i in range(changes.shape[1]):
+            port, result, flipped = changes[0, i], changes[1, i] * block, changes[2, i]
+            if together and not changes[3, i]:
+                after = _load_8(frame, np.int64(result))
+                if flipped:
                     after = ~after
-                wire = wires[place[k], changes[0, i]]
+                _store_8(state, np.int64(wires[place[0], port]) * words + word[0], after)
+                continue
+            for k in range(size):
+                home, new = wires[place[k], port], frame[result + k]
+                if flipped:
+                    new = ~new
                 if not changes[3, i]:
-                    state[wire, word[k]] = after
-                elif (state[wire, word[k]] ^ after) & counts:
+                    state[home, word[k]] = new
+                elif (state[home, word[k]] ^ new) & counting[k]:
                     suspect[start + k] |= np.uint8(4)
-            if frame[dirty + k] & counts:
+        for k in range(size):
+            if frame[dirty + k] & counting[k]:
                 suspect[start + k] |= np.uint8(1)
-            if frame[broken + k] & counts:
+            if frame[broken + k] & counting[k]:
                 suspect[start + k] |= np.uint8(2)

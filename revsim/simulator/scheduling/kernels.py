@@ -11,196 +11,16 @@ from revsim.circuit.kernels import jit
 
 
 @jit
-def share_sums(
-    kind: Any, operands: Any, results: Any, producer: Any, uses: Any, readers: Any, instead: Any
-) -> int:
-    """Let bits that an adder adds be read by it alone, where another operation reads two of them.
-
-    kind, operands, results, producer, uses and readers as in `sums.Graph`; the first two and `results` are
-    changed, and uses no longer hold. An XOR of two of the three bits of a full adder becomes that
-    of its sum and the third; an XOR of two bits and an AND of them that is XORed into a third are
-    a half adder and an XOR. instead int32 [values]: the literal to be read for a value. Returns how
-    many values there are, of which there may be one more for each operation.
-    """
-    values = uses.shape[0]
-    for op in range(kind.shape[0]):
-        if kind[op] == 7:
-            for third in range(3):
-                i, j = (third + 1) % 3, (third + 2) % 3
-                p, q, r = operands[op, i], operands[op, j], operands[op, third]
-                x, y = p >> 1, q >> 1
-                if uses[x] != 2 or uses[y] != 2 or x == y or x == r >> 1 or y == r >> 1:
-                    continue
-                other = readers[x, 0] + readers[x, 1] - op
-                if other != readers[y, 0] + readers[y, 1] - op or kind[other] > 1:
-                    continue
-                if producer[r >> 1] >= other:  # it may come of the XOR itself
-                    continue
-                flip = (p ^ q ^ r) & 1
-                for k in range(3):
-                    literal = operands[other, k]
-                    if literal >> 1 == x:
-                        operands[other, k] = 2 * results[op, 0] + ((literal & 1) ^ flip)
-                    elif literal >> 1 == y:
-                        operands[other, k] = 2 * (r >> 1) + (literal & 1)
-                uses[x] = uses[y] = 1
-                uses[r >> 1] += 1
-                uses[results[op, 0]] += 1
-        elif kind[op] == 3:
-            p, q = operands[op, 0], operands[op, 1]
-            x, y = p >> 1, q >> 1
-            if uses[x] != 2 or uses[y] != 2 or x == y or x == 0 or y == 0:
-                continue
-            other = readers[x, 0] + readers[x, 1] - op
-            if other != readers[y, 0] + readers[y, 1] - op or other == op or kind[other] != 0:
-                continue
-            flip = (p ^ q ^ operands[other, 0] ^ operands[other, 1]) & 1
-            total, carry = results[other, 0], values
-            values += 1
-            if flip:
-                instead[total] = 2 * values + 1
-                results[other, 0] = values
-                values += 1
-            results[other, 1] = carry
-            kind[other], kind[op] = 6, 0
-            operands[other, 0], operands[other, 1] = p, q
-            operands[op, 0], operands[op, 1] = 2 * carry, operands[op, 2]
-            operands[op, 2] = -1
-            uses[x] = uses[y] = 1
-    return int(values)
-
-
-@jit
-def _place(value: int, op: int, operands: Any) -> int:
-    """Which operand of an operation a value is, or -1."""
-    for k in range(3):
-        if operands[op, k] >> 1 == value:
-            return k
-    return -1
-
-
-@jit
-def add_twice(
-    kind: Any, operands: Any, results: Any, producer: Any, uses: Any, readers: Any, instead: Any,
-    values: int,
-) -> int:  # fmt: skip
-    """Bring out the sum bits of adders that add a bit z which another one has added before.
-
-    The second sum, a ^ b ^ z ^ z ^ c, needs no z; so the first was never made, and the second carry
-    is c where a ^ b, else z, or the other way round. Arguments as for `share_sums`; new values are
-    numbered from `values` on; returns how many there are then.
-    """
-    for op in range(kind.shape[0]):
-        if kind[op] == 4:  # MUX of u = a ^ b
-            u = operands[op, 0] >> 1
-            xor = producer[u]
-            if xor < 0 or kind[xor] != 0:
-                continue
-            a, b = operands[xor, 0] >> 1, operands[xor, 1] >> 1
-            adder, third = -1, -1
-            for k in range(4):
-                other = readers[a if k & 1 else b, k >> 1]
-                if other < 0 or kind[other] < 5 or kind[other] == 6:
-                    continue
-                i, j = _place(a, other, operands), _place(b, other, operands)
-                if i >= 0 and j >= 0 and i != j:
-                    adder, third = other, 3 - i - j
-            if adder < 0:
-                continue
-            z = operands[adder, third] >> 1
-            one, zero = operands[op, 1], operands[op, 2]
-            if operands[op, 0] & 1:
-                one, zero = zero, one
-            differ = (operands[xor, 0] ^ operands[xor, 1]) & 1
-            for k in range(3):
-                differ ^= operands[adder, k] & 1
-            if one >> 1 == z and zero >> 1 != z:
-                mine, carried = one, zero
-                flip = (mine & 1) ^ 1 ^ differ
-            elif zero >> 1 == z and one >> 1 != z:
-                mine, carried = zero, one
-                flip = (mine & 1) ^ differ
-            else:
-                continue
-            if kind[adder] == 5:
-                kind[adder] = 7
-                results[adder, 1] = results[adder, 0]
-                results[adder, 0] = values
-                values += 1
-            kind[op] = 7
-            results[op, 1] = results[op, 0]
-            results[op, 0] = values
-            operands[op, 0] = 2 * results[adder, 0] + flip
-            operands[op, 1], operands[op, 2] = mine, carried
-            for k in range(2):  # u ^ carried is the sum
-                other = readers[u, k]
-                i = _place(carried >> 1, other, operands)
-                if kind[other] == 0 and i >= 0:
-                    bits = operands[other, 0] ^ operands[other, 1] ^ flip ^ mine ^ carried
-                    instead[results[other, 0]] = 2 * values + ((bits ^ differ) & 1)
-            values += 1
-        elif kind[op] == 5:  # majority of a ^ b ^ z, z and c
-            for k in range(3):
-                first = producer[operands[op, k] >> 1]
-                if first < 0 or kind[first] != 7 or results[first, 0] != operands[op, k] >> 1:
-                    continue
-                for m in range(1, 3):
-                    z = _place(operands[op, (k + m) % 3] >> 1, first, operands)
-                    c = operands[op, (k + 3 - m) % 3] >> 1
-                    if z < 0 or kind[op] != 5:
-                        continue
-                    a, b = operands[first, (z + 1) % 3] >> 1, operands[first, (z + 2) % 3] >> 1
-                    for i in range(4):
-                        other = readers[a if i & 1 else b, i >> 1]
-                        if (
-                            other < 0
-                            or kind[other] != 1
-                            or _place(a, other, operands) < 0
-                            or _place(b, other, operands) < 0
-                            or _place(c, other, operands) < 0
-                            or kind[op] != 5
-                        ):
-                            continue
-                        bits = np.int64(0)
-                        for j in range(3):
-                            bits ^= operands[op, j] ^ operands[first, j] ^ operands[other, j]
-                        kind[op] = 7
-                        results[op, 1] = results[op, 0]
-                        results[op, 0] = values
-                        instead[results[other, 0]] = 2 * values + (bits & 1)
-                        values += 1
-    return int(values)
-
-
-@jit
-def drop_unread(kind: Any, operands: Any, results: Any, uses: Any, alive: Any) -> None:
-    """Clear `alive` uint8 [operations] where nothing reads what an operation makes."""
-    changed = True
-    while changed:
-        changed = False
-        for op in range(kind.shape[0] - 1, -1, -1):
-            if not alive[op] or uses[results[op, 0]]:
-                continue
-            if results[op, 1] >= 0 and uses[results[op, 1]]:
-                continue
-            alive[op] = 0
-            changed = True
-            for k in range(3):
-                if operands[op, k] >= 0:
-                    uses[operands[op, k] >> 1] -= 1
-
-
-@jit
 def without_complements(
     order: Any, kind: Any, operands: Any, results: Any, summed: Any, rows: Any, flipped: Any
 ) -> None:
     """Operations as rows that read values as they stand.
 
     order: int32, the operations in an order in which they can run. kind, operands and results as
-    in `sums.Graph`. rows: int32 [operations, 6], written: kind of row and five values, read ones
-    first. flipped: uint8 [values]: whether what stands for a value is its complement; given for
-    constant and ports (0) and for results of the operations that are `summed` uint8 [operations],
-    which are skipped.
+    in `adders.graph.Graph`. rows: int32 [operations, 6], written: kind of row and five values, read
+    ones first. flipped: uint8 [values]: whether what stands for a value is its complement; given
+    for constant and ports (0) and for results of the operations that are `summed` uint8
+    [operations], which are skipped.
     """
     for i in order:
         if summed[i]:
@@ -254,72 +74,12 @@ def without_complements(
 
 
 @jit
-def _origin(op: int, parent: Any, sign: Any, exponent: Any) -> int:
-    """The first of the operations that `op` is joined with; its own weight in units of that one's
-    is brought up to date: (-1)^sign * 2^exponent."""
-    first = op
-    total_sign, total = np.int64(0), np.int64(0)
-    while parent[first] != first:
-        total_sign ^= sign[first]
-        total += exponent[first]
-        first = parent[first]
-    while op != first:
-        following, own_sign, own = parent[op], sign[op], exponent[op]
-        parent[op], sign[op], exponent[op] = first, total_sign, total
-        total_sign ^= own_sign
-        total -= own
-        op = following
-    return first
-
-
-@jit
-def join_adders(
-    kind: Any, operands: Any, producer: Any, second: Any, uses: Any, parent: Any, sign: Any,
-    exponent: Any, joined: Any, torn: Any,
-) -> None:  # fmt: skip
-    """Join full adders, half adders and majorities where one reads, alone, what another one makes.
-
-    An adder says x + y + z = sum + 2 carry. operands: as above; producer int32 [values]: the
-    operation that makes a value, or -1; second uint8 [values]: whether it counts twice what the
-    operands count (a carry); uses int32 [values]. Written: parent int32, sign uint8 and exponent
-    int32 [operations], see `_origin`; joined uint8 [values]: whether its one use is in an adder
-    joined with its producer; torn uint8 [operations]: set for the origin of operations of which one
-    would have two weights.
-    """
-    for op in range(kind.shape[0]):
-        if kind[op] < 5:
-            continue
-        for k in range(3):
-            value = operands[op, k] >> 1
-            if value < 0 or uses[value] != 1 or producer[value] < 0:
-                continue
-            maker = producer[value]
-            if kind[maker] < 5:
-                continue
-            flip = np.int64(operands[op, k] & 1)
-            own, other = (
-                _origin(op, parent, sign, exponent), _origin(maker, parent, sign, exponent)
-            )  # fmt: skip
-            # weight(op) = (-1)^flip 2^second weight(maker)
-            to_sign = flip ^ sign[maker] ^ sign[op]
-            to_exponent = second[value] + exponent[maker] - exponent[op]
-            joined[value] = 1
-            if own == other:
-                if to_sign or to_exponent:
-                    torn[own] = 1
-                continue
-            parent[own], sign[own], exponent[own] = other, to_sign, to_exponent
-            torn[other] |= torn[own]
-    for op in range(kind.shape[0]):
-        _origin(op, parent, sign, exponent)
-
-
-@jit
 def order_nodes(node: Any, operands: Any, producer: Any, order: Any, ready: Any) -> int:
     """Nodes of operations so that each comes after those whose values it reads; those that wait for
     the node before them come next.
 
-    node: int32 [operations], named by one of its operations. order: int32 [operations], written;
+    node: int32 [operations], named by one of its operations; operands and producer as in
+    `adders.graph.Graph`. order: int32 [operations], written;
     returns how many nodes it holds: fewer than there are where some wait for each other. ready:
     uint8 [operations], set for these nodes.
     """

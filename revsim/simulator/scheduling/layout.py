@@ -45,10 +45,12 @@ adder costs little more than the load of its x. In the second four kinds each x 
 KINDS = LADDER + 2 * len(CHAINS)
 
 _CHAINS = CHAINS + CHAINS
-READS = (2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 3, 3, 1, 2, 1, 1, 1, 1)
+READS: tuple[int, ...] = (2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 3, 3, 1, 2, 1, 1, 1, 1)
 READS += tuple(1 + chains for chains in _CHAINS)
-WRITES = (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0) + (1,) * 8
-NUMBERS = (0,) * COUNT + (1, 1, 0, 0, 0, 0) + (0,) * 8
+WRITES: tuple[int, ...] = (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0) + (
+    1,
+) * 8
+NUMBERS: tuple[int, ...] = (0,) * COUNT + (1, 1, 0, 0, 0, 0) + (0,) * 8
 """Of each kind: how many slots a row reads, how many it writes, how many plain numbers follow."""
-ENDS = (0,) * LADDER + _CHAINS
+ENDS: tuple[int, ...] = (0,) * LADDER + _CHAINS
 """Of each kind: how many slots are read before the first row and written after the last."""

@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from revsim.simulator.fused.netlist import Netlist
 from revsim.simulator.scheduling import kernels, layout
+from revsim.simulator.scheduling.adders.graph import Graph, graph_of
+from revsim.simulator.scheduling.adders.sums import DEAD, Sum, sums_of
 from revsim.simulator.scheduling.ladders import columns_of, ladders
 from revsim.simulator.scheduling.layout import ENDS, NUMBERS, READS, WRITES
-from revsim.simulator.scheduling.sums import DEAD, Graph, Sum, graph_of, sums_of
 
 Int32s = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
@@ -76,9 +77,7 @@ def schedule(netlist: Netlist) -> Schedule:
         order, graph.kind, graph.operands, graph.results, summed, rows, flipped
     )
     ends = np.cumsum([0, *map(len, looked_at)]) + len(netlist.outputs)
-    erased, tallied, free, role = (
-        graph.others[lo:hi] for lo, hi in pairwise(ends.tolist())
-    )
+    erased, tallied, free, role = (graph.others[lo:hi] for lo, hi in pairwise(ends.tolist()))
     extra = _looked_at(erased, tallied.reshape(-1, 2), free, role, flipped)
     code, alias = _written(graph, sums, node, order, rows, extra, flipped)
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from revsim.simulator.fused.netlist import AND, FULL, HALF, MAJORITY, RESULTS, XOR, XOR3
-from revsim.simulator.scheduling import kernels
+from revsim.simulator.fused.netlist import AND, MAJORITY, RESULTS, XOR, XOR3
+from revsim.simulator.scheduling.adders import kernels
+from revsim.simulator.scheduling.adders.graph import Bytes, Graph, Int32s
 
-Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
 
 LEAST_ADDERS = 3
 """Sums of fewer adders stay as they are."""
@@ -26,26 +25,6 @@ MOST_COLUMNS = 62
 
 DEAD = -1
 """Stands for a sum bit that is not wanted."""
-
-
-@dataclass(frozen=True, eq=False)
-class Graph:
-    """Operations on own literals 2 * value + complement, where value 0 is constant 0.
-
-    kind int8, operands int32 [operations, 3] (-1 for none), results int32 [operations, 2] (the same);
-    producer int32 [values]: which operation made it, -1 for ports; second uint8 [values]: whether
-    it is a carry; uses int32 [values]; readers int32 [values, 2]: the first and the last operation
-    that reads it, -1 for none. others int32: literals that are read at the end.
-    """
-
-    kind: npt.NDArray[np.int8]
-    operands: Int32s
-    results: Int32s
-    producer: Int32s
-    second: Bytes
-    uses: Int32s
-    readers: Int32s
-    others: Int32s
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,80 +37,6 @@ class Sum:
     negative: list[bool]
     terms: list[tuple[int, int]]
     constant: int
-
-
-def graph_of(
-    kind: npt.NDArray[np.int8], operands: Int32s, given: int, others: Int32s, share: bool = True
-) -> Graph:
-    """The graph of operations; `given` values are there before, `others` are literals in use.
-
-    share: adders are brought out where their bits are read by something else too.
-    """
-    made = np.array(RESULTS)[kind]
-    results = (given + np.cumsum(made) - made)[:, None] + np.arange(2)
-    results = np.where(np.arange(2) < made[:, None], results, -1).astype(np.int32)
-    graph = _linked(kind.copy(), operands.copy(), results, given + int(made.sum()), others)
-    if not share:
-        return graph
-    for bring_out in (_second_sums, _shared_sums):
-        graph = bring_out(graph)
-    return graph
-
-
-def _second_sums(graph: Graph) -> Graph:
-    values = len(graph.uses)
-    instead = 2 * np.arange(values + 2 * len(graph.kind), dtype=np.int32)
-    values = kernels.add_twice(*_arrays(graph), instead, values)
-    return _read_instead(graph, instead, values)
-
-
-def _shared_sums(graph: Graph) -> Graph:
-    instead = 2 * np.arange(len(graph.uses) + 2 * len(graph.kind), dtype=np.int32)
-    values = kernels.share_sums(*_arrays(graph), instead)
-    return _read_instead(graph, instead, values)
-
-
-def _arrays(graph: Graph) -> tuple[npt.NDArray[np.generic], ...]:
-    linked = (graph.producer, graph.uses, graph.readers)
-    return (graph.kind, graph.operands, graph.results, *linked)
-
-
-def _read_instead(graph: Graph, instead: Int32s, values: int) -> Graph:
-    """The graph with other literals read for some values, without operations that nothing reads."""
-
-    def read(literals: Int32s) -> Int32s:
-        found = instead[literals >> 1] ^ (literals & 1)
-        return np.asarray(np.where(literals < 0, literals, found), dtype=np.int32)
-
-    graph = _linked(
-        graph.kind, read(graph.operands), graph.results, values, read(graph.others)
-    )
-    alive = np.ones(len(graph.kind), dtype=np.uint8)
-    kernels.drop_unread(graph.kind, graph.operands, graph.results, graph.uses, alive)
-    kept = alive == 1
-    return _linked(
-        graph.kind[kept], graph.operands[kept], graph.results[kept], values, graph.others
-    )
-
-
-def _linked(
-    kind: npt.NDArray[np.int8], operands: Int32s, results: Int32s, values: int, others: Int32s
-) -> Graph:
-    producer = np.full(values, -1, dtype=np.int32)
-    second = np.zeros(values, dtype=np.uint8)
-    for k in range(2):
-        made = results[:, k] >= 0
-        producer[results[made, k]] = np.flatnonzero(made)
-        second[results[made, k]] = k
-    second[results[(kind == MAJORITY) | (kind == AND), 0]] = 1
-    read = operands >= 0
-    uses = np.bincount(operands[read] >> 1, minlength=values)
-    uses += np.bincount(others >> 1, minlength=values)
-    readers = np.full((values, 2), -1, dtype=np.int32)
-    by = np.nonzero(read)[0]
-    readers[(operands[read] >> 1)[::-1], 0] = by[::-1]
-    readers[operands[read] >> 1, 1] = by
-    return Graph(kind, operands, results, producer, second, uses.astype(np.int32), readers, others)
 
 
 def sums_of(graph: Graph) -> list[Sum]:
@@ -190,7 +95,9 @@ class _Draft:
             if not self.joined[value] and graph.uses[value] == 1 and reader in self.weights:
                 given = graph.operands[reader]
                 flip = int(given[given >> 1 == value][0] & 1)
-                self.joined[value] = self.weights[reader] == (sign ^ flip, place)
+                own_sign, own_place = self.weights[reader]
+                alike = own_sign == sign ^ flip or graph.kind[reader] in (XOR, XOR3)
+                self.joined[value] = alike and own_place == place  # an XOR is in the top column
             if not self.joined[value]:
                 self.left[value] = sign, place
                 self.open[place] += 1
