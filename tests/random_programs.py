@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from oracle_circuits import bits
 
+from revsim.blocks.columns import sum_columns, weighted_bits
 from revsim.blocks.registry import BLOCKS
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Circuit, Definition, Gates, Table
@@ -150,6 +151,15 @@ def chain(b: Builder, pool: Wires, random: Random) -> None:
         put(b, gate)
 
 
+def columns(b: Builder, pool: Wires, random: Random) -> None:
+    """A weighted sum of bits in columns, as the compiler writes linear layers."""
+    weights = random.integers(-9, 10, len(pool))
+    terms = weighted_bits(pool, weights, int(random.integers(16)))
+    total = sum_columns(b, terms, int(random.integers(2, 6)))
+    if random.integers(2):
+        gates(b, np.concatenate([total, pool]), random, 2)
+
+
 @cache
 def block(number: int, width: int) -> Definition:
     """A block of the registry."""
@@ -235,7 +245,7 @@ def program(random: Random, sound: bool = False, erases: bool = True, depth: int
             p, q = random.permutation(pool)[:2].tolist()
             listed = [(p, True), (q, bool(random.integers(2)))][: int(random.integers(3))]
             b.ccx(p, q, target) if random.integers(2) else b.mcx(listed, target)
-        if sound or random.integers(3):
+        if sound or random.integers(8):
             b.undo(start, stop)
         ports = np.concatenate([x, y, z])
         if erases and random.integers(3) == 0:
@@ -252,7 +262,7 @@ def program(random: Random, sound: bool = False, erases: bool = True, depth: int
 
 def piece(b: Builder, pool: Wires, random: Random, sound: bool, depth: int) -> None:
     """Something that can be undone."""
-    match int(random.integers(6)):
+    match int(random.integers(7)):
         case 0:
             gates(b, pool, random, int(random.integers(1, 9)))
         case 1:
@@ -263,6 +273,8 @@ def piece(b: Builder, pool: Wires, random: Random, sound: bool, depth: int) -> N
             call_block(b, pool, random, sound)
         case 4:
             loop(b, pool, random)
+        case 5:
+            columns(b, pool, random)
         case _ if depth:
             call(b, program(random, sound, False, depth - 1), pool, random, sound)
 

@@ -10,15 +10,18 @@ from differential import counted
 from random_programs import circuit as random_circuit
 from random_programs import ensemble as random_ensemble
 
+from revsim.bench.lists import multiply_accumulate
+from revsim.circuit.program import compile_program
 from revsim.errors import InputError
 from revsim.simulator.faults import EraseFaults
+from revsim.simulator.folding.symbolic import fold
 from revsim.simulator.fused import netlist as operations
 from revsim.simulator.fused.body import Fused, fused, run
 from revsim.simulator.fused.netlist import OPERANDS, RESULTS, Netlist, evaluate
 from revsim.simulator.lanes import Words
 from revsim.simulator.run import simulate
 from revsim.simulator.scheduling import layout
-from revsim.simulator.scheduling.layout import NUMBERS, READS, WRITES
+from revsim.simulator.scheduling.layout import ENDS, NUMBERS, READS, WRITES
 
 Ports = npt.NDArray[np.int32]
 
@@ -101,6 +104,71 @@ def test_random_netlists_do_what_they_mean(words: int) -> None:
         assert agrees(netlist, fused(netlist), random, words), size
 
 
+def adders(random: np.random.Generator, ports: int, columns: int, bits: int) -> Netlist:
+    """Ports and their complements summed in columns, by adders in random order, mod 2^columns."""
+    kind: list[int] = []
+    operands: list[tuple[int, int, int]] = []
+    values = ports
+    heaps = [[int(x) for x in random.integers(0, 2 * ports, bits)] for _ in range(columns)]
+    ends = []
+    for k, heap in enumerate(heaps):
+        while len(heap) > 1:
+            random.shuffle(heap)
+            x, y, z = heap.pop(), heap.pop(), heap.pop() if heap else -3
+            top = k == columns - 1
+            if top:
+                kind.append(operations.XOR if z == -3 else operations.XOR3)
+            else:
+                kind.append(operations.HALF if z == -3 else operations.FULL)
+                heaps[k + 1].append(2 * values + 2)
+            flip = int(random.integers(2)) if top else 0
+            operands.append((x ^ flip, y, z))
+            heap.append(2 * values ^ flip)
+            values += RESULTS[kind[-1]]
+        ends.append(heap[0] ^ int(random.integers(2)))
+    changed = np.stack([np.arange(columns), ends], axis=1).astype(np.int32)
+    none = np.zeros(0, dtype=np.int32)
+    erased = np.array(ends[: columns // 2], dtype=np.int32)
+    table = np.array(operands, dtype=np.int32).reshape(-1, 3)
+    pairs = np.zeros((0, 2), dtype=np.int32)
+    return Netlist(ports, np.array(kind, np.int8), table, changed, erased, pairs, none, none)
+
+
+def adders_of(body: Fused) -> tuple[int, int]:
+    """(adders in ladders, other rows that compute)."""
+    code, at, ladders, others = body.plan.code, 0, 0, 0
+    while at < len(code):
+        kind, count = code[at : at + 2].tolist()
+        ladders += count * ENDS[kind]
+        others += count * (kind < layout.COUNT)
+        at += 2 + 2 * ENDS[kind] + count * (READS[kind] + WRITES[kind] + NUMBERS[kind])
+    return ladders, others
+
+
+@pytest.mark.parametrize("words", [1, 8])
+@pytest.mark.parametrize("bits", [2, 3, 7, 40])
+def test_sums_are_added_up_in_another_order(bits: int, words: int) -> None:
+    random = np.random.default_rng(bits)
+    for columns in (3, 4, 9, 17):
+        netlist = adders(random, 30, columns, bits)
+        body = fused(netlist)
+        assert agrees(netlist, body, random, words), columns
+        ladders, others = adders_of(body)
+        # Few adders stay as they are, and XORs in the top column that read ports alone.
+        assert columns < 9 or bits < 7 or (others <= bits // 3 and ladders)
+        if bits == 40:  # hardly more adders than there were: a port added twice is added once
+            assert ladders < 1.2 * len(netlist.kind)
+
+
+def test_adders_in_place_one_after_the_other_are_one_sum() -> None:
+    """Each adds wires that are never cleared, which in the end are added once."""
+    netlist = fold(compile_program(multiply_accumulate(8, 1)))
+    body = fused(netlist)
+    ladders, others = adders_of(body)
+    assert others == 0 and ladders < 0.8 * len(netlist.kind)
+    assert agrees(netlist, body, np.random.default_rng(0), 8)
+
+
 def test_one_word_takes_the_narrow_kernel() -> None:
     random = np.random.default_rng(0)
     netlist = random_netlist(random, 5, 60)
@@ -127,7 +195,7 @@ def test_a_wrong_row_is_noticed() -> None:
         heads = []
         while at < len(code):
             heads.append(at)
-            at += 2 + int(code[at + 1]) * sum(shapes[code[at]])
+            at += 2 + int(code[at + 1]) * sum(shapes[code[at]]) + 2 * ENDS[code[at]]
         head = int(random.choice(heads))
         if random.integers(2):
             alike = [k for k in range(layout.COUNT) if shapes[k] == shapes[code[head]]]

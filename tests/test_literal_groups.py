@@ -11,7 +11,7 @@ from revsim.circuit.packed import KIND, pack
 from revsim.simulator.faults import NOTHING
 from revsim.simulator.literal import body as literal
 from revsim.simulator.literal.body import END_ROW, Literal, encode
-from revsim.simulator.literal.grouping.kernels import group_rows
+from revsim.simulator.literal.grouping.kernels import changed_slots, group_rows
 from revsim.simulator.literal.layout import (
     BLOCKS,
     CNOT,
@@ -117,7 +117,7 @@ def executed(rows: Words, state: Words) -> tuple[Words, npt.NDArray[np.uint8]]:
     every, suspect = np.arange(wires, dtype=np.int32), np.zeros(state.shape[1], dtype=np.uint8)
     none = np.zeros(0, dtype=np.int32)
     literal.run(
-        Literal(rows, np.zeros(1, np.int64), none, none.astype(np.uint8), wires),
+        Literal(rows, np.zeros(1, np.int64), none, none.astype(np.uint8), wires, every == every),
         state, every[None], every, none, 0, words, np.full((1, words), ~np.uint64(0)),
         np.zeros((0, 1), np.int64), np.zeros((0, 1, 3), np.int64), suspect, NOTHING,
     )  # fmt: skip
@@ -128,7 +128,9 @@ def alike(gates: list[Gate], state: Words) -> None:
     """The gates in groups and one by one do what they should."""
     table, wires = table_of(gates), len(state)
     wanted, suspect = judged(gates, state)
-    for rows in (group_rows(pack(table), wires), np.append(encode(pack(table), wires), END_ROW)):
+    grouped = group_rows(pack(table), wires)
+    assert changed_slots(grouped, wires)[(wanted != state).any(axis=1)].all()
+    for rows in (grouped, np.append(encode(pack(table), wires), END_ROW)):
         got, found = executed(rows, state)
         np.testing.assert_array_equal(got, wanted)
         np.testing.assert_array_equal(found, suspect)

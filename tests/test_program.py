@@ -25,7 +25,6 @@ from revsim.circuit.gates import (
     Role,
     X,
 )  # fmt: skip
-from revsim.circuit.kernels import HAVE_NUMBA, gradual
 from revsim.circuit.packed import pack, unpack
 from revsim.circuit.program import (
     Program,
@@ -39,7 +38,9 @@ from revsim.errors import InputError
 from revsim.network.cells import Product
 from revsim.network.graph import Cells, Graph, Node, Tensor
 from revsim.network.graph_reference import run_graph
+from revsim.pipeline import load_network
 from revsim.schedule.graphs import compile_graph
+from revsim.schedule.policy import compile_network
 from revsim.simulator import code
 from revsim.simulator.code import compile_code
 from revsim.simulator.ensemble import data_set
@@ -226,27 +227,6 @@ def test_small_programs_are_written_without_a_compiler(monkeypatch: pytest.Monke
     assert (flatten(definition).table == flat.table).all()
 
 
-@pytest.mark.parametrize("work", [-1, 2, 5])
-def test_a_gradual_kernel_is_compiled_once_enough_is_done(work: int) -> None:
-    calls: list[str] = []
-
-    class Kernel:
-        signatures: tuple[str, ...] = ()
-
-        def __call__(self, x: int) -> int:
-            calls.append("compiled")
-            return x
-
-        def py_func(self, x: int) -> int:
-            calls.append("plain")
-            return x
-
-    run = gradual(Kernel(), work)
-    assert [run(2, x) for x in range(3)] == [0, 1, 2]
-    plain = {-1: 0, 2: 1, 5: 2}[work] if HAVE_NUMBA else 0
-    assert calls == ["plain"] * plain + ["compiled"] * (3 - plain)
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_a_flat_table_is_the_gates_of_its_definition(seed: int) -> None:
     definition = random_definition(np.random.default_rng(seed), 3, seed % 3 == 0)
@@ -265,6 +245,17 @@ def test_a_flat_table_is_the_gates_of_its_definition(seed: int) -> None:
         else:
             assert row[EXTRA] == extra
     assert flat.tallies == tallies
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [("toy", "conventional"), ("digits", "uncompute"), ("digits_sign", "activation_reset")],
+)
+def test_compiled_networks_stand_on_no_more_slots_than_live_wires(name: str, policy: str) -> None:
+    definitions = compile_network(load_network(name), policy).definitions()
+    for definition in definitions[:: max(1, len(definitions) // 6)]:
+        made = compile_program(definition)
+        assert peak(all_steps(definition), definition.port_wires) == made.slots
 
 
 def test_packing_loses_nothing() -> None:
@@ -286,6 +277,10 @@ def test_tables_that_share_control_lists_and_read_only_ones() -> None:
     b.call(inner.build(), y)
     b.mcx([(int(x[2]), False), (int(x[1]), True)], int(y[0]))
     definition = b.build()
+    lists = (((0, True), (1, False)), ((2, False), (1, True)))
+    second = Gates(np.array([[MCX, -1, -1, 3, 0, 1]], dtype=np.int32), lists)
+    shared = (Gates(np.array([[MCX, -1, -1, 3, 0, 0]], dtype=np.int32), lists), second, second)
+    check(compile_program(Definition("shared", definition.ports, 0, shared)))
     check(compile_program(definition))
     for item in definition.body:
         if isinstance(item, Gates):

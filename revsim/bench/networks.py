@@ -5,8 +5,10 @@ import resource
 import subprocess
 import sys
 import time
+from cProfile import Profile
 from importlib.util import find_spec
 from pathlib import Path
+from pstats import Stats
 from statistics import median
 from typing import Any
 
@@ -23,6 +25,12 @@ FUSED_GOAL = 5.0
 """How many times faster the fused executor is to be than the literal goal."""
 POLICY, INPUT = "uncompute", "destroy"
 RUNS = 3
+PARTS = {
+    ("code.py", "run_lanes"): "gates and counts of what they erase",
+    ("tensors.py", "_erase"): "counts of erased registers",
+    ("bank_device.py", "spectrum"): "states of the whole device",
+}
+"""Functions that a simulation spends its time in, and what they do."""
 WHERE = (
     "give --models DIR, a folder with {file} (github.com/mlcommons/tiny, benchmark/training/"
     "{folder}/trained_models)"
@@ -84,13 +92,15 @@ def _row(name: str, executor: str, one: dict[str, Any], literal: dict[str, Any] 
     ratio = ""
     if executor == "fused" and literal is not None:
         ratio = f"; {literal['seconds'] / one['seconds']:.3g} times as fast as literal"
+    shares = ", ".join(f"{share:.0%} {what}" for what, share in one["shares"].items())
     return at_most(
         f"9.{_short(name)}_{executor}", _limit_ms(name, executor), _unit(name),
         1e3 * one["seconds"] / share,
         f"{one['rows']} random inputs, policy {POLICY}, input destroyed, all tallies, outputs as "
         f"the integer reference gives them{ratio}; {one['gates'] / one['seconds']:.2e} {kind}/s; "
         f"programs made on the first run, which takes {one['first_s']:.1f} s, and kept "
-        f"({figure(one['code_bytes'] / 1e6)} MB); median of {RUNS} more",
+        f"({figure(one['code_bytes'] / 1e6)} MB); median of {RUNS} more, processor time "
+        f"{1e3 * one['busy_s'] / share:.3g} ms; of it {shares}",
     )  # fmt: skip
 
 
@@ -121,11 +131,15 @@ def measure(file: Path, executor: str, rows: int) -> dict[str, Any]:
     circuit = compile_graph(graph, POLICY, INPUT)
     (given,) = (graph.tensors[name] for name in graph.inputs)
     x = np.random.default_rng(0).integers(given.low, given.high + 1, (rows, given.size))
-    taken = []
+    rows_of = data_set(x)
+    taken, busy = [], []
     for _ in range(RUNS + 1):
-        started = time.perf_counter()
-        run = simulate(circuit, data_set(x), executor=executor, threads=1)
+        started, worked = time.perf_counter(), time.process_time()
+        run = simulate(circuit, rows_of, executor=executor, threads=1)
         taken.append(time.perf_counter() - started)
+        busy.append(time.process_time() - worked)
+    profile = Profile()
+    profile.runcall(simulate, circuit, rows_of, executor=executor, threads=1)
     expected = run_graph(graph, {graph.inputs[0]: x.reshape(rows, *given.shape[1:])})
     if not np.array_equal(run.outputs, expected[graph.outputs[0]].reshape(rows, -1)):
         raise CheckError(f"{file.name} on {executor}: outputs are not those of the reference")
@@ -134,10 +148,21 @@ def measure(file: Path, executor: str, rows: int) -> dict[str, Any]:
         "rows": rows,
         "first_s": taken[0],
         "seconds": median(taken[1:]),
-        "gates": run.tally.gate_evaluations,
+        "busy_s": median(busy[1:]),
+        "shares": _shares(profile),
+        "gates": run.tally.gate_evaluations + run.tally.equivalent_gates,
         "code_bytes": CODES.bytes,
         "peak_bytes": peak if sys.platform == "darwin" else peak << 10,
     }
+
+
+def _shares(profile: Profile) -> dict[str, float]:
+    """Shares of a simulation's time that some functions take, with all that they call."""
+    seconds: dict[tuple[str, str], float] = {}
+    for (file, _, name), (_, _, _, cumulative, _) in Stats(profile).stats.items():  # type: ignore[attr-defined]
+        seconds[Path(file).name, name] = cumulative
+    whole = seconds["run.py", "simulate"]
+    return {what: seconds.get(part, 0.0) / whole for part, what in PARTS.items()}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ slows down slows all of them down, and the median of the turns is what counts.
 """
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -108,17 +109,36 @@ def medians(
 ) -> list[float]:
     """Median seconds of each call; they take turns, after one turn that is not timed.
 
-    There are as many turns as fit `budget_s`, an odd number from `least` to `most`.
+    There are as many turns as fit `budget_s`, an odd number from `least` to `most`. A call in
+    which the system gave this thread's core to another process is left out, as long as `least`
+    calls are left.
     """
     for call in calls:
         call()
     times: list[list[float]] = [[] for _ in calls]
+    undisturbed: list[list[float]] = [[] for _ in calls]
     ends = time.perf_counter() + budget_s
     turns = 0
     while turns < least or turns % 2 == 0 or (turns < most and time.perf_counter() < ends):
-        for seconds, call in zip(times, calls, strict=True):
+        for all_of, quiet, call in zip(times, undisturbed, calls, strict=True):
+            switches = _switches()
             started = time.perf_counter()
             call()
-            seconds.append(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            all_of.append(seconds)
+            if _switches() == switches:
+                quiet.append(seconds)
         turns += 1
-    return [statistics.median(seconds) for seconds in times]
+    return [
+        statistics.median(quiet if len(quiet) >= least else all_of)
+        for all_of, quiet in zip(times, undisturbed, strict=True)
+    ]
+
+
+def _switches() -> int:
+    """How often the system took the core away from this thread; 0 where it does not tell."""
+    if sys.platform != "linux":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw

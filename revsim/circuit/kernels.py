@@ -6,7 +6,8 @@ broken or switched off (`HAVE_NUMBA`), not at all: these kernels then run as pla
 right.
 """
 
-import warnings
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,14 @@ Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 
 
+COMPILING = "compiling kernels: once, they are kept on disk (revsim warmup compiles all)"
+NOT_KEPT = (
+    "compiling kernels, in each run: numba finds no writable place to keep them (set "
+    "NUMBA_CACHE_DIR to a writable folder)"
+)
+_kept = [True]
+
+
 def jit(function: Callable[..., Any]) -> Any:
     """`numba.njit` without the global interpreter lock, cached on disk where that is possible."""
     if not HAVE_NUMBA:
@@ -33,12 +42,38 @@ def jit(function: Callable[..., Any]) -> Any:
     try:
         return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
-        warnings.warn(
-            "numba found no writable place for its cache; kernels are compiled in each process "
-            "(set NUMBA_CACHE_DIR to a writable folder to avoid it)",
-            stacklevel=2,
-        )
+        _kept[0] = False
         return numba.njit(nogil=True)(function)
+
+
+class Announcer:
+    """Says on a terminal, once, that kernels are compiled, when that has taken a second."""
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        self.left, self.depth, self.began = seconds, 0, 0.0
+
+    def notify(self, event: Any) -> None:
+        """Numba starts or ends to compile a function; what it calls is compiled meanwhile."""
+        if event.is_start and self.depth == 0:
+            self.began = time.perf_counter()
+        self.depth += 1 if event.is_start else -1
+        spent = time.perf_counter() - self.began
+        self._say(spent)
+        if self.depth == 0:
+            self.left -= spent
+
+    def _say(self, spent: float) -> None:
+        if self.left > 0 and spent > self.left:
+            self.left = 0.0
+            if sys.stderr.isatty():
+                print(COMPILING if _kept[0] else NOT_KEPT, file=sys.stderr)
+
+
+if HAVE_NUMBA:
+    from numba.core import event
+
+    event.Listener.register(Announcer)
+    event.register("numba:compile", Announcer())
 
 
 def gradual(kernel: Any, work: int = 2000) -> Callable[..., Any]:

@@ -253,6 +253,7 @@ def _execute(
             bench.control_wires,
             bench.control_polarity,
             wires,
+            np.ones(wires, dtype=np.bool_),
         ),
         state,
         every[None],

@@ -60,6 +60,13 @@ class Code:
         """Ports that are changed for good."""
         return np.setdiff1d(np.flatnonzero(self.writes), self.restored).astype(np.int32)
 
+    @cached_property
+    def checked(self) -> Wires:
+        """Those of the restored ports that must be looked at after a run."""
+        if isinstance(self.body, Fused):
+            return self.restored
+        return self.restored[self.body.changed[self.restored]]
+
     @property
     def erased(self) -> int:
         """Number of ERASEs."""

@@ -88,7 +88,7 @@ def _run(one: Ready, first: int, last: int, state: Words, planes: Words) -> None
     ones = np.zeros((code.erased, positions), dtype=np.int64)
     joint = np.zeros((code.tallies, positions, 3), dtype=np.int64)
     before = state.take(one.wires[here].take(code.kept, axis=1), axis=0)
-    run_lanes(code, state, one.wires, code.restored, first, last, planes, ones, joint, one.suspect)
+    run_lanes(code, state, one.wires, code.checked, first, last, planes, ones, joint, one.suspect)
     if one.suspect[first:last].any():
         lane = int(np.flatnonzero(one.suspect[first:last])[0])
         position, word = divmod(lane, words)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import (  # type: ignore[attr-defined]
     _Intrinsic,
     intrinsic,
@@ -156,6 +156,55 @@ def instructions(width: int) -> tuple[Any, ...]:
     return load, store, splat
 
 
+def _has_ternary_logic() -> bool:
+    """Whether this processor has any function of three bits as one instruction on vectors."""
+    if getattr(config, "CPU_NAME", "") or getattr(config, "CPU_FEATURES", ""):
+        return False  # compiled for another one
+    return bool(binding.get_host_cpu_features().get("avx512f", False))
+
+
+TERNARY = _has_ternary_logic()
+
+
+def ternary(table: int, formula: Any) -> Any:
+    """A function of three vectors: bit 4 x + 2 y + z of `table` is its value.
+
+    `formula` says the same to the builder, for processors that have no instruction for all of them
+    (LLVM finds it for nests of two operators, but not for a majority).
+    """
+
+    @intrinsic
+    def function(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
+        width = getattr(x, "width", 1)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            if width != 8 or not TERNARY:
+                return formula(builder, *arguments)
+            llvm, byte = _llvm(width), ir.IntType(32)
+            kind = ir.FunctionType(llvm, [llvm, llvm, llvm, byte])
+            name = "llvm.x86.avx512.pternlog.q.512"
+            called = cgutils.get_or_insert_function(builder.module, kind, name)
+            return builder.call(called, [*arguments, byte(table)])
+
+        return x(x, y, z), generate
+
+    return function
+
+
+def _majority(b: Any, x: Any, y: Any, z: Any) -> Any:
+    return b.or_(b.and_(y, z), b.and_(x, b.or_(y, z)))
+
+
+parity = ternary(0x96, lambda b, x, y, z: b.xor(x, b.xor(y, z)))
+"""x ^ y ^ z."""
+parity_not = ternary(0x69, lambda b, x, y, z: b.xor(b.not_(x), b.xor(y, z)))
+"""~x ^ y ^ z."""
+majority = ternary(0xE8, _majority)
+"""The majority of x, y, z."""
+majority_not = ternary(0x8E, lambda b, x, y, z: _majority(b, b.not_(x), y, z))
+"""The majority of ~x, y, z."""
+
+
 @intrinsic
 def number(typing_context: Any, code: Any, at: Any) -> Any:
     """code[at] of a uint32 array as int64, without a look at bounds: kernels read little else."""
@@ -198,3 +247,63 @@ def popcount(typing_context: Any, vector: Any) -> Any:
         return call("vector.reduce.add", _WORD, call("ctpop", llvm, arguments[0]))
 
     return types.int64(vector), generate
+
+
+@intrinsic
+def add_counts(typing_context: Any, counts: Any, at: Any, vector: Any, plane: Any) -> Any:
+    """counts[at + i] += 2^plane * ones of word i of a vector; `counts` int64, of any shape."""
+    llvm = _llvm(vector.width)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        counts, at, vector, plane = arguments
+        base = context.make_array(signature.args[0])(context, builder, counts).data
+        place = builder.bitcast(builder.gep(base, [at]), llvm.as_pointer())
+        kind = ir.FunctionType(llvm, [llvm])
+        name = f"llvm.ctpop.v{signature.args[2].width}i64"
+        ones = builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [vector])
+        shift = ir.Constant(llvm, ir.Undefined)
+        for i in range(signature.args[2].width):
+            shift = builder.insert_element(shift, plane, ir.IntType(32)(i))
+        total = builder.add(builder.load(place, align=8), builder.shl(ones, shift))
+        builder.store(total, place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(counts, types.int64, vector, types.int64), generate
+
+
+@intrinsic
+def transpose(
+    typing_context: Any, source: Any, starts: Any, target: Any, at: Any, stride: Any
+) -> Any:
+    """Eight words of uint64 `source` from each of eight word offsets `starts` (int64 [8]) on become
+    eight columns of `target`: word j of run i is stored at `at + j * stride + i`."""
+    llvm, eight = _llvm(8), range(8)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, starts, target, at, stride = arguments
+        kinds = dict(zip((source, starts, target), signature.args[:3], strict=True))
+
+        def base(array: Any) -> Any:
+            return context.make_array(kinds[array])(context, builder, array).data
+
+        def vector(array: Any, offset: Any) -> Any:
+            return builder.bitcast(builder.gep(base(array), [offset]), llvm.as_pointer())
+
+        def pick(first: Any, second: Any, lanes: list[int]) -> Any:
+            kind = ir.VectorType(ir.IntType(32), 8)
+            return builder.shuffle_vector(first, second, ir.Constant(kind, lanes))
+
+        offsets = [builder.load(builder.gep(base(starts), [_WORD(i)])) for i in eight]
+        rows = [builder.load(vector(source, offset), align=8) for offset in offsets]
+        for step in (1, 2, 4):  # exchange ever larger squares across the diagonal
+            low = [i if not i & step else 8 + i - step for i in eight]
+            high = [i + step if not i & step else 8 + i for i in eight]
+            pairs = [(i, i + step) for i in eight if not i & step]
+            for i, j in pairs:
+                rows[i], rows[j] = pick(rows[i], rows[j], low), pick(rows[i], rows[j], high)
+        for j in eight:
+            place = builder.add(at, builder.mul(stride, _WORD(j)))
+            builder.store(rows[j], vector(target, place), align=8)
+        return context.get_dummy_value()
+
+    return types.void(source, starts, target, types.int64, types.int64), generate

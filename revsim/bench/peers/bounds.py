@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
+from revsim.bench.peers.turns import side_by_side
 from revsim.bench.roofline import WIDTHS, roofline
-from revsim.bench.rows import medians
 from revsim.bench.runs import random_state
 from revsim.circuit.definition import Definition
 from revsim.circuit.gates import CCX, CX, OP, A, B, C, X
@@ -15,23 +15,22 @@ from revsim.simulator.lanes import aligned
 
 
 def bound(definition: Definition, executor: str, words: int, own: float, other: float) -> str:
-    """In words, what our executor would need; own, other: seconds of a pass here and of the peer.
+    """In words, what our executor is up against; own, other: seconds of a pass here and there.
 
     Literal: the rate of an interpreter in C on the list. Fused: how many operations are left.
     """
+    gates, blocks = gates_below(definition), max(1, words // 8)
     if executor == "literal":
         rate = interpreted(definition, words)
         if rate is None:
             return ""
-        theirs = gates_below(definition) * 64 * words / other
         return (
-            f"; what bounds it: an interpreter of this list in C comes to {rate:.2e} here, "
-            f"{rate / theirs:.3g} times the peer"
+            "; for comparison, an interpreter in C that runs this list gate by gate comes to "
+            f"{rate:.2e} here, {rate * other / (64 * words * gates):.3g} times the peer"
         )
     left = operations(definition)
-    blocks = max(1, words // 8)
     return (
-        f"; what bounds it: {left:,} operations are left of {gates_below(definition):,} gates, at "
+        f"; what bounds it: {left:,} operations are left of {gates:,} gates, at "
         f"{own / left / blocks * 1e9:.2g} ns each on a block; the peer takes "
         f"{other / left / blocks * 1e9:.2g} ns for as much"
     )
@@ -60,6 +59,6 @@ def interpreted(definition: Definition, words: int) -> float | None:
         state[: wires * width] = random_state(wires, width).ravel()
         state[wires * width :] = ~np.uint64(0)
         call = partial(kernels.interpret, state, np.ascontiguousarray(gates), width)
-        (seconds,) = medians(call, budget_s=0.1, least=3)
+        (seconds,) = side_by_side(call, budget_s=0.1)
         rates.append(len(gates) * 64 * width / seconds)
     return max(rates)

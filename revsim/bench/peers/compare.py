@@ -1,7 +1,5 @@
 """One list, two simulators in turns, the same bits: a row and a point of the figure."""
 
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
@@ -10,6 +8,7 @@ import numpy as np
 
 from revsim.bench.peers.bounds import bound
 from revsim.bench.peers.ready import Absent, Ready, ours
+from revsim.bench.peers.turns import side_by_side
 from revsim.bench.rows import Found, Point, Row, at_least, known, missing
 from revsim.circuit.definition import Definition, Table
 from revsim.circuit.program import LEAF_GATES, flatten, gates_below
@@ -17,8 +16,6 @@ from revsim.errors import CheckError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-BUDGET_S, TURNS, TURN_S = 0.5, 3, 0.002
-"""Seconds of one comparison, turns that each side has whatever they take, seconds of a turn."""
 
 
 @dataclass(frozen=True)
@@ -62,37 +59,14 @@ class Case:
         return missing(self.id, f"{goal} times the rate of {self.peer}", f"{why}.", self.peer)
 
 
-def side_by_side(*calls: Callable[[], object]) -> list[float]:
-    """Median seconds of calls that may differ a thousandfold; they take turns.
-
-    What ran before has taken the caches: in its turn a short call is made once untimed, then again
-    and again.
-    """
-    times: list[list[float]] = [[] for _ in calls]
-    ends = time.perf_counter() + BUDGET_S
-    turns = 0
-    while turns < TURNS or time.perf_counter() < ends:
-        for seconds, call in zip(times, calls, strict=True):
-            if seconds and seconds[-1] < TURN_S:
-                call()
-            stop = time.perf_counter() + TURN_S
-            while True:
-                started = time.perf_counter()
-                call()
-                ended = time.perf_counter()
-                seconds.append(ended - started)
-                if ended > stop:
-                    break
-        turns += 1
-    return [statistics.median(seconds) for seconds in times]
-
-
 def attempt(make: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | Absent:
-    """What is made of the arguments, or why it is not."""
+    """What a peer makes of the arguments, or why it does not: whatever its code raises."""
     try:
         return make(*arguments, **named)
     except Absent as why:
         return why
+    except Exception as error:
+        return Absent(f"it failed with {type(error).__name__}: {str(error)[:100]}")
 
 
 def table_of(definition: Definition) -> Table:

@@ -2,13 +2,12 @@
 
 import ctypes
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from revsim.bench.peers.ready import Ready, command
+from revsim.bench.peers.ready import Ready, command, work_s
 from revsim.bench.peers.straight_line import c_text, verilator_driver, verilog_text
 from revsim.circuit.definition import Table
 from revsim.simulator.lanes import Words, aligned
@@ -41,10 +40,10 @@ class Compiled:
 def gcc(table: Table, wires: int) -> Compiled:
     """Straight-line C for 512 lanes, `start` uint64 [wires, 8] and an even number of passes."""
     version = command(("gcc", "-dumpfullversion"), ".").strip()
-    started = time.perf_counter()
+    started = work_s()
     library = _library(GCC, {"list.c": c_text(table, wires)})
     library.run.argtypes = (ctypes.c_void_p, ctypes.c_long)
-    build_s = time.perf_counter() - started
+    build_s = work_s() - started
 
     def call(state: Words, passes: int) -> None:
         if state.shape != (wires, 8) or passes % 2:
@@ -57,11 +56,11 @@ def gcc(table: Table, wires: int) -> Compiled:
 def verilator(table: Table, wires: int) -> Compiled:
     """A Verilated module of 64-bit signals, evaluated once per word of lanes."""
     version = command(("verilator", "--version"), ".").split()[1]
-    started = time.perf_counter()
+    started = work_s()
     files = {"list.v": verilog_text(table, wires), "driver.cpp": verilator_driver(wires)}
     library = _library(VERILATOR, files)
     library.run.argtypes = (ctypes.c_void_p, ctypes.c_long, ctypes.c_long)
-    build_s = time.perf_counter() - started
+    build_s = work_s() - started
 
     def call(state: Words, passes: int) -> None:
         library.run(state.ctypes.data, state.shape[1], passes)

@@ -1,23 +1,22 @@
 """Simulators of logic in Python packages, NumPy rows and our own readable executor."""
 
-import time
 from typing import Any
 
 import numpy as np
 
 from revsim.bench.peers.follow import follow
-from revsim.bench.peers.ready import Ready, package
+from revsim.bench.peers.ready import Ready, package, work_s
 from revsim.bench.runs import lanes_of
 from revsim.circuit.definition import Definition, Table
 from revsim.circuit.gates import CCX, CSWAP, CX, OP, A, B, C, X
 from revsim.simulator.lanes import Words
 
 
-def numpy_rows(table: Table, start: Words) -> Ready:
+def numpy_rows(table: Table, start: Words, passes: int = 1) -> Ready:
     """One NumPy row a wire and one call or two a gate, in place: the least that Python can do."""
     state = start.copy()
     rows = list(state)
-    gates = table[:, [OP, A, B, C]].tolist()
+    gates = table[:, [OP, A, B, C]].tolist() * passes
 
     def run() -> None:
         change = np.empty_like(rows[0])
@@ -53,14 +52,14 @@ def pyrtl(table: Table, wires: int, start: Words) -> Ready:
     """pyrtl's FastSimulation with one wide integer a wire: a dictionary in, integers out."""
     module, version = package("pyrtl", "pyrtl")
     lanes = 64 * start.shape[1]
-    started = time.perf_counter()
+    started = work_s()
     with module.set_working_block(module.Block(), no_sanity_check=True):
         ins = [module.Input(lanes, f"x{wire}") for wire in range(wires)]
         for wire, end in enumerate(follow(table, ins)):
             out = module.Output(lanes, f"y{wire}")
             out <<= end
         simulation = module.FastSimulation(tracer=None)
-    build_s = time.perf_counter() - started
+    build_s = work_s() - started
     given = {f"x{wire}": int.from_bytes(row.tobytes(), "little") for wire, row in enumerate(start)}
 
     def run() -> None:
@@ -78,7 +77,7 @@ def aigverse(table: Table, wires: int) -> Ready:
     """aigverse (mockturtle) on all 2^wires inputs at once, as truth tables of an AIG."""
     networks, version = package("aigverse.networks", "aigverse")
     algorithms, _ = package("aigverse.algorithms", "aigverse")
-    started = time.perf_counter()
+    started = work_s()
     network = networks.Aig()
 
     class Signal:
@@ -99,7 +98,7 @@ def aigverse(table: Table, wires: int) -> Ready:
     ins = [Signal(network.create_pi()) for _ in range(wires)]
     for end in follow(table, ins):
         network.create_po(end.signal)
-    build_s = time.perf_counter() - started
+    build_s = work_s() - started
 
     def run() -> Any:
         return algorithms.simulate(network)

@@ -1,11 +1,10 @@
 """Simulators from quantum computing: Stim (frames, many lanes), cirq and qualtran (one sample)."""
 
-import time
 from typing import Any
 
 import numpy as np
 
-from revsim.bench.peers.ready import Ready, package
+from revsim.bench.peers.ready import Ready, package, work_s
 from revsim.circuit.definition import Table
 from revsim.circuit.gates import CCX, CSWAP, CX, OP, A, B, C, X
 from revsim.simulator.lanes import Words
@@ -18,12 +17,12 @@ def stim(table: Table, wires: int, words: int, passes: int = 1) -> Ready:
     costs nothing to run them: `out` is the image of `start` less the image of all zeros.
     """
     module, version = package("stim", "stim")
-    started = time.perf_counter()
+    started = work_s()
     text = [
         f"CX {row[A]} {row[C]}" if row[OP] == CX else f"X {row[C]}" for row in table.tolist()
     ]  # loading text is far quicker than appending gates
     circuit = module.Circuit("\n".join(text)) * passes
-    build_s = time.perf_counter() - started
+    build_s = work_s() - started
     simulator = module.FlipSimulator(
         batch_size=64 * words, disable_stabilizer_randomization=True, num_qubits=wires, seed=0
     )
@@ -46,7 +45,7 @@ def stim(table: Table, wires: int, words: int, passes: int = 1) -> Ready:
 def cirq(table: Table, wires: int, start: Words) -> Ready:
     """cirq's ClassicalStateSimulator on the first lane: a list of bits in, measurements out."""
     module, version = package("cirq", "cirq-core")
-    started = time.perf_counter()
+    started = work_s()
     qubits = module.LineQubit.range(wires)
     operations: list[Any] = []
     for opcode, a, b, c in _gates(table):
@@ -58,7 +57,7 @@ def cirq(table: Table, wires: int, start: Words) -> Ready:
             operations.append(module.TOFFOLI(qubits[a], qubits[b], qubits[c]))
     operations.append(module.measure(*qubits, key="out"))
     circuit = module.Circuit(operations)
-    build_s = time.perf_counter() - started
+    build_s = work_s() - started
     simulator = module.ClassicalStateSimulator()
     bits = _bits(start)
 
@@ -74,7 +73,7 @@ def qualtran(table: Table, wires: int, start: Words) -> Ready:
     """qualtran's call_classically on the first lane, gate by gate: bits in, bits out."""
     module, version = package("qualtran", "qualtran")
     basic, _ = package("qualtran.bloqs.basic_gates", "qualtran")
-    started = time.perf_counter()
+    started = work_s()
     builder = module.BloqBuilder()
     soquets = [builder.add_register(f"w{wire}", 1) for wire in range(wires)]
     for opcode, a, b, c in _gates(table):
@@ -88,7 +87,7 @@ def qualtran(table: Table, wires: int, start: Words) -> Ready:
             )
             soquets[a], soquets[b] = controls
     bloq = builder.finalize(**{f"w{wire}": soquet for wire, soquet in enumerate(soquets)})
-    build_s = time.perf_counter() - started
+    build_s = work_s() - started
     bits = {f"w{wire}": bit for wire, bit in enumerate(_bits(start))}
 
     def run() -> Any:

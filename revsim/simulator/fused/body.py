@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from revsim.circuit.registers import Wires
 from revsim.simulator.fused.netlist import Netlist
-from revsim.simulator.lanes import Words, aligned
+from revsim.simulator.lanes import Words
 from revsim.simulator.scheduling.schedule import Schedule, in_words, schedule
 
 Counts = npt.NDArray[np.int64]
@@ -35,6 +35,18 @@ class Fused:
     def block_words(self, words: int) -> int:
         """Words per block for a run on so many."""
         return 1 if words <= 1 else VECTOR
+
+    @cached_property
+    def flips(self) -> bool:
+        """Whether something is counted by its complement."""
+        return bool(self.plan.erased_flipped.any() or self.plan.tallied_flipped.any())
+
+    @cached_property
+    def changes(self) -> Wires:
+        """int32 [4, changed]: ports, slots, whether complemented, whether restored (here: none)."""
+        plan = self.plan
+        rows = (plan.changed, plan.results, plan.results_flipped, 0 * plan.changed)
+        return np.array(rows, dtype=np.int32)
 
     @cached_property
     def narrow(self) -> npt.NDArray[np.uint32]:
@@ -68,27 +80,16 @@ def run(
     from revsim.simulator.fused import kernels
 
     plan, block = body.plan, body.block_words(last - first)
-    flips = bool(plan.erased_flipped.any() or plan.tallied_flipped.any())
-    counted = (np.zeros_like(ones), np.zeros_like(joint)) if flips else (ones, joint)
+    counted = (np.zeros_like(ones), np.zeros_like(joint)) if body.flips else (ones, joint)
+    changes = body.changes
+    if len(restored):
+        changes = changes.copy()
+        changes[3] = np.isin(plan.changed, restored)
     kernels.run_lanes(
-        body.narrow if block == 1 else body.wide,
-        state,
-        wires,
-        plan.loaded,
-        plan.changed,
-        plan.results * np.int32(block),
-        plan.results_flipped,
-        np.isin(plan.changed, restored).astype(np.uint8),
-        plan.slots,
-        first,
-        last,
-        block,
-        aligned((plan.slots + 2) * block),
-        planes,
-        *counted,
-        suspect,
-    )
-    if flips:
+        body.narrow if block == 1 else body.wide, state, wires, plan.loaded, changes,
+        plan.slots, first, last, block, planes, *counted, suspect,
+    )  # fmt: skip
+    if body.flips:
         total = _weights(planes, state.shape[1], first, last, ones.shape[1])
         ones += _unflipped(counted[0], plan.erased_flipped, total)
         joint += _joint_unflipped(counted[1], plan.tallied_flipped, total)

@@ -5,12 +5,109 @@ from typing import Any
 import numpy as np
 
 from revsim.circuit.kernels import jit
-from revsim.simulator.vectors import instructions, number, popcount
+from revsim.simulator.vectors import (
+    instructions,
+    majority,
+    majority_not,
+    number,
+    parity,
+    parity_not,
+    popcount,
+)
+
+
+@jit
+def _add(x: Any, s: Any, c: Any) -> Any:
+    return parity(x, s, c), majority(x, s, c)
+
+
+@jit
+def _add_not(x: Any, s: Any, c: Any) -> Any:
+    return parity_not(x, s, c), majority_not(x, s, c)
+
+
+def _ladders(width: int, add: Any) -> Any:
+    """ladder(code, at, frame, rows, chains) from the first carry on; returns what follows."""
+    load, store, _ = instructions(width)
+
+    @jit
+    def ladder(code: Any, at: int, frame: Any, rows: int, chains: int) -> int:
+        if chains == 1:
+            c0 = load(frame, number(code, at))
+            at += 1
+            for _ in range(rows):
+                s = load(frame, number(code, at))
+                s, c0 = add(load(frame, number(code, at + 1)), s, c0)
+                store(frame, number(code, at + 2), s)
+                at += 3
+            store(frame, number(code, at), c0)
+            return at + 1
+        if chains == 2:
+            c0 = load(frame, number(code, at))
+            c1 = load(frame, number(code, at + 1))
+            at += 2
+            for _ in range(rows):
+                s = load(frame, number(code, at))
+                s, c0 = add(load(frame, number(code, at + 1)), s, c0)
+                s, c1 = add(load(frame, number(code, at + 2)), s, c1)
+                store(frame, number(code, at + 3), s)
+                at += 4
+            store(frame, number(code, at), c0)
+            store(frame, number(code, at + 1), c1)
+            return at + 2
+        c0 = load(frame, number(code, at))
+        c1 = load(frame, number(code, at + 1))
+        c2 = load(frame, number(code, at + 2))
+        c3 = load(frame, number(code, at + 3))
+        at += 4
+        if chains == 4:
+            for _ in range(rows):
+                s = load(frame, number(code, at))
+                s, c0 = add(load(frame, number(code, at + 1)), s, c0)
+                s, c1 = add(load(frame, number(code, at + 2)), s, c1)
+                s, c2 = add(load(frame, number(code, at + 3)), s, c2)
+                s, c3 = add(load(frame, number(code, at + 4)), s, c3)
+                store(frame, number(code, at + 5), s)
+                at += 6
+            store(frame, number(code, at), c0)
+            store(frame, number(code, at + 1), c1)
+            store(frame, number(code, at + 2), c2)
+            store(frame, number(code, at + 3), c3)
+            return at + 4
+        c4 = load(frame, number(code, at))
+        c5 = load(frame, number(code, at + 1))
+        c6 = load(frame, number(code, at + 2))
+        c7 = load(frame, number(code, at + 3))
+        at += 4
+        for _ in range(rows):
+            s = load(frame, number(code, at))
+            s, c0 = add(load(frame, number(code, at + 1)), s, c0)
+            s, c1 = add(load(frame, number(code, at + 2)), s, c1)
+            s, c2 = add(load(frame, number(code, at + 3)), s, c2)
+            s, c3 = add(load(frame, number(code, at + 4)), s, c3)
+            s, c4 = add(load(frame, number(code, at + 5)), s, c4)
+            s, c5 = add(load(frame, number(code, at + 6)), s, c5)
+            s, c6 = add(load(frame, number(code, at + 7)), s, c6)
+            s, c7 = add(load(frame, number(code, at + 8)), s, c7)
+            store(frame, number(code, at + 9), s)
+            at += 10
+        store(frame, number(code, at), c0)
+        store(frame, number(code, at + 1), c1)
+        store(frame, number(code, at + 2), c2)
+        store(frame, number(code, at + 3), c3)
+        store(frame, number(code, at + 4), c4)
+        store(frame, number(code, at + 5), c5)
+        store(frame, number(code, at + 6), c6)
+        store(frame, number(code, at + 7), c7)
+        return at + 8
+
+    return ladder
 
 
 def _loops(width: int) -> Any:
     """run(code, frame, spare, ...) on frames of `width` words a slot."""
     load, store, _ = instructions(width)
+    ladder, ladder_not = _ladders(width, _add), _ladders(width, _add_not)
 
     @jit
     def run(code: Any, first: int, frame: Any, dirty: int, broken: int) -> int:
@@ -24,13 +121,17 @@ def _loops(width: int) -> Any:
             count: Any = number(code, at + 1)
             stop = at
             at += 2
-            if kind == 15:  # FULL
+            if kind >= 27:
+                at = ladder_not(code, at, frame, count, 1 << (kind - 27))
+            elif kind >= 23:
+                at = ladder(code, at, frame, count, 1 << (kind - 23))
+            elif kind == 15:  # FULL
                 for _ in range(count):
                     x = load(frame, number(code, at))
                     y = load(frame, number(code, at + 1))
                     z = load(frame, number(code, at + 2))
                     store(frame, number(code, at + 3), x ^ y ^ z)
-                    store(frame, number(code, at + 4), (x & y) | (z & (x | y)))
+                    store(frame, number(code, at + 4), majority(x, y, z))
                     at += 5
             elif kind == 16:  # FULL_NOT
                 for _ in range(count):
@@ -38,7 +139,7 @@ def _loops(width: int) -> Any:
                     y = load(frame, number(code, at + 1))
                     z = load(frame, number(code, at + 2))
                     store(frame, number(code, at + 3), x ^ y ^ z)
-                    store(frame, number(code, at + 4), (y & z) | (~x & (y | z)))
+                    store(frame, number(code, at + 4), majority_not(x, y, z))
                     at += 5
             elif kind < 4:
                 for _ in range(count):
@@ -72,9 +173,9 @@ def _loops(width: int) -> Any:
                     elif kind == 9:  # MUX_NOT
                         z ^= x & ~(y ^ z)
                     elif kind == 10:  # MAJORITY
-                        z = (x & y) | (z & (x | y))
+                        z = majority(x, y, z)
                     else:  # MAJORITY_NOT
-                        z = (y & z) | (~x & (y | z))
+                        z = majority_not(x, y, z)
                     store(frame, number(code, at + 3), z)
                     at += 4
             elif kind < 15:
@@ -143,38 +244,43 @@ def _count(
 
 @jit
 def run_lanes(
-    code: Any, state: Any, wires: Any, loaded: Any, changed: Any, results: Any, flipped: Any,
-    restored: Any, slots: int, first: int, last: int, block: int, frame: Any, planes: Any,
-    ones: Any, joint: Any, suspect: Any,
+    code: Any, state: Any, wires: Any, loaded: Any, changes: Any, slots: int, first: int, last: int,
+    block: int, planes: Any, ones: Any, joint: Any, suspect: Any,
 ) -> None:  # fmt: skip
     """Run a schedule on lanes first..last, `block` (1 or 8) words at a time.
 
     Lanes, state, wires, planes, ones, joint and suspect as for `code.run_lanes`. code: uint32, with
-    word offsets in the place of slots. frame: uint64 [(slots + 2) * block]. `loaded` and so on as
-    in `Schedule`, but `results` are word offsets; restored: uint8 [changed], 1 where the port must
-    be as before and is not written.
+    word offsets in the place of slots. loaded: int32, ports that stand in slots 1, 2, ...; changes:
+    int32 [4, n], ports that change, the slots where the new values stand, whether complemented, and
+    whether the port must be as before and is not written.
     """
+    frame = np.empty((slots + 2) * block + 8, np.uint64)
+    frame = frame[(-frame.ctypes.data >> 3) & 7 :]  # on a line of the cache
     words = state.shape[1]
     dirty, broken = slots * block, (slots + 1) * block
     base = first // words
-    place, word = np.zeros(block, np.int64), np.zeros(block, np.int64)
+    place, word = np.empty(block, np.int64), np.empty(block, np.int64)
+    counting = np.empty(block, np.uint64)  # rows that count
     for start in range(first, last, block):
         size = min(block, last - start)
         for k in range(size):
             place[k] = (start + k) // words
             word[k] = start + k - place[k] * words
+            counting[k] = np.uint64(0)
+            for p in range(planes.shape[0]):
+                counting[k] |= planes[p, word[k]]
         together = block == 8 and size == 8 and word[7] == word[0] + 7
         for k in range(block):
             frame[k] = frame[dirty + k] = frame[broken + k] = np.uint64(0)
         if together:
+            table, column = place[0] * wires.shape[1], word[0]
             for i in range(loaded.shape[0]):
-                at = np.int64(wires[place[0], loaded[i]]) * words + word[0]
-                _store_8(frame, (i + 1) * 8, _load_8(state, at))
+                wire: Any = number(wires, table + number(loaded, i))
+                _store_8(frame, (i + 1) * 8, _load_8(state, wire * words + column))
         else:
             for i in range(loaded.shape[0]):
                 for k in range(size):
-                    wire = wires[place[k], loaded[i]]
-                    frame[(i + 1) * block + k] = state[wire, word[k]]
+                    frame[(i + 1) * block + k] = state[wires[place[k], loaded[i]], word[k]]
         at = np.int64(0)
         while at < code.shape[0]:
             if block == 1:
@@ -186,20 +292,24 @@ def run_lanes(
                     code, at, frame, block, size, together, place, word,
                     planes, base, ones, joint,
                 )  # fmt: skip
-        for k in range(size):
-            counts = np.uint64(0)
-            for p in range(planes.shape[0]):
-                counts |= planes[p, word[k]]
-            for i in range(changed.shape[0]):
-                after = frame[results[i] + k]
-                if flipped[i]:
+        for i in range(changes.shape[1]):
+            port, result, flipped = changes[0, i], changes[1, i] * block, changes[2, i]
+            if together and not changes[3, i]:
+                after = _load_8(frame, np.int64(result))
+                if flipped:
                     after = ~after
-                wire = wires[place[k], changed[i]]
-                if not restored[i]:
-                    state[wire, word[k]] = after
-                elif (state[wire, word[k]] ^ after) & counts:
+                _store_8(state, np.int64(wires[place[0], port]) * words + word[0], after)
+                continue
+            for k in range(size):
+                home, new = wires[place[k], port], frame[result + k]
+                if flipped:
+                    new = ~new
+                if not changes[3, i]:
+                    state[home, word[k]] = new
+                elif (state[home, word[k]] ^ new) & counting[k]:
                     suspect[start + k] |= np.uint8(4)
-            if frame[dirty + k] & counts:
+        for k in range(size):
+            if frame[dirty + k] & counting[k]:
                 suspect[start + k] |= np.uint8(1)
-            if frame[broken + k] & counts:
+            if frame[broken + k] & counting[k]:
                 suspect[start + k] |= np.uint8(2)

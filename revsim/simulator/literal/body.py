@@ -1,7 +1,6 @@
 """A program in the form that the literal kernel reads, and how it is run on lanes."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,41 +15,49 @@ from revsim.simulator.literal.layout import BLOCKS, END, SPARE
 END_ROW = np.uint64(4 * END)
 """What follows the last row of code."""
 
-CACHE_BYTES = 1 << 20
-"""Size of a frame that still lives in the level-2 cache."""
+CACHE_BYTES = 1 << 19
+"""Size of a frame that lives in the level-2 cache together with code and state."""
+
+
+SHORT = 1 << 13
+"""Rows of code below which one word takes no microseconds more in the kernel for vectors."""
 
 
 @dataclass(frozen=True, eq=False)
 class Literal:
     """`rows` uint64 [rows] on `slots` wires, ports first, the last one `END_ROW`; control lists as
-    in `Program`."""
+    in `Program`. `changed` bool [slots]: all but those that rows restore by their form alone."""
 
     rows: Rows
     starts: npt.NDArray[np.int64]
     control_wires: Wires
     control_polarity: npt.NDArray[np.uint8]
     slots: int
+    changed: npt.NDArray[np.bool_]
 
     @property
     def bytes(self) -> int:
         """Memory that the arrays take."""
-        lists = (self.starts, self.control_wires, self.control_polarity)
-        return sum(a.nbytes for a in (self.rows, *lists))
+        others = (self.starts, self.control_wires, self.control_polarity, self.changed)
+        return sum(a.nbytes for a in (self.rows, *others))
 
     def block_words(self, words: int) -> int:
-        """Words per block for a run on so many."""
+        """Words per block for a run on so many; a short program runs a single word as a vector, so
+        that the kernel for single words is compiled only for those that gain by it."""
+        if words <= 1 and len(self.rows) < SHORT:
+            return VECTOR
         return block_words(self.slots, words)
 
 
-@lru_cache(maxsize=1024)
 def block_words(slots: int, words: int) -> int:
     """Words per block, one of `BLOCKS`: the least that holds `words`, as long as the frame
     fits the cache; a vector at least where there is more than one word."""
     if words <= 1:
         return 1
-    fitting = CACHE_BYTES // (8 * max(slots, 1))
-    enough = next((b for b in BLOCKS if b >= words), BLOCKS[-1])
-    return max(b for b in BLOCKS if b <= max(min(enough, fitting), VECTOR))
+    block = VECTOR
+    while block < min(words, BLOCKS[-1]) and 16 * block * slots <= CACHE_BYTES:
+        block *= 2
+    return block
 
 
 def run(
@@ -74,35 +81,25 @@ def run(
     """
     from revsim.simulator.literal import kernels
 
-    def lanes(block: int, first: int, last: int, *counts: npt.NDArray[np.int64]) -> None:
-        kernels.runner(block)(
-            body.rows,
-            body.starts,
-            body.control_wires,
-            body.control_polarity,
-            state,
-            wires,
-            kept,
-            restored,
-            body.slots,
-            first,
-            last,
-            aligned((body.slots + SPARE) * block),
-            planes,
-            *counts,
-            suspect,
-            left_over,
-        )
-
     block = body.block_words(last - first)
     if len(left_over):  # promises break all the time
         block = min(block, VECTOR)
-    lanes(block, first, last, ones, joint)
+    program = (
+        *(body.rows, body.starts, body.control_wires, body.control_polarity),
+        *(state, wires, kept, restored, body.slots),
+    )
+    frame = aligned((body.slots + SPARE) * block)
+    runs = kernels.runner(block)
+    runs(*program, first, last, frame, planes, ones, joint, suspect, left_over)
+    if block <= VECTOR:
+        return
     again = first + np.flatnonzero(suspect[first:last] == kernels.AGAIN)
     for start in again[again % block == first % block].tolist():
         end = min(start + block, last)
         suspect[start:end] = 0
-        lanes(VECTOR, start, end, np.zeros_like(ones), np.zeros_like(joint))
+        uncounted = np.zeros_like(ones), np.zeros_like(joint)
+        runs = kernels.runner(VECTOR)
+        runs(*program, start, end, frame, planes, *uncounted, suspect, left_over)
 
 
 def body_of(program: Program) -> Literal:
@@ -110,12 +107,14 @@ def body_of(program: Program) -> Literal:
     from revsim.simulator.literal.grouping import kernels
 
     _check(program.slots)
+    rows = kernels.group_rows(program.rows, program.slots)
     return Literal(
-        kernels.group_rows(program.rows, program.slots),
+        rows,
         program.starts,
         program.control_wires,
         program.control_polarity,
         program.slots,
+        kernels.changed_slots(rows, program.slots),
     )
 
 

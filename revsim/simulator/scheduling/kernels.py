@@ -11,18 +11,20 @@ from revsim.circuit.kernels import jit
 
 
 @jit
-def without_complements(kind: Any, operands: Any, rows: Any, flipped: Any) -> None:
+def without_complements(
+    order: Any, kind: Any, operands: Any, results: Any, summed: Any, rows: Any, flipped: Any
+) -> None:
     """Operations as rows that read values as they stand.
 
-    kind: int8 [operations]; operands: int32 [operations, 3] literals 2 * value + complement, where
-    value 0 is constant 0 and -1 is none. rows: int32 [operations, 6], written: kind of row and five
-    values, read ones first. flipped: uint8 [values], zeros for constant and ports: whether what
-    stands for a value is its complement.
+    order: int32, the operations in an order in which they can run. kind, operands and results as
+    in `adders.graph.Graph`. rows: int32 [operations, 6], written: kind of row and five values, read
+    ones first. flipped: uint8 [values]: whether what stands for a value is its complement; given
+    for constant and ports (0) and for results of the operations that are `summed` uint8
+    [operations], which are skipped.
     """
-    value = flipped.shape[0]
-    for i in range(kind.shape[0]):
-        value -= 2 if kind[i] >= 6 else 1
-    for i in range(kind.shape[0]):
+    for i in order:
+        if summed[i]:
+            continue
         op = kind[i]
         x, y, z = operands[i, 0] >> 1, operands[i, 1] >> 1, operands[i, 2] >> 1
         not_x = (operands[i, 0] & 1) ^ flipped[x]
@@ -65,14 +67,63 @@ def without_complements(kind: Any, operands: Any, rows: Any, flipped: Any) -> No
         rows[i, 1] = x
         rows[i, 2] = y
         rows[i, 3] = third
-        flipped[value] = flip
         at = 3 if third < 0 else 4
-        rows[i, at] = value
-        value += 1
-        if op >= 6:
-            rows[i, at + 1] = value
-            flipped[value] = flip_second
-            value += 1
+        for k in range(2 if op >= 6 else 1):
+            rows[i, at + k] = results[i, k]
+            flipped[results[i, k]] = flip_second if k else flip
+
+
+@jit
+def order_nodes(node: Any, operands: Any, producer: Any, order: Any, ready: Any) -> int:
+    """Nodes of operations so that each comes after those whose values it reads; those that wait for
+    the node before them come next.
+
+    node: int32 [operations], named by one of its operations; operands and producer as in
+    `adders.graph.Graph`. order: int32 [operations], written;
+    returns how many nodes it holds: fewer than there are where some wait for each other. ready:
+    uint8 [operations], set for these nodes.
+    """
+    count = node.shape[0]
+    waits = np.zeros(count, np.int32)
+    starts = np.zeros(count + 1, np.int32)
+    for op in range(count):
+        for k in range(3):
+            value = operands[op, k] >> 1
+            if value >= 0 and producer[value] >= 0 and node[producer[value]] != node[op]:
+                waits[node[op]] += 1
+                starts[node[producer[value]] + 1] += 1
+    for i in range(count):
+        starts[i + 1] += starts[i]
+    place = starts[:-1].copy()
+    readers = np.empty(starts[count], np.int32)
+    for op in range(count):
+        for k in range(3):
+            value = operands[op, k] >> 1
+            if value >= 0 and producer[value] >= 0 and node[producer[value]] != node[op]:
+                maker = node[producer[value]]
+                readers[place[maker]] = node[op]
+                place[maker] += 1
+    stack = np.empty(count + 1, np.int32)
+    done = np.int64(0)
+    for first in range(count):
+        if node[first] != first or waits[first] or ready[first]:
+            continue
+        stack[0] = first
+        top = 1
+        ready[first] = 1
+        while top:
+            top -= 1
+            current = stack[top]
+            order[done] = current
+            done += 1
+            for i in range(starts[current + 1] - 1, starts[current] - 1, -1):
+                reader = readers[i]
+                waits[reader] -= 1
+                if waits[reader] == 0 and not ready[reader]:
+                    ready[reader] = 1
+                    stack[top] = reader
+                    top += 1
+    return int(done)
 
 
 @jit
@@ -99,24 +150,27 @@ def packed(rows: Any, order: Any, widths: Any) -> Any:
 
 
 @jit
-def last_uses(code: Any, reads: Any, writes: Any, numbers: Any, last: Any) -> None:
-    """Where each value is last read: `last` int32 [values] is raised to places in the code."""
+def last_uses(code: Any, shape: Any, last: Any) -> None:
+    """Where each value is last read: `last` int32 [values] is raised to places in the code.
+
+    shape: int64 [4, kinds], how many slots a row reads, writes, its numbers, and its ends.
+    """
     at = 0
     while at < code.shape[0]:
-        kind = code[at]
-        count = code[at + 1]
+        kind, count = code[at], code[at + 1]
         at += 2
-        width = reads[kind] + writes[kind] + numbers[kind]
+        for k in range(shape[3, kind]):
+            last[code[at + k]] = at
+        at += shape[3, kind]
         for _ in range(count):
-            for k in range(reads[kind]):
-                last[code[at + k]] = max(last[code[at + k]], at)
-            at += width
+            for k in range(shape[0, kind]):
+                last[code[at + k]] = at
+            at += shape[0, kind] + shape[1, kind] + shape[2, kind]
+        at += shape[3, kind]
 
 
 @jit
-def assign_slots(
-    code: Any, reads: Any, writes: Any, numbers: Any, last: Any, slot: Any, taken: int
-) -> int:
+def assign_slots(code: Any, shape: Any, last: Any, slot: Any, taken: int) -> int:
     """Put slots in the place of values, in place; returns how many slots there are.
 
     last: int32 [values] from `last_uses`. slot: int32 [values], given for values that stand in
@@ -124,58 +178,94 @@ def assign_slots(
     it has been read for the last time; a result takes the slot freed last, which the row read.
     """
     free = np.empty(last.shape[0] + taken + 1, np.int32)
-    last_of_result = np.empty(8, np.int32)
-    spare = 0
-    slots = taken
-    for v in range(last.shape[0]):
-        if slot[v] > 0 and last[v] < 0:
-            free[spare] = slot[v]
-            spare += 1
+    counts = np.array([taken, 0])  # slots so far, and how many of them are free
     at = 0
     while at < code.shape[0]:
-        kind = code[at]
-        count = code[at + 1]
+        kind, count = code[at], code[at + 1]
         at += 2
-        first, second = reads[kind], reads[kind] + writes[kind]
-        width = second + numbers[kind]
+        ends = shape[3, kind]
+        _slots_read(code, at, ends, at, last, slot, free, counts)
+        at += ends
         for _ in range(count):
-            for k in range(first):
-                v = code[at + k]
-                code[at + k] = slot[v]
-                if last[v] == at:
-                    last[v] = -1
-                    free[spare] = slot[v]
-                    spare += 1
-            for k in range(first, second):
-                v = code[at + k]
-                last_of_result[k - first] = last[v]
-                if spare:
-                    spare -= 1
-                    slot[v] = free[spare]
-                else:
-                    slot[v] = slots
-                    slots += 1
-                code[at + k] = slot[v]
-            for k in range(first, second):
-                if last_of_result[k - first] < 0:  # nothing reads it
-                    free[spare] = code[at + k]
-                    spare += 1
-            at += width
-    return slots
+            reads, writes = shape[0, kind], shape[1, kind]
+            _slots_read(code, at, reads, at, last, slot, free, counts)
+            _slots_written(code, at + reads, writes, last, slot, free, counts)
+            at += reads + writes + shape[2, kind]
+        _slots_written(code, at, ends, last, slot, free, counts)
+        at += ends
+    return int(counts[0])
 
 
 @jit
-def scaled(code: Any, reads: Any, writes: Any, numbers: Any, block: int) -> Any:
+def _slots_read(
+    code: Any, first: int, count: int, at: int, last: Any, slot: Any, free: Any, counts: Any
+) -> None:
+    """Slots of `count` values from place `first` on, those free that are read there for the last
+    time."""
+    for k in range(first, first + count):
+        value = code[k]
+        code[k] = slot[value]
+        if last[value] == at:
+            last[value] = -2
+            free[counts[1]] = slot[value]
+            counts[1] += 1
+
+
+@jit
+def _slots_written(
+    code: Any, first: int, count: int, last: Any, slot: Any, free: Any, counts: Any
+) -> None:
+    """Slots for `count` results from place `first` on; what nothing reads is free at once."""
+    for k in range(first, first + count):
+        value = code[k]
+        if counts[1]:
+            counts[1] -= 1
+            slot[value] = free[counts[1]]
+        else:
+            slot[value] = counts[0]
+            counts[0] += 1
+    for k in range(first, first + count):
+        value = code[k]
+        code[k] = slot[value]
+        if last[value] == -1:
+            free[counts[1]] = slot[value]
+            counts[1] += 1
+
+
+@jit
+def rename(code: Any, shape: Any, alias: Any) -> None:
+    """Write alias[v] for each value v that code reads."""
+    at = 0
+    while at < code.shape[0]:
+        kind, count = code[at], code[at + 1]
+        at += 2
+        for k in range(at, at + shape[3, kind]):
+            code[k] = alias[code[k]]
+        at += shape[3, kind]
+        for _ in range(count):
+            for k in range(at, at + shape[0, kind]):
+                code[k] = alias[code[k]]
+            at += shape[0, kind] + shape[1, kind] + shape[2, kind]
+        at += shape[3, kind]
+
+
+@jit
+def scaled(code: Any, shape: Any, block: int) -> Any:
     """The code with word offsets, in a frame of `block` words a slot, in the place of slots."""
     out = code.copy()
     at = 0
     while at < code.shape[0]:
-        kind = code[at]
-        count = code[at + 1]
+        kind, count = code[at], code[at + 1]
         at += 2
-        slots = reads[kind] + writes[kind]
+        slots = shape[0, kind] + shape[1, kind]
+        for k in range(shape[3, kind]):
+            out[at + k] = code[at + k] * block
+        at += shape[3, kind]
         for _ in range(count):
             for k in range(slots):
                 out[at + k] = code[at + k] * block
-            at += slots + numbers[kind]
+            at += slots + shape[2, kind]
+        for k in range(shape[3, kind]):
+            out[at + k] = code[at + k] * block
+        at += shape[3, kind]
     return out

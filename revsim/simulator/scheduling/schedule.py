@@ -1,22 +1,26 @@
 """From a netlist to code for the fused kernel."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from revsim.simulator.fused.netlist import HALF, Netlist
+from revsim.simulator.fused.netlist import Netlist
 from revsim.simulator.scheduling import kernels, layout
-from revsim.simulator.scheduling.layout import NUMBERS, READS, WRITES
+from revsim.simulator.scheduling.adders.graph import Graph, graph_of
+from revsim.simulator.scheduling.adders.sums import DEAD, Sum, sums_of
+from revsim.simulator.scheduling.ladders import columns_of, ladders
+from revsim.simulator.scheduling.layout import ENDS, NUMBERS, READS, WRITES
 
 Int32s = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
 
 FOREVER = np.iinfo(np.int32).max
-COUNTED_TOGETHER = 32
-"""What operations leave behind is counted after so many of them, in runs of one kind."""
+TOGETHER = 32
+"""What so many nodes leave behind is counted after them, in runs of one kind."""
 
-_READS, _WRITES, _NUMBERS = (np.array(t, dtype=np.int64) for t in (READS, WRITES, NUMBERS))
+_SHAPE = np.array([READS, WRITES, NUMBERS, ENDS], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,56 +51,132 @@ class Schedule:
 
 def schedule(netlist: Netlist) -> Schedule:
     """Order the operations of a netlist and give each value a slot."""
-    operations = len(netlist.kind)
-    first = netlist.ports + 1  # value 0 is constant 0, then come the ports, then results
-    made = np.where(netlist.kind >= HALF, 2, 1)
-    values = first + int(made.sum())
-    rows = np.full((operations, 6), -1, dtype=np.int32)
-    flipped = np.zeros(values, dtype=np.uint8)
-    kernels.without_complements(netlist.kind, netlist.operands + 2, rows, flipped)
+    given = netlist.ports + 1  # value 0 is constant 0, then come the ports, then results
+    operands = netlist.operands + 2
+    looked_at = (netlist.erased, netlist.tallied.ravel(), netlist.free, netlist.role)
+    others = np.concatenate([netlist.outputs[:, 1], *looked_at]) + 2
+    graph = graph_of(netlist.kind, operands, given, others)
+    if not _can_run(graph):
+        graph = graph_of(netlist.kind, operands, given, others, share=False)
+    sums = sums_of(graph)
+    while True:
+        node, order, stuck = _ordered(graph, sums)
+        if stuck is None:
+            break
+        sums.remove(stuck)
 
-    producer = np.full(values, -1, dtype=np.int64)  # the operation that makes a value
-    producer[first:] = np.repeat(np.arange(operations), made)
-    looked_at = [_looked_at(netlist, flipped)]
-    extra = np.concatenate([r for r in looked_at if len(r)] or [rows[:0]])
-    ready = producer[extra[:, 1]]
-    joint = extra[:, 0] == layout.JOINT
-    ready[joint] = np.maximum(ready[joint], producer[extra[joint, 2]])
-    window = (ready // COUNTED_TOGETHER + 1) * COUNTED_TOGETHER - 0.5
-    key = np.concatenate([np.arange(operations, dtype=np.float64), window])
-    kinds = np.concatenate([np.zeros(operations, dtype=np.int64), extra[:, 0]])
-    order = np.lexsort((kinds, key))
-    code = kernels.packed(np.concatenate([rows, extra]), order, _READS + _WRITES + _NUMBERS)
+    flipped = np.zeros(len(graph.uses), dtype=np.uint8)
+    summed = np.zeros(len(graph.kind), dtype=np.uint8)
+    for one in sums:
+        summed[one.operations] = 1
+        for value, negative in zip(one.results, one.negative, strict=True):
+            if value != DEAD:
+                flipped[value] = negative
+    rows = np.full((len(graph.kind), 6), -1, dtype=np.int32)
+    kernels.without_complements(
+        order, graph.kind, graph.operands, graph.results, summed, rows, flipped
+    )
+    ends = np.cumsum([0, *map(len, looked_at)]) + len(netlist.outputs)
+    erased, tallied, free, role = (graph.others[lo:hi] for lo, hi in pairwise(ends.tolist()))
+    extra = _looked_at(erased, tallied.reshape(-1, 2), free, role, flipped)
+    code, alias = _written(graph, sums, node, order, rows, extra, flipped)
 
-    literals = netlist.outputs[:, 1] + 2
-    results = literals >> 1
-    last = np.full(values, -1, dtype=np.int32)
-    kernels.last_uses(code, _READS, _WRITES, _NUMBERS, last)
-    last[results] = FOREVER
-    loaded = np.flatnonzero(last[1:first] >= 0).astype(np.int32)
-    slot = np.full(values, -1, dtype=np.int32)
+    literals = graph.others[: len(netlist.outputs)]
+    results = alias[literals >> 1]
+    last = np.full(len(alias), -1, dtype=np.int32)
+    kernels.last_uses(code, _SHAPE, last)
+    last[results] = last[0] = FOREVER
+    loaded = np.flatnonzero(last[1:given] >= 0).astype(np.int32)
+    slot = np.full(len(alias), -1, dtype=np.int32)
     slot[0] = 0
-    last[0] = FOREVER
     slot[loaded + 1] = np.arange(1, len(loaded) + 1)
-    slots = kernels.assign_slots(code, _READS, _WRITES, _NUMBERS, last, slot, len(loaded) + 1)
+    slots = kernels.assign_slots(code, _SHAPE, last, slot, len(loaded) + 1)
     return Schedule(
         code,
         int(slots),
         loaded,
         netlist.outputs[:, 0].copy(),
         slot[results],
-        ((literals & 1) ^ flipped[results]).astype(np.uint8),
-        _flips(netlist.erased, flipped),
-        _flips(netlist.tallied, flipped),
+        ((literals & 1) ^ flipped[literals >> 1]).astype(np.uint8),
+        _flips(erased, flipped),
+        _flips(tallied.reshape(-1, 2), flipped),
     )
 
 
+def _can_run(graph: Graph) -> bool:
+    return len(_ordered(graph, [])[1]) == len(graph.kind)
+
+
+def _ordered(graph: Graph, sums: list[Sum]) -> tuple[Int32s, Int32s, Sum | None]:
+    """(node, order, stuck): the node that each operation belongs to, a sum or itself; nodes in an
+    order in which they can run; a sum that waits for another one that waits for it, if any."""
+    count = len(graph.kind)
+    node = np.arange(count, dtype=np.int32)
+    for one in sums:
+        node[one.operations] = one.operations[0]
+    order, ready = np.empty(count, dtype=np.int32), np.zeros(count, dtype=np.uint8)
+    done = kernels.order_nodes(node, graph.operands, graph.producer, order, ready)
+    waiting = [one for one in sums if not ready[one.operations[0]]]
+    return node, order[:done], waiting[0] if waiting else None
+
+
+def _written(
+    graph: Graph,
+    sums: list[Sum],
+    node: Int32s,
+    order: Int32s,
+    rows: Int32s,
+    extra: Int32s,
+    flipped: Bytes,
+) -> tuple[Int32s, Int32s]:
+    """Code on values, and alias int32 [values, old and new]: what stands for a value.
+
+    Rows of one kind are put together as far as windows of `TOGETHER` nodes go; what looks at values
+    comes at the end of the window that makes them.
+    """
+    rank = np.empty(len(graph.kind), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    rank = rank[node]
+    made_at = np.append(rank, -1)[graph.producer]  # -1: there from the start
+    ready = made_at[extra[:, 1]]
+    joint = extra[:, 0] == layout.JOINT
+    ready[joint] = np.maximum(ready[joint], made_at[extra[joint, 2]])
+    own = np.flatnonzero(rows[:, 0] >= 0)
+    window = (ready // TOGETHER + 1) * TOGETHER - 0.5
+    key = np.concatenate([rank[own].astype(np.float64), window])
+    every = np.concatenate([rows[own], extra])
+    kinds = np.concatenate([np.zeros(len(own), dtype=np.int64), extra[:, 0]])
+    line = np.lexsort((kinds, key))
+    fresh = len(graph.uses)
+    alias = np.arange(fresh, dtype=np.int32)
+    parts, start = [], 0
+    for one in sorted(sums, key=lambda s: int(rank[s.operations[0]])):
+        stop = int(np.searchsorted(key[line], rank[one.operations[0]]))
+        parts.append(kernels.packed(every, line[start:stop], _SHAPE[:3].sum(axis=0)))
+        start = stop
+        bits = columns_of(one.terms, flipped, one.constant, len(one.results), fresh)
+        ladders(bits)
+        fresh = bits.fresh
+        parts.append(np.array(bits.code, dtype=np.int32))
+        for value, total in zip(one.results, bits.total, strict=True):
+            if value != DEAD:
+                alias[value] = total
+    parts.append(kernels.packed(every, line[start:], _SHAPE[:3].sum(axis=0)))
+    alias = np.concatenate([alias, np.arange(len(alias), fresh, dtype=np.int32)])
+    while (alias[alias] != alias).any():  # a bit that passes a sum unchanged may be one of another
+        alias = alias[alias]
+    code = np.concatenate(parts)
+    kernels.rename(code, _SHAPE, alias)
+    return code, alias
+
+
 def _flips(literals: Int32s, flipped: Bytes) -> Bytes:
-    own = literals + 2
-    return np.asarray((own & 1) ^ flipped[own >> 1], dtype=np.uint8)
+    return np.asarray((literals & 1) ^ flipped[literals >> 1], dtype=np.uint8)
 
 
-def _looked_at(netlist: Netlist, flipped: Bytes) -> Int32s:
+def _looked_at(
+    erased: Int32s, tallied: Int32s, free: Int32s, role: Int32s, flipped: Bytes
+) -> Int32s:
     """Rows that look at values: counts, and checks that a value is 0."""
     parts = []
 
@@ -107,15 +187,14 @@ def _looked_at(netlist: Netlist, flipped: Bytes) -> Int32s:
             rows[:, 1 + k] = column
         parts.append(rows)
 
-    erased, tallied = (netlist.erased + 2) >> 1, (netlist.tallied + 2) >> 1
-    add(layout.COUNT, erased, np.arange(len(erased), dtype=np.int32))
-    add(layout.JOINT, tallied[:, 0], tallied[:, 1], np.arange(len(tallied), dtype=np.int32))
-    for kind, literals in ((layout.FREE, netlist.free), (layout.ROLE, netlist.role)):
-        add(kind + _flips(literals, flipped).astype(np.int32), (literals + 2) >> 1)
+    add(layout.COUNT, erased >> 1, np.arange(len(erased), dtype=np.int32))
+    add(layout.JOINT, *(tallied >> 1).T, np.arange(len(tallied), dtype=np.int32))
+    for kind, literals in ((layout.FREE, free), (layout.ROLE, role)):
+        add(kind + _flips(literals, flipped).astype(np.int32), literals >> 1)
     return np.concatenate(parts)
 
 
 def in_words(plan: Schedule, block: int) -> npt.NDArray[np.uint32]:
     """The code of a schedule with word offsets in a frame of `block` words a slot for slots."""
-    code = kernels.scaled(plan.code, _READS, _WRITES, _NUMBERS, block)
+    code = kernels.scaled(plan.code, _SHAPE, block)
     return np.asarray(code, dtype=np.uint32)

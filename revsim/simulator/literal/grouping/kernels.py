@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from revsim.circuit.gates import CSWAP, FREE, SWAP, TALLY
 from revsim.circuit.kernels import jit
 from revsim.circuit.packed import KIND, SLOT, SLOTS
 from revsim.simulator.literal.layout import CNOT, END, FULL, GATE, HALF, MAJ, UMA, UNFULL, UNHALF
@@ -81,6 +82,31 @@ def _ladder(rows: Any, g: int) -> Any:
 
 
 @jit
+def changed_slots(code: Any, slots: int) -> Any:
+    """Slots that rows of code may leave other than they found them, whatever they hold: bool
+    [slots]. Those that are only complemented, and that an even number of times, are not among them.
+    """
+    changed, flipped = np.zeros(slots, np.bool_), np.zeros(slots, np.bool_)
+    handing = np.int64(0)  # rows that are left of a ladder
+    for g in range(code.shape[0]):
+        kind, a, b, c = _fields(code[g])
+        form = kind >> np.uint64(2)
+        if (kind == 4 * CNOT and a == slots) or (kind == 4 * GATE and a == slots and b == slots):
+            flipped[c] = not flipped[c]
+            continue
+        if handing == 0 and form in (MAJ, UMA):
+            handing = np.int64(c)
+            changed[a] = True
+            continue
+        handing -= handing > 0
+        if form not in (FREE, TALLY, END):
+            changed[c] = True
+        if form in (SWAP, CSWAP, HALF, UNHALF, MAJ, UMA):
+            changed[b] = True
+    return changed | flipped
+
+
+@jit
 def group_rows(rows: Any, one: int) -> Any:
     """Rows of code from packed gates, in groups where these are found (see `layout`).
 
@@ -113,7 +139,11 @@ def group_rows(rows: Any, one: int) -> Any:
                 form = np.int64(GATE)
                 code[n] = _row(role, a, b, c)
             following = rows[g + 1] if left > 1 else _NONE
-            ladder, start, bit, end = _ladder(rows, g)
+            # A ladder goes on with a CNOT from the wire that its first gate reads or writes.
+            near = a if opcode == 1 else c
+            ladder, start, bit, end = np.int64(0), _NONE, _NONE, _NONE
+            if following & _KIND == _CX and (following >> _A) & _SLOT == near:
+                ladder, start, bit, end = _ladder(rows, g)
             if ladder:
                 form, header = ladder, n
                 n += 1
