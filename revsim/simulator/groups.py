@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from revsim.circuit.definition import Alloc, Call, Circuit, Erase, Free, Loop, Mark
+from revsim.circuit.memo import remembered
 from revsim.circuit.registers import Wires
 
 
@@ -22,6 +23,7 @@ class Group:
     batches: dict[int, Wires]
 
 
+@remembered
 def groups_of(circuit: Circuit) -> dict[int, Group]:
     """The group of every erasing item of the body, by position.
 

@@ -67,10 +67,10 @@ def write(state: Words, wires: Wires, raw: Raw) -> None:
 
 def read(state: Words, wires: Wires, rows: int) -> Raw:
     """A register of at most 64 wires as unsigned integers: uint64 [rows]."""
-    out = np.zeros(rows, dtype=np.uint64)
-    for k, wire in enumerate(wires):
-        out |= unpack(state[wire], rows).astype(np.uint64) << np.uint64(k)
-    return out
+    octets = np.zeros((rows, 8), dtype=np.uint8)
+    packed = np.packbits(unpack(state[wires], rows), axis=0, bitorder="little")
+    octets[:, : len(packed)] = packed.T
+    return octets.view(np.uint64).reshape(rows)
 
 
 def planes_of(weights: npt.NDArray[np.int64] | None, rows: int, words: int | None = None) -> Words:
