@@ -16,6 +16,7 @@ from revsim.simulator.ensemble import random_rows
 from revsim.simulator.executors import EXECUTORS
 from revsim.simulator.literal.layout import BLOCKS
 from revsim.simulator.run import simulate
+from revsim.simulator.statistics import spectrum_of_wires
 
 
 def warm_up() -> float:
@@ -25,6 +26,9 @@ def warm_up() -> float:
     graph, sums = small_convolution(), many_sums()
     ends = np.zeros(6, dtype=np.int64), np.full(6, 15)
     flatten(sums.definitions()[-1])
+    for width in (1, 5):  # joint histograms of few wires and of more
+        wires = np.arange(width, dtype=np.int32)
+        spectrum_of_wires(np.zeros((width, 8), dtype=np.uint64), wires, 512, None)
     for executor in EXECUTORS:
         if executor != "numpy":
             verify("toy", executor=executor)

@@ -245,7 +245,7 @@ def program(random: Random, sound: bool = False, erases: bool = True, depth: int
             p, q = random.permutation(pool)[:2].tolist()
             listed = [(p, True), (q, bool(random.integers(2)))][: int(random.integers(3))]
             b.ccx(p, q, target) if random.integers(2) else b.mcx(listed, target)
-        if sound or random.integers(3):
+        if sound or random.integers(8):
             b.undo(start, stop)
         ports = np.concatenate([x, y, z])
         if erases and random.integers(3) == 0:

@@ -6,7 +6,7 @@ import pytest
 from revsim.bench import lists
 from revsim.circuit.definition import Call, Definition, Gates
 from revsim.circuit.gates import CCX, CSWAP, CX, OP, ROLE, A, B, C, X
-from revsim.circuit.program import LEAF_GATES, flatten, gates_below, is_leaf
+from revsim.circuit.program import flatten, gates_below, is_leaf
 from revsim.simulator import plain
 from revsim.simulator.counters import Counters
 from revsim.simulator.lanes import planes_of, read, write
@@ -94,9 +94,11 @@ def test_layer_costs_about_267_gates_a_multiply_accumulate():
     assert gates_below(lists.multiply_accumulate(64, 32)) / (64 * 32) == pytest.approx(267, abs=3)
 
 
-def test_long_lists_are_cut_into_leaves_between_adders():
+def test_long_lists_are_cut_into_leaves_between_adders(monkeypatch):
+    most = 1 << 18
+    monkeypatch.setattr(lists, "LEAF_GATES", most)
     layer = lists.multiply_accumulate(64, 32)
-    assert gates_below(layer) > LEAF_GATES
+    assert gates_below(layer) > most
     assert all(isinstance(item, Call) and is_leaf(item.definition) for item in layer.body)
     assert len(flatten(layer).table) == gates_below(layer)
     for item in layer.body[1:]:
@@ -104,5 +106,5 @@ def test_long_lists_are_cut_into_leaves_between_adders():
         assert isinstance(gates, Gates)
         first = gates.table[0]  # of an adder that subtracts, or one that adds
         assert first[OP] == X or (first[OP] == CX and gates.table[2, OP] == CCX)
-    cut = lists.linear_list(8, LEAF_GATES + 1)
-    assert [len(item.definition.body[0].table) for item in cut.body] == [LEAF_GATES, 1]
+    cut = lists.linear_list(8, most + 1)
+    assert [len(item.definition.body[0].table) for item in cut.body] == [most, 1]

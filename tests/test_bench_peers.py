@@ -62,6 +62,7 @@ def test_numpy_rows_and_our_readable_executor_give_the_same_bits():
     start = random_state(WIRES, 3)
     for made in (logic.numpy_rows(TABLE, start), logic.readable(LIST, start)):
         assert (made.out == judged(start)).all() and (made.start == start).all()
+    assert (logic.numpy_rows(TABLE, start, passes=3).out == judged(start, passes=3)).all()
 
 
 def test_a_gate_that_no_list_has_is_refused():

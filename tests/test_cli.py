@@ -331,7 +331,8 @@ def test_warmup_compiles_every_kernel_of_chains_and_tensors():
     )
     # Those that stand inside others are compiled with them; flips are counted on request only, and
     # a table of nodes grows once in a thousand definitions.
-    inside = {"simulator.counting.kernels: transpose", "simulator.counting.kernels: wire_key"}
+    counting = "simulator.counting.kernels"
+    inside = {f"{counting}: {name}" for name in ("transpose", "transpose_bytes", "wire_key")}
     seldom = {
         "simulator.literal.kernels: count_toggles",
         "circuit.kernels: advance_depth",

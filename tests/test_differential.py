@@ -31,9 +31,11 @@ from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Definition
 from revsim.formats.qasm3 import load
 from revsim.network.bundled import BUNDLED, bundled
+from revsim.network.graph import Graph
 from revsim.network.handmade import HANDMADE
 from revsim.network.network import Network
 from revsim.pipeline import compile_model, default_ensemble
+from revsim.pipeline import load as load_model
 from revsim.schedule.graphs import GRAPH_POLICIES, compile_graph, schedule_graph
 from revsim.schedule.policy import INPUT_CHOICES, POLICIES
 from revsim.simulator.counters import Counters, Violation
@@ -233,3 +235,23 @@ def test_a_small_graph(low: int, policy: str) -> None:
         same_everywhere(compile_graph(graph, policy, choice), ensemble, few_ways(turn))
         tables = schedule_graph(graph, lower_by_tables(graph), policy, choice)
         same_everywhere(tables, ensemble, few_ways(turn + 3))
+
+
+MODELS = (
+    *("tflite/hello_world_int8.tflite", "tflite/ad01_int8.tflite", "tflite/kws_ref_model.tflite"),
+    "onnx/mnist_cnn_qdq_u8.onnx",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_models(name: str, shared_data: Path) -> None:
+    """Real models on random rows: the literal executor judges the fused one."""
+    pytest.importorskip(name.split("/")[0], reason="the reader's package is absent")
+    graph = load_model(shared_data / name)
+    assert isinstance(graph, Graph)
+    given = [graph.tensors[tensor] for tensor in graph.inputs]
+    random = np.random.default_rng(0)
+    rows = np.concatenate([random.integers(t.low, t.high + 1, (20, t.size)) for t in given], axis=1)
+    circuit = compile_model(graph, "uncompute", "keep")
+    same_everywhere(circuit, data_set(rows), few_ways(0, ("fused",), 1), judge=WAYS[0])

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import random_programs
-from differential import Way, counted, lanes_in, random_case
+from differential import EXECUTORS as COMPILED
+from differential import Way, agrees, counted, lanes_in, random_case
 from oracle_circuits import bits
 from test_oracle import READINGS
 
@@ -22,7 +23,7 @@ from revsim.errors import CheckError
 from revsim.lower.netlist import Netlist
 from revsim.schedule.device import Device
 from revsim.simulator.apply import apply
-from revsim.simulator.code import compile_code
+from revsim.simulator.code import compile_code, find_restored
 from revsim.simulator.ensemble import Ensemble, data_set
 from revsim.simulator.executors import EVERY_GATE, EXECUTORS
 from revsim.simulator.literal import kernels
@@ -241,3 +242,33 @@ def test_a_short_block_breaks_no_promise_of_its_own(
     monkeypatch.setattr(kernels, "runner", lambda block: blocks.append(block) or runner(block))
     *_, suspect = lanes_in(code, case, case.planes, Way("literal", 1, 64))
     assert blocks == [64] and not suspect.any()
+
+
+@pytest.mark.parametrize("executor", COMPILED)
+def test_ports_that_are_changed_back(executor: str) -> None:
+    """Those written an even number of times that hold what they held: not one that is changed after
+    all, nor one written three times, nor one that starts at 0 by promise and may be somebody's."""
+    b = Builder("ports")
+    read, back, changed, odd = (b.port(name, 1) for name in ("read", "back", "changed", "odd"))
+    left, right, one, other = (b.port(name, 1) for name in ("left", "right", "one", "other"))
+    zero, both = b.port("zero", 1, zero=True), b.local("both")
+    for port in (back, zero, both):
+        b.cx(read, port)
+    b.cx(back, changed)
+    b.cx(read, changed)
+    b.cx(left, both)
+    for source in (read, left, both):  # three times, for nothing
+        b.cx(source, odd)
+    b.cx(left, both)
+    for port in (back, zero, both):
+        b.cx(read, port)
+    b.cswap(read, left, right)
+    b.cswap(read, left, right)
+    b.swap(one, other)
+    b.swap(one, other)
+    definition = b.build()
+    code = find_restored(compile_code(definition, False, executor), definition)
+    names = [definition.name_of(port)[:-3] for port in range(definition.port_wires)]
+    assert [names[p] for p in code.restored] == ["back", "left", "right", "one", "other"]
+    assert [names[p] for p in code.kept] == ["changed", "odd", "zero"]
+    agrees(random_case(definition, np.random.default_rng(0), 70, 3))

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from random_programs import program as random_program
 
+from revsim.bench.lists import SUM_BITS, layer_weights, multiply_accumulate
 from revsim.blocks.block import define
-from revsim.blocks.columns import Terms, columns_of, copied_sum, heights_toffolis, weighted_bits
+from revsim.blocks.columns import (
+    Terms,
+    columns_of,
+    copied_sum,
+    heights_toffolis,
+    signed_digits,
+    weighted_bits,
+)
 from revsim.blocks.registry import BLOCKS, block_named
 from revsim.circuit.builder import Builder
 from revsim.circuit.definition import Call, Definition, Gates, Loop, Port
@@ -104,7 +112,7 @@ def test_kernels_know_the_kinds_of_operations() -> None:
     from revsim.simulator.folding import kernels
 
     for name in ("XOR", "XOR3", "AND", "AND_XOR", "MUX", "MAJORITY", "HALF", "FULL"):
-        assert getattr(kernels, f"_{name}") == getattr(operations, name)
+        assert getattr(kernels, name) == getattr(operations, name)
 
 
 def try_random(seeds: range) -> None:
@@ -229,6 +237,19 @@ def test_an_adder_is_a_full_adder_a_place(n: int, inverse: bool) -> None:
             assert count(fold(program)) == {k: v for k, v in expected.items() if v}
     difference = compile_program(block_named("subtract").build(n), inverse)
     assert count(fold(difference)) == {k: v for k, v in modular.items() if v}
+
+
+def test_shift_and_add_is_a_full_adder_a_place() -> None:
+    """One adder in place per signed digit of each weight, on an accumulator of 20 wires; what an
+    adder restores, and that its high addend bits are one register, makes nothing."""
+    definition = multiply_accumulate(5, 3)
+    _, shift, _ = signed_digits(layer_weights(5, 3).ravel())
+    netlist = fold(compile_program(definition))
+    found = count(netlist)
+    assert found.pop(FULL) == (SUM_BITS - 1 - shift).sum()
+    assert sum(found.values()) <= len(shift)  # the top sums
+    changed = {definition.name_of(int(port)).split("[")[0] for port in netlist.outputs[:, 0]}
+    assert changed == {"y0", "y1", "y2"}
 
 
 def weighted_sum(weights: list[int], constant: int, width: int) -> tuple[Terms, Definition]:

@@ -44,7 +44,7 @@ def draw(bench: Bench) -> Any:
             shown.sort(key=lambda point: point.state_bytes)
             if shown:
                 sizes, rates = zip(*((p.state_bytes, p.rate) for p in shown), strict=True)
-                label = f"{name} (equivalent)" if shown[0].equivalent else name
+                label = name.partition(" (")[0] + " (equivalent)" * shown[0].equivalent
                 panel.plot(sizes, rates, label=label, **styles[name])
     for panel in panels:
         panel.set_xscale("log", base=4)

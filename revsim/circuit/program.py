@@ -21,8 +21,8 @@ from revsim.circuit.walk.hierarchy import control_lists as control_lists
 from revsim.circuit.walk.hierarchy import controls_of, walk
 from revsim.errors import InputError
 
-LEAF_GATES = 1 << 18
-"""Definitions of a plain circuit with more gates than this are run call by call."""
+LEAF_GATES = 1 << 20
+"""Largest leaf that is one program: 8 MB of rows."""
 CACHED_PROGRAMS = 512
 """Programs that are remembered; a neuron of 64 inputs takes about 150 kilobytes."""
 

@@ -239,6 +239,28 @@ def popcount(typing_context: Any, vector: Any) -> Any:
 
 
 @intrinsic
+def add_counts(typing_context: Any, counts: Any, at: Any, vector: Any, plane: Any) -> Any:
+    """counts[at + i] += 2^plane * ones of word i of a vector; `counts` int64, of any shape."""
+    llvm = _llvm(vector.width)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        counts, at, vector, plane = arguments
+        base = context.make_array(signature.args[0])(context, builder, counts).data
+        place = builder.bitcast(builder.gep(base, [at]), llvm.as_pointer())
+        kind = ir.FunctionType(llvm, [llvm])
+        name = f"llvm.ctpop.v{signature.args[2].width}i64"
+        ones = builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [vector])
+        shift = ir.Constant(llvm, ir.Undefined)
+        for i in range(signature.args[2].width):
+            shift = builder.insert_element(shift, plane, ir.IntType(32)(i))
+        total = builder.add(builder.load(place, align=8), builder.shl(ones, shift))
+        builder.store(total, place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(counts, types.int64, vector, types.int64), generate
+
+
+@intrinsic
 def transpose(
     typing_context: Any, source: Any, starts: Any, target: Any, at: Any, stride: Any
 ) -> Any:

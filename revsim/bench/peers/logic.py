@@ -12,11 +12,11 @@ from revsim.circuit.gates import CCX, CSWAP, CX, OP, A, B, C, X
 from revsim.simulator.lanes import Words
 
 
-def numpy_rows(table: Table, start: Words) -> Ready:
+def numpy_rows(table: Table, start: Words, passes: int = 1) -> Ready:
     """One NumPy row a wire and one call or two a gate, in place: the least that Python can do."""
     state = start.copy()
     rows = list(state)
-    gates = table[:, [OP, A, B, C]].tolist()
+    gates = table[:, [OP, A, B, C]].tolist() * passes
 
     def run() -> None:
         change = np.empty_like(rows[0])

@@ -29,6 +29,7 @@ def fold(program: Program) -> Netlist:
     >>> netlist.kind.tolist(), len(netlist.free)
     ([6, 7, 7, 7, 7, 7, 7, 7, 0], 0)
     """
+    from revsim.simulator.covering.kernels import cover
     from revsim.simulator.folding import kernels
 
     name, ports = program.definition.name, program.definition.port_wires
@@ -65,7 +66,7 @@ def fold(program: Program) -> Netlist:
     free, role = free[free > 0], role[role > 0]  # literal 0 is constant 0, as promised
     changed = np.flatnonzero(held[:ports] != own)
     roots = np.concatenate([held[changed], erased, tallied.ravel(), free, role])
-    kind, operands, made = kernels.cover(nodes, given, roots)
+    kind, operands, made = cover(nodes, given, roots)
 
     def named(literals: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         return np.asarray(made[literals >> 1] ^ (literals & 1), dtype=np.int32)

@@ -25,7 +25,7 @@ from revsim.simulator.literal.layout import (
     UNFULL,
     UNHALF,
 )
-from revsim.simulator.vectors import instructions, popcount, transpose
+from revsim.simulator.vectors import add_counts, instructions, popcount, transpose
 
 _KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
@@ -35,7 +35,7 @@ AGAIN = 128
 """Mark of a lane whose block broke a promise somewhere: run again in blocks of one vector, its
 counts left out."""
 
-_load, _store, _ = instructions(VECTOR)
+_load, _store, _splat = instructions(VECTOR)
 
 
 @jit
@@ -108,6 +108,86 @@ def _scatter(
                 state[wires[place[k], p], at[k]] = frame[p * block + k]
 
 
+@jit
+def _count_ones(
+    ones: Any,
+    counter: int,
+    frame: Any,
+    c: int,
+    planes: Any,
+    place: Any,
+    at: Any,
+    base: int,
+    size: int,
+    vectors: bool,
+) -> None:
+    """Add to each position's count the weight of the rows of a block on which a wire is 1."""
+    words = planes.shape[1]
+    for p in range(planes.shape[0]):
+        if vectors:
+            held = np.int64(0)
+            for k in range(0, size, VECTOR):
+                held += popcount(_load(frame, c + k) & _load(planes, p * words + at[k]))
+                if k + VECTOR == size or place[k + VECTOR] != place[k]:
+                    ones[counter, place[k] - base] += held << p
+                    held = np.int64(0)
+        elif words == 1 and size % VECTOR == 0:
+            mask = _splat(np.int64(planes[p, 0]))
+            for k in range(0, size, VECTOR):
+                here = counter * ones.shape[1] + place[k] - base
+                add_counts(ones, here, _load(frame, c + k) & mask, p)
+        else:
+            for k in range(size):
+                word = frame[c + k] & planes[p, at[k]]
+                ones[counter, place[k] - base] += popcount(word) << p
+
+
+@jit
+def _count_pairs(
+    joint: Any,
+    counter: int,
+    frame: Any,
+    a: int,
+    b: int,
+    planes: Any,
+    place: Any,
+    at: Any,
+    base: int,
+    size: int,
+    vectors: bool,
+    counts: Any,
+) -> None:
+    """The same for both of two wires, the first and the second; `counts` int64 [24] is scratch."""
+    words = planes.shape[1]
+    for p in range(planes.shape[0]):
+        if vectors:
+            for k in range(0, size, VECTOR):
+                mask = _load(planes, p * words + at[k])
+                one, other = _load(frame, a + k) & mask, _load(frame, b + k) & mask
+                joint[counter, place[k] - base, 0] += popcount(one & other) << p
+                joint[counter, place[k] - base, 1] += popcount(one) << p
+                joint[counter, place[k] - base, 2] += popcount(other) << p
+        elif words == 1 and size % VECTOR == 0:
+            mask = _splat(np.int64(planes[p, 0]))
+            for k in range(0, size, VECTOR):
+                counts[:] = 0
+                one, other = _load(frame, a + k) & mask, _load(frame, b + k) & mask
+                add_counts(counts, np.int64(0), one & other, p)
+                add_counts(counts, np.int64(VECTOR), one, p)
+                add_counts(counts, np.int64(2 * VECTOR), other, p)
+                for i in range(VECTOR):
+                    for which in range(3):
+                        held = counts[which * VECTOR + i]
+                        joint[counter, place[k + i] - base, which] += held
+        else:
+            for k in range(size):
+                mask_k, here = planes[p, at[k]], place[k] - base
+                one_k, other_k = frame[a + k] & mask_k, frame[b + k] & mask_k
+                joint[counter, here, 0] += popcount(one_k & other_k) << p
+                joint[counter, here, 1] += popcount(one_k) << p
+                joint[counter, here, 2] += popcount(other_k) << p
+
+
 @lru_cache
 def runner(block: int) -> Any:
     """`run_lanes` for blocks of so many words, compiled when first called.
@@ -116,6 +196,7 @@ def runner(block: int) -> Any:
     """
     width = min(block, VECTOR)
     load, store, splat = instructions(width)
+    load_all, store_all, _ = instructions(block)
     read, _, _ = instructions(1)
 
     @jit
@@ -157,7 +238,7 @@ def runner(block: int) -> Any:
         base = first // words
         vectors = block > 1 and words % width == 0 and first % width == 0 and last % width == 0
         place, at = np.empty(block, np.int64), np.empty(block, np.int64)
-        counted = np.empty(block, np.uint64)
+        counted, counts = np.empty(block, np.uint64), np.empty(3 * VECTOR, np.int64)
         clean = False
         for start in range(first, last, block):
             size = min(block, last - start)
@@ -166,9 +247,6 @@ def runner(block: int) -> Any:
             if not clean:  # locals end at 0, unless a promise breaks
                 frame[ports * block : (slots + SPARE) * block] = np.uint64(0)
                 frame[slots * block : (slots + 1) * block] = ~np.uint64(0)
-            # Counts of a block that lies in one position are taken a vector at a time.
-            whole = size == block and at[0] + block <= words
-            here = place[0] - base
             dirty, broken = splat(0), splat(0)
             g = np.int64(0)
             while True:
@@ -252,26 +330,33 @@ def runner(block: int) -> Any:
                         broken |= (old & before) | (new & after)
                         store(frame, c + k, new)
                         store(frame, b + k, other)
-                elif form in (MAJ, UMA):
-                    length = c // block
-                    for k in range(0, block, width):
-                        handed, waiting = a + k, load(frame, a + k)
-                        for i in range(g, g + length):
-                            _, bit, to = _places(read(code, i), block)
-                            one, other = load(frame, bit + k), load(frame, to + k)
-                            if form == MAJ:  # cx to, bit; cx to, handed; ccx handed, bit, to
-                                one ^= other
-                                waiting ^= other
-                                other ^= waiting & one
-                            else:  # ccx to, bit, handed; cx handed, to; cx to, bit
-                                waiting ^= other & one
-                                other ^= waiting
-                                one ^= other
-                            store(frame, bit + k, one)
-                            store(frame, handed, waiting)
-                            handed, waiting = to + k, other
-                        store(frame, handed, waiting)
-                    g += length
+                elif form == MAJ:  # gates cx to, bit; cx to, a; ccx a, bit, to of each row
+                    last_row = g + c // block
+                    waiting = load_all(frame, a)  # the whole block in registers
+                    while g < last_row:
+                        _, bit, to = _places(read(code, g), block)
+                        g += 1
+                        one, other = load_all(frame, bit), load_all(frame, to)
+                        one ^= other
+                        waiting ^= other
+                        store_all(frame, bit, one)
+                        store_all(frame, a, waiting)
+                        waiting = other ^ (waiting & one)
+                        a = to
+                    store_all(frame, a, waiting)
+                elif form == UMA:  # gates ccx to, bit, a; cx a, to; cx to, bit of each row
+                    last_row = g + c // block
+                    waiting = load_all(frame, a)
+                    while g < last_row:
+                        _, bit, to = _places(read(code, g), block)
+                        g += 1
+                        one, other = load_all(frame, bit), load_all(frame, to)
+                        waiting ^= other & one
+                        other ^= waiting
+                        store_all(frame, a, waiting)
+                        store_all(frame, bit, one ^ other)
+                        a, waiting = to, other
+                    store_all(frame, a, waiting)
                 elif form == END:
                     break
                 elif form == FREE:
@@ -295,15 +380,7 @@ def runner(block: int) -> Any:
                         broken |= (old & before) | (new & after)
                 elif form == ERASE:
                     counter = a // block
-                    for p in range(weights):
-                        if whole:
-                            for k in range(0, block, width):
-                                mask = load(planes, p * words + at[0] + k)
-                                ones[counter, here] += popcount(load(frame, c + k) & mask) << p
-                        else:
-                            for k in range(size):
-                                word = frame[c + k] & planes[p, at[k]]
-                                ones[counter, place[k] - base] += popcount(word) << p
+                    _count_ones(ones, counter, frame, c, planes, place, at, base, size, vectors)
                     for k in range(0, block, width):
                         broken |= load(frame, c + k) & before
                         store(frame, c + k, splat(0))
@@ -313,14 +390,10 @@ def runner(block: int) -> Any:
                         for k in range(0, block, width):
                             broken |= load(frame, c + k) & after
                 elif form == TALLY:
-                    counter = c // block
-                    for p in range(weights):
-                        for k in range(size):
-                            mask = planes[p, at[k]]
-                            one, other = frame[a + k] & mask, frame[b + k] & mask
-                            joint[counter, place[k] - base, 0] += popcount(one & other) << p
-                            joint[counter, place[k] - base, 1] += popcount(one) << p
-                            joint[counter, place[k] - base, 2] += popcount(other) << p
+                    _count_pairs(
+                        joint, c // block, frame, a, b, planes, place, at, base, size, vectors,
+                        counts,
+                    )  # fmt: skip
                 else:  # MCX
                     listed = a // block
                     for k in range(0, block, width):
