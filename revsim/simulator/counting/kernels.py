@@ -89,7 +89,7 @@ def _hash_words(state: Any, wires: Any, first: int, rows: int, out: Any) -> None
 
 @jit
 def _hash_vector(state: Any, wires: Any, first: int, rows: int, out: Any) -> None:
-    """`hash_rows` for eight words from `first` on, a bit of the hash at a time: the XOR of all wires
+    """`hash_rows` for eight words from `first` on, a bit of it at a time: the XOR of all wires
     whose keys have that bit. Those of each four wires are looked up among 16."""
     words = state.shape[1]
     keys = np.zeros((2, 64), np.uint64)
