@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 from revsim.circuit.kernels import jit
-from revsim.simulator.vectors import popcount
+from revsim.simulator.vectors import instructions, popcount
+
+_load, _store, _ = instructions(8)
 
 
 @jit
@@ -50,8 +52,8 @@ def wire_key(wire: int, half: int) -> Any:
 
 
 @jit
-def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
-    """XOR of the keys of the wires that are 1, row by row, into out uint64 [rows, 2].
+def _hash_words(state: Any, wires: Any, first: int, rows: int, out: Any) -> None:
+    """`hash_rows` word by word, from word `first` on.
 
     64 wires at a time: their keys are combined in a table for each four of them, their words are
     transposed, and each row looks up 16 entries.
@@ -68,7 +70,7 @@ def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
             for entry in range(bit):
                 table[k >> 2, bit + entry, 0] = table[k >> 2, entry, 0] ^ low
                 table[k >> 2, bit + entry, 1] = table[k >> 2, entry, 1] ^ high
-        for word in range((rows + 63) // 64):
+        for word in range(first, (rows + 63) // 64):
             matrix[:] = np.uint64(0)
             for k in range(here):
                 matrix[k] = state[wires[start + k], word]
@@ -83,6 +85,59 @@ def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
                     value >>= np.uint64(4)
                 out[64 * word + r, 0] ^= low
                 out[64 * word + r, 1] ^= high
+
+
+@jit
+def _hash_vector(state: Any, wires: Any, first: int, rows: int, out: Any) -> None:
+    """`hash_rows` for eight words from `first` on, a bit of it at a time: the XOR of all wires
+    whose keys have that bit. Those of each four wires are looked up among 16."""
+    words = state.shape[1]
+    keys = np.zeros((2, 64), np.uint64)
+    table = np.zeros(16 * 16 * 8, np.uint64)
+    planes = np.zeros(128 * 8, np.uint64)
+    for start in range(0, wires.shape[0], 64):
+        here = min(64, wires.shape[0] - start)
+        keys[:] = np.uint64(0)
+        for k in range(64):
+            bit = 1 << (k & 3)
+            held = _load(table, 0)  # entry 0 is 0
+            if k < here:
+                wire = np.int64(wires[start + k])
+                keys[0, k] = wire_key(wire, np.int64(0))
+                keys[1, k] = wire_key(wire, np.int64(1))
+                held = _load(state, wire * words + first)
+            for entry in range(bit):
+                at = (k >> 2) * 16 + entry
+                _store(table, (at + bit) * 8, _load(table, at * 8) ^ held)
+        for half in range(2):
+            transpose(keys[half])
+            for h in range(64):
+                chosen = keys[half, h]
+                at = (64 * half + h) * 8
+                plane = _load(planes, at)
+                for i in range(16):
+                    plane ^= _load(table, (i * 16 + np.int64(chosen & np.uint64(15))) * 8)
+                    chosen >>= np.uint64(4)
+                _store(planes, at, plane)
+    matrix = np.zeros(64, np.uint64)
+    for half in range(2):
+        for k in range(8):
+            for h in range(64):
+                matrix[h] = planes[(64 * half + h) * 8 + k]
+            transpose(matrix)
+            base = 64 * (first + k)
+            for r in range(min(64, rows - base)):
+                out[base + r, half] ^= matrix[r]
+
+
+@jit
+def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
+    """XOR of the keys of the wires that are 1, row by row, into out uint64 [rows, 2]."""
+    word = 0
+    while word + 8 <= (rows + 63) // 64:
+        _hash_vector(state, wires, word, rows, out)
+        word += 8
+    _hash_words(state, wires, word, rows, out)
 
 
 @jit
