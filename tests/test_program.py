@@ -26,7 +26,13 @@ from revsim.circuit.gates import (
     X,
 )  # fmt: skip
 from revsim.circuit.packed import pack, unpack
-from revsim.circuit.program import Program, compile_program, flatten, gates_below
+from revsim.circuit.program import (
+    Program,
+    compile_program,
+    flatten,
+    gates_below,
+    tallied_ands,
+)
 from revsim.circuit.walk import kernels
 from revsim.errors import InputError
 from revsim.network.cells import Product
@@ -138,6 +144,7 @@ def check(program: Program) -> None:
     assert row == len(rows)
     assert set(held) == set(range(ports))
     assert (program.erased, program.tallies) == (erased, tallies)
+    assert tallied_ands(program.definition, program.inverse).tolist() == program.is_and.tolist()
     assert program.is_and.tolist() == ands
     changed = [w for op, _, wires, _, _ in listed if op != TALLY
                for w in (wires[-2:] if op in (3, 4) else wires[-1:])]  # fmt: skip

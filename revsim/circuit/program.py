@@ -10,8 +10,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from revsim.circuit.definition import Call, Controls, Definition, Gates, Table
-from revsim.circuit.gates import COLUMNS
+from revsim.circuit.definition import Call, Controls, Definition, Gates, Loop, Table
+from revsim.circuit.gates import CCX, COLUMNS, CX, OP, TALLY
 from revsim.circuit.kernels import gradual
 from revsim.circuit.memo import remembered
 from revsim.circuit.packed import SLOTS, Rows, unpack
@@ -88,6 +88,28 @@ class Program:
     def controls(self) -> tuple[Controls, ...]:
         """The control lists of MCX rows, on slots."""
         return controls_of(self.starts, self.control_wires, self.control_polarity)
+
+
+@remembered
+def _announcing(definition: Definition) -> npt.NDArray[np.uint8]:
+    """Opcodes of all CNOTs, Toffolis and TALLYs below a definition, in order."""
+    parts = [np.zeros(0, dtype=np.uint8)]
+    for item in definition.body:
+        if isinstance(item, Gates):
+            opcodes = item.table[:, OP].astype(np.uint8)
+            parts.append(opcodes[np.isin(opcodes, (CX, CCX, TALLY))])
+            continue
+        called = _announcing(item.definition)[:: -1 if item.inverse else 1]
+        parts.append(np.tile(called, item.count if isinstance(item, Loop) else 1))
+    return np.concatenate(parts)
+
+
+def tallied_ands(definition: Definition, inverse: bool = False) -> npt.NDArray[np.bool_]:
+    """`Program.is_and`, without the program: which TALLYs announce a Toffoli, bool [tallies]."""
+    opcodes = _announcing(definition)[:: -1 if inverse else 1]
+    gates = np.flatnonzero(opcodes != TALLY)
+    following = np.searchsorted(gates, np.flatnonzero(opcodes == TALLY))
+    return np.append(opcodes[gates] == CCX, False)[following]
 
 
 @remembered

@@ -102,15 +102,21 @@ class Device:
         return standing_of_wires(self.state, kept, self.rows, self.weights)
 
     def enter(self, key: tuple[str, str] | None) -> Group | None:
-        """Be in the group of a key, or in none; the group before it is closed."""
-        if self.group is not None and self.group.key != key:
-            lost = lost_bits(self.group.stood, self.standing())
-            joint = tuple(self.group.joint)
-            before, after = self.group.before, self.spectrum()
-            self.groups.append(GroupTally(*self.group.key, before, after, joint, lost))
+        """Be in the group of a key, or in none; the group before it is closed. Where one ends and
+        the next begins nothing runs, so that one reading serves both."""
+        if self.group is not None and self.group.key == key:
+            return self.group
+        read = None
+        if self.group is not None:
+            read = self.spectrum(), self.standing()
+            (after, stands), group = read, self.group
+            lost = lost_bits(group.stood, stands)
+            self.groups.append(
+                GroupTally(*group.key, group.before, after, tuple(group.joint), lost)
+            )
             self.group = None
-        if self.group is None and key is not None:
-            self.group = Group(key, self.spectrum(), self.standing())
+        if key is not None:
+            self.group = Group(key, *(read or (self.spectrum(), self.standing())))
         return self.group
 
 

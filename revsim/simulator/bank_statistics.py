@@ -107,6 +107,49 @@ def pooled_spectrum(
     return Spectrum.sum(parts)
 
 
+def spectra_of(
+    state: Words,
+    wires: WireTable,
+    pool: int,
+    rows: int,
+    weights: Integers | None,
+    executor: str,
+) -> tuple[Spectrum, Spectrum]:
+    """Spectra of registers, wires [registers, width], and of each `pool` of them that follow each
+    other, as one each."""
+    largest = pool * (rows if weights is None else int(weights.sum()))
+    if executor != "numpy" and wires.shape[1] <= DIRECT_BITS and largest < VALUES:
+        return _count_registers(state, wires, pool, rows, weights, largest)
+    every, pools = np.arange(len(wires) + 1), np.arange(0, len(wires) + 1, pool)
+    each = pooled_spectrum(state, wires, every, rows, weights, executor)
+    if pool == 1:
+        return each, each
+    return each, pooled_spectrum(state, wires, pools, rows, weights, executor)
+
+
+def _count_registers(
+    state: Words, wires: WireTable, pool: int, rows: int, weights: Integers | None, largest: int
+) -> tuple[Spectrum, Spectrum]:
+    from revsim.simulator.counting import kernels
+
+    counts, pooled = np.zeros((2, 1 << wires.shape[1]), dtype=np.int64)
+    times, pooled_times = (np.zeros(n + 1, np.int64) for n in (largest // pool, largest))
+    kernels.count_registers(
+        state,
+        np.ascontiguousarray(wires, dtype=np.int32),
+        pool,
+        np.zeros(1, np.int64) if weights is None else weights,
+        weights is not None,
+        np.empty(rows, dtype=np.int64),
+        counts,
+        pooled,
+        times,
+        pooled_times,
+    )
+    each = Spectrum.of_times(times)
+    return each, each if pool == 1 else Spectrum.of_times(pooled_times)
+
+
 def _chunks(starts: Integers, registers: int) -> list[tuple[int, int]]:
     """Runs of whole pools (first, last + 1) of about so many registers."""
     out, first = [], 0
@@ -162,24 +205,16 @@ def tally_of(
     wires = np.concatenate([item.bank.wires for item in items])
     places = np.concatenate([item.places for item in items])
     ones = ones_of(state, wires, planes)
-    each = np.arange(len(wires) + 1)
-    joint = pooled_spectrum(state, wires, each, rows, weights, executor)
     order, starts = pools_of(places, first.shape)
     sizes = np.diff(starts)
-    shared = []
+    joint, shared = [], []
     for number in np.unique(sizes).tolist():
-        if number == 1:
-            alone = order[np.repeat(sizes == 1, sizes)]
-            one = joint
-            if len(alone) < len(wires):
-                every = np.arange(len(alone) + 1)
-                one = pooled_spectrum(state, wires[alone], every, rows, weights, executor)
-            shared.append(SharedRegisters(1, ones[alone], one))
-            continue
         chosen = order[np.repeat(sizes == number, sizes)]
-        pools = np.arange(0, len(chosen) + 1, number)
+        each, pooled = spectra_of(state, wires[chosen], number, rows, weights, executor)
         summed = ones[chosen].reshape(-1, number, wires.shape[1]).sum(axis=1)
-        spectrum = pooled_spectrum(state, wires[chosen], pools, rows, weights, executor)
-        shared.append(SharedRegisters(number, summed, spectrum))
+        joint.append(each)
+        shared.append(SharedRegisters(number, summed, pooled))
     name = first.bank.name
-    return BankTally(first.layer, first.cause, name, first.value_of, ones, joint, tuple(shared))
+    return BankTally(
+        first.layer, first.cause, name, first.value_of, ones, Spectrum.sum(joint), tuple(shared)
+    )

@@ -11,9 +11,10 @@ from revsim.circuit.banks import (
     BankAlloc,
     BankMark,
     Calls,
+    WireTable,
 )
 from revsim.circuit.measures import counts
-from revsim.circuit.program import program_of
+from revsim.circuit.program import tallied_ands
 from revsim.circuit.registers import Wires
 from revsim.simulator import plain
 from revsim.simulator.bank_device import Device, OnTensor, must_be_zero, read_mark
@@ -22,12 +23,16 @@ from revsim.simulator.code import Code
 from revsim.simulator.counters import PositionCounters, Violation
 from revsim.simulator.fold import CallFold
 from revsim.simulator.fused.body import Fused
+from revsim.simulator.tables import Tables
 
 if TYPE_CHECKING:
     from revsim.simulator.positions import Ready
 
 REPLAYS = 3
 """Broken promises that are looked up in plain NumPy; each may take seconds."""
+TABLES = 1 << 22
+"""Bytes of tables of wires, for each thread, from which a batch is run: few enough that the next
+channels of a layer find one to write their columns into."""
 
 
 class Batch:
@@ -41,36 +46,47 @@ class Batch:
         self.calls: list[tuple[Calls, Code, Wires]] = []
         self.allocs: list[Bank] = []
         self.marks: list[BankMark] = []
+        self.tables, self.bytes = Tables(), 0
+        self.once: dict[int, tuple[WireTable, WireTable]] = {}
         if not device.cuts.known:
             self.written = np.zeros(device.circuit.width, dtype=np.bool_)
             self.read = np.zeros(device.circuit.width, dtype=np.bool_)
 
     def add(self, calls: Calls, code: Code) -> None:
         """One more call, after those that it depends on have run."""
-        device, table = self.device, calls.table
+        device, table = self.device, self.tables.of(calls)
         _check_own(calls, table, code)
         key = (self.layer, "+".join(code.causes)) if code.causes else None
         inside = None if device.group is None else device.group.key
-        # Calls of many lanes keep all threads busy by themselves.
-        large = len(table) * device.state.shape[1] > 64 * device.threads
-        if large or key != inside or device.cuts.here(lambda: self._depends(table, code)):
+        full = self.bytes > 0 and self.bytes + table.nbytes > TABLES * device.threads
+        if full or key != inside or device.cuts.here(lambda: self._depends(calls, code, table)):
             self.run()
+            table = self.tables.of(calls)
         if key != inside:
             device.enter(key)
         self.calls.append((calls, code, table))
+        self.bytes += table.nbytes
         if isinstance(code.body, Fused):
             device.fused += code.gates * len(table)
         else:
             device.evaluations += code.gates * len(table)
-        if large:
-            self.run()
-        elif not device.cuts.known:
+        if not device.cuts.known:
             self.written[table[:, code.kept]] = True
-            self.read[table] = True
+            for wires in calls.wires:
+                self.read[self._once(wires)] = True
 
-    def _depends(self, table: Wires, code: Code) -> bool:
-        writes = table[:, code.kept]
-        return bool(self.written[table].any() or self.read[writes].any())
+    def _depends(self, calls: Calls, code: Code, table: Wires) -> bool:
+        if not (self.calls or self.marks):
+            return False
+        return bool(self.read[table[:, code.kept]].any()) or any(
+            self.written[self._once(wires)].any() for wires in calls.wires
+        )
+
+    def _once(self, wires: WireTable) -> WireTable:
+        """Each wire of a table once; channels of a layer share the tables of what they read."""
+        if id(wires) not in self.once:
+            self.once[id(wires)] = wires, np.unique(wires)
+        return self.once[id(wires)][1]
 
     def alloc(self, bank: Bank) -> None:
         """A bank comes into use."""
@@ -93,24 +109,26 @@ class Batch:
         if self.allocs:
             must_be_zero(device, self.allocs, self.layer)
             device.live[np.concatenate([bank.wires.ravel() for bank in self.allocs])] = True
-        ready = [
-            positions.ready(calls, code, table, device.state, device.total)
-            for calls, code, table in self.calls
-        ]
+        ready = [positions.ready(*one, device.state, device.total) for one in self.calls]
         positions.run_batch(ready, device.state, device.planes, device.threads)
         for one in ready:
             if one.fold is not None:
                 _book(device, one.fold, self.layer, one.code.causes)
-            if one.suspect.any():
+            if one.broken:
                 _replay(device, one, self.layer)
         for item in self.marks:
             assert self.on_mark is not None
             read_mark(device, item, self.on_mark)
         if not device.cuts.known:
-            for _, _, table in self.calls:
-                self.written[table] = self.read[table] = False
+            for calls, code, table in self.calls:
+                self.written[table[:, code.kept]] = False
+                for wires in calls.wires:
+                    self.read[self._once(wires)] = False
+            self.once.clear()
             for item in self.marks:
                 self.read[item.bank.wires] = False
+        self.tables.done()
+        self.bytes = 0
         self.calls.clear()
         self.allocs.clear()
         self.marks.clear()
@@ -144,7 +162,7 @@ def call_plain(device: Device, calls: Calls, layer: str) -> None:
     plain.run_positions(definition, device.state, table, counters, calls.inverse)
     device.violations += counters.violations
     causes = np.array([definition.causes.index(c) for c in counters.causes], dtype=np.int64)
-    is_and = program_of(definition, calls.inverse).is_and
+    is_and = tallied_ands(definition, calls.inverse)
     fold = CallFold(device.total, len(table), calls.channels, causes, is_and)
     ones = np.array(counters.ones_at, dtype=np.int64).reshape(len(causes), len(table))
     joint = np.array(counters.joint_at, dtype=np.int64).reshape(len(is_and), len(table), 3)
@@ -171,13 +189,13 @@ def _check_own(calls: Calls, table: Wires, code: Code) -> None:
 
 def _replay(device: Device, one: "Ready", layer: str) -> None:
     """Run one word of one position in plain NumPy, to name the wires that break a promise."""
-    words = device.state.shape[1]
-    position, word = divmod(int(np.flatnonzero(one.suspect)[0]), words)
+    lane, before = min(one.broken, key=lambda found: found[0])
+    position, word = divmod(lane, device.state.shape[1])
     found: list[Violation] = []
     if device.replays < REPLAYS:
         device.replays += 1
         ports = device.state[one.wires[position], word : word + 1]
-        ports[one.code.kept] = one.before[position, :, word : word + 1]
+        ports[one.code.kept, 0] = before
         counters = PositionCounters(device.planes[:, word : word + 1], layer)
         every = np.arange(len(ports), dtype=np.int32)
         definition, given = one.calls.recipe.make(), ports.copy()

@@ -53,12 +53,6 @@ def gate_spectra(
     return inputs, Spectrum.of(np.concatenate([ones.ravel(), (total - ones).ravel()]))
 
 
-def _spectrum(times: Integers) -> Spectrum:
-    """A spectrum from how often each weight occurs; 0 is left out, as in `Spectrum.of`."""
-    weight = np.flatnonzero(times[1:]) + 1
-    return Spectrum(weight.astype(np.int64), times[weight])
-
-
 class CallFold:
     """Counts of one `Calls` in progress: chunks of positions come in, whatever their order."""
 
@@ -123,9 +117,9 @@ class CallFold:
         if self.histograms is not None:
             ones, inputs, output = self.histograms
             for found, times in zip(self.ones, ones, strict=False):
-                found.add(_spectrum(times))
-            self.inputs.add(_spectrum(inputs))
-            self.output.add(_spectrum(output))
+                found.add(Spectrum.of_times(times))
+            self.inputs.add(Spectrum.of_times(inputs))
+            self.output.add(Spectrum.of_times(output))
             self.histograms = None
 
     def tallies(self, layer: str, causes: Sequence[str]) -> list[PositionsTally]:

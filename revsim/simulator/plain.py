@@ -32,6 +32,9 @@ from revsim.errors import InputError
 from revsim.simulator.counters import Counters, PositionCounters
 from revsim.simulator.lanes import Words
 
+# Names of an enumeration are slow to look up, which every gate would do.
+COMPUTE, UNCOMPUTE = int(Role.COMPUTE), int(Role.UNCOMPUTE)
+
 
 def run(
     definition: Definition,
@@ -54,7 +57,8 @@ def run(
         calls: tuple[Call, ...] = item.calls() if isinstance(item, Loop) else (item,)
         for call in reversed(calls) if inverse else calls:
             run(call.definition, frame, call.wires, counters, call.inverse != inverse)
-    for wire in range(ports, definition.wires):
+    dirty = np.flatnonzero(frame[ports:].any(axis=1)) + ports
+    for wire in dirty.tolist():
         counters.must_be_zero(frame[wire], "ancillas", definition.name, definition.name_of(wire))
     state[wires] = frame[:ports]
 
@@ -104,9 +108,9 @@ def _run_program(program: Program, state: Words, wires: Wires, counters: Counter
 def run_gates(gates: Gates, frame: Words, counters: Counters, definition: Definition) -> None:
     """Run one gate table on a frame (uint64 [wires, words])."""
     every = ~np.uint64(0)
-    for row in gates.table:
-        a, b, c = row[A], row[B], row[C]
-        if row[ROLE] == Role.COMPUTE:
+    for row in gates.table.tolist():
+        a, b, c, role = row[A], row[B], row[C], row[ROLE]
+        if role == COMPUTE:
             counters.must_be_zero(frame[c], "roles", definition.name, definition.name_of(c))
         match row[OP]:
             case opcode if opcode == X:
@@ -135,5 +139,5 @@ def run_gates(gates: Gates, frame: Words, counters: Counters, definition: Defini
         if row[OP] in (SWAP, CSWAP):
             frame[b] ^= change
         counters.flipped(change, 2 if row[OP] in (SWAP, CSWAP) else 1)
-        if row[ROLE] == Role.UNCOMPUTE:
+        if role == UNCOMPUTE:
             counters.must_be_zero(frame[c], "roles", definition.name, definition.name_of(c))

@@ -27,7 +27,7 @@ from revsim.circuit.definition import (
     Mark,
 )
 from revsim.circuit.measures import counts_of_item
-from revsim.circuit.program import program_of
+from revsim.circuit.program import tallied_ands
 from revsim.circuit.registers import Register, Wires
 from revsim.circuit.validate import validate
 from revsim.errors import CheckError, InputError
@@ -333,7 +333,7 @@ def _call(device: _Device, call: Call, layer: str, executor: str, threads: int) 
         device.inner.append(InnerTally(layer, cause, call.definition.name, ones))
     if counters.joint:
         joint = np.array(counters.joint, dtype=np.int64)
-        is_and = program_of(call.definition, call.inverse).is_and
+        is_and = tallied_ands(call.definition, call.inverse)
         device.gates.append(GateTally(layer, joint, is_and))
 
 

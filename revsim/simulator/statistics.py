@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from revsim.circuit.kernels import HAVE_NUMBA
 from revsim.circuit.registers import Wires
-from revsim.simulator.lanes import Raw, Words, read, unpack
+from revsim.simulator.lanes import Raw, Words, read, unpack, words_for
 from revsim.simulator.tally import Distribution, Spectrum
 
 Integers = npt.NDArray[np.int64]
@@ -91,9 +91,9 @@ def _hashes(state: Words, wires: Wires, rows: int) -> npt.NDArray[np.uint64]:
     """The 128-bit hash of each row's state on some wires: uint64 [rows, 2]."""
     from revsim.simulator.counting import kernels
 
-    keys = np.zeros((rows, 2), dtype=np.uint64)
-    kernels.hash_rows(state, np.ascontiguousarray(wires, dtype=np.int32), rows, keys)
-    return keys
+    halves = np.zeros((2, 64 * words_for(rows)), dtype=np.uint64)
+    kernels.hash_rows(state, np.ascontiguousarray(wires, dtype=np.int32), halves)
+    return np.ascontiguousarray(halves[:, :rows].T)
 
 
 def spectrum_of_rows(rows: npt.NDArray[np.generic], weights: Integers | None) -> Spectrum:

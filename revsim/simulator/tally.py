@@ -35,6 +35,12 @@ class Spectrum:
         return cls(weight, times.astype(np.int64))
 
     @classmethod
+    def of_times(cls, times: Integers) -> "Spectrum":
+        """Spectrum from how often each weight occurs, int64 [largest + 1]; 0 is left out."""
+        weight = np.flatnonzero(times[1:]) + 1
+        return cls(weight.astype(np.int64), times[weight])
+
+    @classmethod
     def sum(cls, spectra: "Sequence[Spectrum]") -> "Spectrum":
         """Several spectra as one: how often each weight occurs in all of them."""
         weight, place = np.unique(

@@ -217,6 +217,17 @@ def number(typing_context: Any, code: Any, at: Any) -> Any:
 
 
 @intrinsic
+def where(typing_context: Any, bits: Any, vector: Any) -> Any:
+    """Word k of a vector of 64 where bit k of a uint64 is 1, else 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        mask = builder.bitcast(arguments[0], ir.VectorType(ir.IntType(1), 64))
+        return builder.select(mask, arguments[1], ir.Constant(_llvm(64), None))
+
+    return vector(types.uint64, vector), generate
+
+
+@intrinsic
 def popcount(typing_context: Any, vector: Any) -> Any:
     """Number of ones in a vector or a uint64, as int64."""
     width = getattr(vector, "width", 1)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from revsim.circuit.kernels import jit
-from revsim.simulator.vectors import instructions, popcount
+from revsim.simulator.vectors import instructions, popcount, where
 
-_load, _store, _ = instructions(8)
+_load, _store, _splat = instructions(64)
 
 
 @jit
@@ -52,92 +52,27 @@ def wire_key(wire: int, half: int) -> Any:
 
 
 @jit
-def _hash_words(state: Any, wires: Any, first: int, rows: int, out: Any) -> None:
-    """`hash_rows` word by word, from word `first` on.
+def hash_rows(state: Any, wires: Any, out: Any) -> None:
+    """XOR of the keys of the wires that are 1, row by row, into out uint64 [2, words * 64]: halves
+    of hashes, with a hash for each padding lane too.
 
-    64 wires at a time: their keys are combined in a table for each four of them, their words are
-    transposed, and each row looks up 16 entries.
+    The hashes of 64 rows stay in registers: the key of a wire enters where its word has a 1.
     """
-    matrix = np.zeros(64, np.uint64)
-    table = np.zeros((16, 16, 2), np.uint64)
-    for start in range(0, wires.shape[0], 64):
-        here = min(64, wires.shape[0] - start)
-        table[:] = np.uint64(0)
+    wide = out.shape[1]
+    keys = np.empty((2, 256), np.uint64)
+    for start in range(0, wires.shape[0], 256):
+        here = min(256, wires.shape[0] - start)
         for k in range(here):
-            bit = 1 << (k & 3)
-            low = wire_key(np.int64(wires[start + k]), np.int64(0))
-            high = wire_key(np.int64(wires[start + k]), np.int64(1))
-            for entry in range(bit):
-                table[k >> 2, bit + entry, 0] = table[k >> 2, entry, 0] ^ low
-                table[k >> 2, bit + entry, 1] = table[k >> 2, entry, 1] ^ high
-        for word in range(first, (rows + 63) // 64):
-            matrix[:] = np.uint64(0)
+            keys[0, k] = wire_key(np.int64(wires[start + k]), np.int64(0))
+            keys[1, k] = wire_key(np.int64(wires[start + k]), np.int64(1))
+        for word in range(wide // 64):
+            low, high = _load(out, 64 * word), _load(out, wide + 64 * word)
             for k in range(here):
-                matrix[k] = state[wires[start + k], word]
-            transpose(matrix)
-            for r in range(min(64, rows - 64 * word)):
-                value = matrix[r]
-                low, high = np.uint64(0), np.uint64(0)
-                for i in range(16):
-                    nibble = np.int64(value & np.uint64(15))
-                    low ^= table[i, nibble, 0]
-                    high ^= table[i, nibble, 1]
-                    value >>= np.uint64(4)
-                out[64 * word + r, 0] ^= low
-                out[64 * word + r, 1] ^= high
-
-
-@jit
-def _hash_vector(state: Any, wires: Any, first: int, rows: int, out: Any) -> None:
-    """`hash_rows` for eight words from `first` on, a bit of it at a time: the XOR of all wires
-    whose keys have that bit. Those of each four wires are looked up among 16."""
-    words = state.shape[1]
-    keys = np.zeros((2, 64), np.uint64)
-    table = np.zeros(16 * 16 * 8, np.uint64)
-    planes = np.zeros(128 * 8, np.uint64)
-    for start in range(0, wires.shape[0], 64):
-        here = min(64, wires.shape[0] - start)
-        keys[:] = np.uint64(0)
-        for k in range(64):
-            bit = 1 << (k & 3)
-            held = _load(table, 0)  # entry 0 is 0
-            if k < here:
-                wire = np.int64(wires[start + k])
-                keys[0, k] = wire_key(wire, np.int64(0))
-                keys[1, k] = wire_key(wire, np.int64(1))
-                held = _load(state, wire * words + first)
-            for entry in range(bit):
-                at = (k >> 2) * 16 + entry
-                _store(table, (at + bit) * 8, _load(table, at * 8) ^ held)
-        for half in range(2):
-            transpose(keys[half])
-            for h in range(64):
-                chosen = keys[half, h]
-                at = (64 * half + h) * 8
-                plane = _load(planes, at)
-                for i in range(16):
-                    plane ^= _load(table, (i * 16 + np.int64(chosen & np.uint64(15))) * 8)
-                    chosen >>= np.uint64(4)
-                _store(planes, at, plane)
-    matrix = np.zeros(64, np.uint64)
-    for half in range(2):
-        for k in range(8):
-            for h in range(64):
-                matrix[h] = planes[(64 * half + h) * 8 + k]
-            transpose(matrix)
-            base = 64 * (first + k)
-            for r in range(min(64, rows - base)):
-                out[base + r, half] ^= matrix[r]
-
-
-@jit
-def hash_rows(state: Any, wires: Any, rows: int, out: Any) -> None:
-    """XOR of the keys of the wires that are 1, row by row, into out uint64 [rows, 2]."""
-    word = 0
-    while word + 8 <= (rows + 63) // 64:
-        _hash_vector(state, wires, word, rows, out)
-        word += 8
-    _hash_words(state, wires, word, rows, out)
+                held = state[wires[start + k], word]
+                low ^= where(held, _splat(np.int64(keys[0, k])))
+                high ^= where(held, _splat(np.int64(keys[1, k])))
+            _store(out, 64 * word, low)
+            _store(out, wide + 64 * word, high)
 
 
 @jit
@@ -164,6 +99,75 @@ def bank_values(state: Any, wires: Any, rows: int, out: Any) -> None:
                 shift = np.uint64(i * width)
                 for r in range(min(64, rows - 64 * word)):
                     out[start + i, 64 * word + r] = (matrix[r] >> shift) & mask
+
+
+@jit
+def transpose_bytes(planes: Any, first: int) -> None:
+    """Eight words from `first` on as 8 x 8 bit matrices, byte by byte, transposed: bit j of byte i
+    of word k goes to bit k of byte i of word j."""
+    for stage in range(3):
+        shift = np.uint64(4 >> stage)
+        mask = np.uint64(0x0F0F0F0F0F0F0F0F)
+        if stage == 1:
+            mask = np.uint64(0x3333333333333333)
+        elif stage == 2:
+            mask = np.uint64(0x5555555555555555)
+        width = 4 >> stage
+        for k in range(8):
+            if k & width == 0:
+                low, high = first + k, first + k + width
+                change = ((planes[low] >> shift) ^ planes[high]) & mask
+                planes[low] ^= change << shift
+                planes[high] ^= change
+
+
+@jit
+def count_registers(
+    state: Any, wires: Any, pool: int, weights: Any, weighted: bool, values: Any,
+    counts: Any, pooled: Any, times: Any, pooled_times: Any,
+) -> None:  # fmt: skip
+    """How often each weight occurs among the values of registers, into times int64 [largest + 1],
+    and, where `pool` > 1, among those of each so many registers as one, into `pooled_times`.
+
+    wires: int32 [registers, width], up to 16 wide. values: int64 [rows] scratch. counts, pooled:
+    int64 [2^width] of zeros, left so.
+    """
+    rows, width, size = values.shape[0], wires.shape[1], counts.shape[0]
+    planes = np.zeros(16, np.uint64)
+    touched = np.empty(size, np.int64)
+    for start in range(0, wires.shape[0], pool):
+        found = 0
+        for register in range(start, start + pool):
+            for word in range((rows + 63) // 64):
+                for k in range(width):
+                    planes[k] = state[wires[register, k], word]
+                for k in range(width, 16):
+                    planes[k] = np.uint64(0)
+                transpose_bytes(planes, np.int64(0))
+                if width > 8:
+                    transpose_bytes(planes, np.int64(8))
+                for r in range(min(64, rows - 64 * word)):
+                    shift = np.uint64(r & 56)
+                    value = (planes[r & 7] >> shift) & np.uint64(255)
+                    if width > 8:
+                        value |= ((planes[8 + (r & 7)] >> shift) & np.uint64(255)) << np.uint64(8)
+                    values[64 * word + r] = np.int64(value)
+            for r in range(rows):
+                counts[values[r]] += weights[r] if weighted else np.int64(1)
+            for i in range(min(rows, size)):  # each sum is taken out once
+                value = values[i] if rows < size else i
+                weight = counts[value]
+                if weight != 0:
+                    counts[value] = 0
+                    times[weight] += 1
+                    if pool > 1:
+                        if pooled[value] == 0:
+                            touched[found] = value
+                            found += 1
+                        pooled[value] += weight
+        for i in range(found):
+            pooled_times[pooled[touched[i]]] += 1
+            pooled[touched[i]] = 0
 
 
 @jit
@@ -300,26 +304,6 @@ def count_minterms(state: Any, wires: Any, rows: int, counts: Any) -> None:
         for chosen in range(sets):
             if chosen >> k & 1 == 0:
                 counts[chosen] -= counts[chosen + (1 << k)]
-
-
-@jit
-def transpose_bytes(planes: Any, first: int) -> None:
-    """Eight words from `first` on as 8 x 8 bit matrices, byte by byte, transposed: bit j of byte i
-    of word k goes to bit k of byte i of word j."""
-    for stage in range(3):
-        shift = np.uint64(4 >> stage)
-        mask = np.uint64(0x0F0F0F0F0F0F0F0F)
-        if stage == 1:
-            mask = np.uint64(0x3333333333333333)
-        elif stage == 2:
-            mask = np.uint64(0x5555555555555555)
-        width = 4 >> stage
-        for k in range(8):
-            if k & width == 0:
-                low, high = first + k, first + k + width
-                change = ((planes[low] >> shift) ^ planes[high]) & mask
-                planes[low] ^= change << shift
-                planes[high] ^= change
 
 
 @jit
