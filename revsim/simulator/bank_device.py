@@ -92,7 +92,7 @@ class Device:
     def spectrum(self, wires: Wires | None = None) -> Spectrum:
         """Of some wires together, or of everything in use."""
         chosen = np.flatnonzero(self.live).astype(np.int32) if wires is None else wires
-        return spectrum_of_wires(self.state, chosen, self.rows, self.weights)
+        return spectrum_of_wires(self.state, chosen, self.rows, self.weights, self.threads)
 
     def standing(self) -> Integers | None:
         """For each row the weight of the rows in its state, where that is asked for."""

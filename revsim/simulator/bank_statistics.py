@@ -10,6 +10,7 @@ from revsim.circuit.banks import Bank, BankErase, WireTable
 from revsim.circuit.registers import Encoding
 from revsim.simulator.lanes import Raw, Words, unpack
 from revsim.simulator.tally import BankTally, SharedRegisters, Spectrum
+from revsim.simulator.threads import in_threads
 
 Integers = npt.NDArray[np.int64]
 
@@ -114,12 +115,13 @@ def spectra_of(
     rows: int,
     weights: Integers | None,
     executor: str,
+    threads: int,
 ) -> tuple[Spectrum, Spectrum]:
     """Spectra of registers, wires [registers, width], and of each `pool` of them that follow each
     other, as one each."""
     largest = pool * (rows if weights is None else int(weights.sum()))
     if executor != "numpy" and wires.shape[1] <= DIRECT_BITS and largest < VALUES:
-        return _count_registers(state, wires, pool, rows, weights, largest)
+        return _count_registers(state, wires, pool, rows, weights, threads, largest)
     every, pools = np.arange(len(wires) + 1), np.arange(0, len(wires) + 1, pool)
     each = pooled_spectrum(state, wires, every, rows, weights, executor)
     if pool == 1:
@@ -128,26 +130,38 @@ def spectra_of(
 
 
 def _count_registers(
-    state: Words, wires: WireTable, pool: int, rows: int, weights: Integers | None, largest: int
+    state: Words,
+    wires: WireTable,
+    pool: int,
+    rows: int,
+    weights: Integers | None,
+    threads: int,
+    largest: int,
 ) -> tuple[Spectrum, Spectrum]:
     from revsim.simulator.counting import kernels
 
-    counts, pooled = np.zeros((2, 1 << wires.shape[1]), dtype=np.int64)
-    times, pooled_times = (np.zeros(n + 1, np.int64) for n in (largest // pool, largest))
-    kernels.count_registers(
-        state,
-        np.ascontiguousarray(wires, dtype=np.int32),
-        pool,
-        np.zeros(1, np.int64) if weights is None else weights,
-        weights is not None,
-        np.empty(rows, dtype=np.int64),
-        counts,
-        pooled,
-        times,
-        pooled_times,
-    )
-    each = Spectrum.of_times(times)
-    return each, each if pool == 1 else Spectrum.of_times(pooled_times)
+    def times_of(part: WireTable) -> tuple[Integers, Integers]:
+        counts, pooled = np.zeros((2, 1 << wires.shape[1]), dtype=np.int64)
+        times, pooled_times = (np.zeros(n + 1, np.int64) for n in (largest // pool, largest))
+        kernels.count_registers(
+            state,
+            part,
+            pool,
+            np.zeros(1, np.int64) if weights is None else weights,
+            weights is not None,
+            np.empty(rows, dtype=np.int64),
+            counts,
+            pooled,
+            times,
+            pooled_times,
+        )
+        return times, pooled_times
+
+    pools = np.ascontiguousarray(wires, dtype=np.int32).reshape(-1, pool, wires.shape[1])
+    parts = [part.reshape(-1, wires.shape[1]) for part in np.array_split(pools, threads)]
+    both = zip(*in_threads(times_of, parts, threads), strict=True)
+    each, pooled = (Spectrum.of_times(np.sum(times, axis=0)) for times in both)
+    return each, each if pool == 1 else pooled
 
 
 def _chunks(starts: Integers, registers: int) -> list[tuple[int, int]]:
@@ -196,6 +210,7 @@ def tally_of(
     rows: int,
     weights: Integers | None,
     executor: str,
+    threads: int = 1,
 ) -> BankTally:
     """What erasing banks throws away, register by register, and as shared hardware sees it.
 
@@ -210,7 +225,7 @@ def tally_of(
     joint, shared = [], []
     for number in np.unique(sizes).tolist():
         chosen = order[np.repeat(sizes == number, sizes)]
-        each, pooled = spectra_of(state, wires[chosen], number, rows, weights, executor)
+        each, pooled = spectra_of(state, wires[chosen], number, rows, weights, executor, threads)
         summed = ones[chosen].reshape(-1, number, wires.shape[1]).sum(axis=1)
         joint.append(each)
         shared.append(SharedRegisters(number, summed, pooled))

@@ -6,8 +6,6 @@ lanes; `simulate` then replays those lanes in plain NumPy to name the wire.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -25,6 +23,7 @@ from revsim.simulator.lanes import Words, aligned
 from revsim.simulator.literal import kernels
 from revsim.simulator.literal.body import encode
 from revsim.simulator.literal.layout import SPARE
+from revsim.simulator.threads import pool
 
 _code = lru_cache(maxsize=CACHED_PROGRAMS)(compile_code)
 
@@ -125,16 +124,6 @@ def _leaf(
         counters.toggles += sum(n << plane for plane, n in enumerate(flips))
     if suspect.any():
         counters.suspects.update(np.flatnonzero(suspect).tolist())
-
-
-@lru_cache(maxsize=4)
-def pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that stay for the next call: starting them takes as long as a million gates."""
-    return ThreadPoolExecutor(threads, "revsim")
-
-
-if hasattr(os, "register_at_fork"):  # a forked process has the pool but not its threads
-    os.register_at_fork(after_in_child=pool.cache_clear)
 
 
 def _cuts(words: int, block: int, threads: int) -> list[tuple[int, int]]:

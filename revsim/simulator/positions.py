@@ -4,10 +4,9 @@ A batch is a few `Calls` that follow each other and do not touch what another on
 each has few positions (a dense layer has one), threads take whole calls instead of lanes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +15,9 @@ from revsim.circuit.banks import Calls
 from revsim.circuit.registers import Wires
 from revsim.simulator.code import Code, run_lanes
 from revsim.simulator.code_cache import CODES
-from revsim.simulator.fast import pool
 from revsim.simulator.fold import CallFold
 from revsim.simulator.lanes import Words
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from revsim.simulator.threads import in_threads
 
 TASKS = 4
 """Tasks per thread into which one call is cut, so that no thread waits long for another."""
@@ -97,28 +93,3 @@ def _run(one: Ready, first: int, last: int, state: Words, planes: Words) -> None
     if one.fold is not None:
         with one.lock:
             one.fold.add(here.start, ones, joint)
-
-
-def in_threads(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int
-) -> list[Result]:
-    """Results of `function` on each item, in order; each thread takes the next item when free."""
-    listed = list(items)
-    results: list[Result | None] = [None] * len(listed)
-    numbers = iter(range(len(listed)))
-    lock = Lock()
-
-    def drain() -> None:
-        while True:
-            with lock:
-                number = next(numbers, None)
-            if number is None:
-                return
-            results[number] = function(listed[number])
-
-    others = min(threads, len(listed)) - 1
-    waiting = [pool(threads - 1).submit(drain) for _ in range(others)]
-    drain()
-    for other in waiting:
-        other.result()
-    return results  # type: ignore[return-value]

@@ -11,6 +11,7 @@ from revsim.circuit.kernels import HAVE_NUMBA
 from revsim.circuit.registers import Wires
 from revsim.simulator.lanes import Raw, Words, read, unpack, words_for
 from revsim.simulator.tally import Distribution, Spectrum
+from revsim.simulator.threads import in_threads
 
 Integers = npt.NDArray[np.int64]
 HASH_SEED = 20250313
@@ -21,6 +22,8 @@ VALUE_BITS = 64
 """Registers up to this width are read as integers, wider ones as hashes."""
 CROWDED = 16
 """Patterns per row up to which each pattern of a register has a counter of its own."""
+SHARED = 1 << 14
+"""Words from which threads share the hashing of a state: half a millisecond's work."""
 FEW_ROWS = 256
 """Rows whose values are read in NumPy, at 5 microseconds a wire."""
 
@@ -60,7 +63,9 @@ def spectrum_of_keys(keys: npt.NDArray[np.uint64], weights: Integers | None) -> 
     return Spectrum.of(counts)
 
 
-def spectrum_of_wires(state: Words, wires: Wires, rows: int, weights: Integers | None) -> Spectrum:
+def spectrum_of_wires(
+    state: Words, wires: Wires, rows: int, weights: Integers | None, threads: int = 1
+) -> Spectrum:
     """Spectrum of the joint state of any number of wires; from 65 on by a 128-bit XOR hash per row.
 
     Two different states share a hash with probability below rows^2 / 2^129.
@@ -74,7 +79,7 @@ def spectrum_of_wires(state: Words, wires: Wires, rows: int, weights: Integers |
         return spectrum_of_values(values_of(state, wires, rows), len(wires), weights)
     if not HAVE_NUMBA:
         return spectrum_of_rows(np.packbits(unpack(state[wires], rows), axis=0).T, weights)
-    return spectrum_of_keys(_hashes(state, wires, rows), weights)
+    return spectrum_of_keys(_hashes(state, wires, rows, threads), weights)
 
 
 def _patterns(state: Words, wires: Wires, rows: int) -> Integers:
@@ -87,12 +92,19 @@ def _patterns(state: Words, wires: Wires, rows: int) -> Integers:
     return counts
 
 
-def _hashes(state: Words, wires: Wires, rows: int) -> npt.NDArray[np.uint64]:
-    """The 128-bit hash of each row's state on some wires: uint64 [rows, 2]."""
+def _hashes(state: Words, wires: Wires, rows: int, threads: int = 1) -> npt.NDArray[np.uint64]:
+    """The 128-bit hash of each row's state on some wires: uint64 [rows, 2]; those of parts of the
+    wires, XORed, are that of all."""
     from revsim.simulator.counting import kernels
 
-    halves = np.zeros((2, 64 * words_for(rows)), dtype=np.uint64)
-    kernels.hash_rows(state, np.ascontiguousarray(wires, dtype=np.int32), halves)
+    def halves_of(part: Wires) -> npt.NDArray[np.uint64]:
+        halves = np.zeros((2, 64 * words_for(rows)), dtype=np.uint64)
+        kernels.hash_rows(state, part, halves)
+        return halves
+
+    parts = threads if len(wires) * words_for(rows) >= SHARED else 1
+    split = np.array_split(np.ascontiguousarray(wires, dtype=np.int32), parts)
+    halves = np.bitwise_xor.reduce(in_threads(halves_of, split, parts))
     return np.ascontiguousarray(halves[:, :rows].T)
 
 

@@ -182,7 +182,13 @@ def _erase(device: Device, items: Sequence[TensorItem], on_mark: OnTensor | None
     def tally(some: Sequence[BankErase]) -> None:
         device.banks.append(
             tally_of(
-                some, device.state, device.planes, device.rows, device.weights, device.executor
+                some,
+                device.state,
+                device.planes,
+                device.rows,
+                device.weights,
+                device.executor,
+                device.threads,
             )
         )
 

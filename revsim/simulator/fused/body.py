@@ -84,7 +84,9 @@ def run(
     changes = body.changes
     if len(restored):
         changes = changes.copy()
-        changes[3] = np.isin(plan.changed, restored)
+        stays = np.zeros(wires.shape[1], dtype=np.int32)
+        stays[restored] = 1
+        changes[3] = stays[plan.changed]
     kernels.run_lanes(
         body.narrow if block == 1 else body.wide, state, wires, plan.loaded, changes,
         plan.slots, first, last, block, planes, *counted, suspect,
