@@ -68,7 +68,7 @@ def forced(way: Way) -> Iterator[None]:
         return
     width = way.block
     with (
-        patch.object(literal, "block_words", lambda slots, words: width),
+        patch.object(literal, "block_words", lambda *_: width),
         patch.object(Fused, "block_words", lambda body, words: min(width, VECTOR)),
     ):
         yield

@@ -13,13 +13,12 @@ from random_programs import ensemble as random_ensemble
 from revsim.bench.lists import multiply_accumulate
 from revsim.circuit.program import compile_program
 from revsim.errors import InputError
-from revsim.simulator.counting import kernels as counting
 from revsim.simulator.faults import EraseFaults
 from revsim.simulator.folding.symbolic import fold
 from revsim.simulator.fused import netlist as operations
 from revsim.simulator.fused.body import Fused, fused, run
 from revsim.simulator.fused.netlist import OPERANDS, RESULTS, Netlist, evaluate
-from revsim.simulator.lanes import Words, padded_words, unpack
+from revsim.simulator.lanes import Words
 from revsim.simulator.run import simulate
 from revsim.simulator.scheduling import layout
 from revsim.simulator.scheduling.layout import ENDS, NUMBERS, READS, WRITES
@@ -254,18 +253,3 @@ def test_what_needs_every_gate_is_refused() -> None:
         simulate(circuit, ensemble, executor="fused", switching=True)
     with pytest.raises(InputError, match="every gate"):
         simulate(circuit, ensemble, executor="fused", faults=EraseFaults(0.5))
-
-
-@pytest.mark.parametrize(("wires", "rows"), [(1, 64), (63, 513), (130, 1000), (200, 64 * 17)])
-def test_rows_are_hashed_alike_in_vectors_and_word_by_word(wires: int, rows: int) -> None:
-    random = np.random.default_rng(wires)
-    words = padded_words(rows)
-    state = random.integers(0, 1 << 64, (wires + 9, words), dtype=np.uint64)
-    chosen = random.permutation(wires + 9)[:wires].astype(np.int32)
-    found, meant = np.zeros((rows, 2), dtype=np.uint64), np.zeros((rows, 2), dtype=np.uint64)
-    counting.hash_rows(state, chosen, rows, found)
-    for wire in chosen.tolist():
-        keys = [counting.wire_key(wire, half) for half in range(2)]
-        held = unpack(state[wire], rows)
-        meant ^= np.where(held[:, None], np.array(keys, dtype=np.uint64), np.uint64(0))
-    np.testing.assert_array_equal(found, meant)

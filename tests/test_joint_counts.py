@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from revsim.circuit.kernels import HAVE_NUMBA
-from revsim.simulator.lanes import read
-from revsim.simulator.statistics import FEW_ROWS, spectrum_of_values, spectrum_of_wires
+from revsim.simulator.lanes import padded_words, read, unpack
+from revsim.simulator.statistics import FEW_ROWS, _hashes, spectrum_of_values, spectrum_of_wires
 
 pytestmark = pytest.mark.skipif(not HAVE_NUMBA, reason="kernels take Numba")
 WIRES = 24
@@ -57,3 +57,18 @@ def test_a_spectrum_is_the_same_whichever_way_it_is_counted(state, width, rows, 
     expected = spectrum_of_values(values, 64, weights)
     assert found.weight.tolist() == expected.weight.tolist()
     assert found.times.tolist() == expected.times.tolist()
+
+
+@pytest.mark.parametrize(("wires", "rows"), [(1, 64), (63, 513), (130, 1000), (300, 64 * 17)])
+def test_rows_are_hashed(wires, rows):
+    """The XOR of the keys of the wires that are 1, for each row."""
+    from revsim.simulator.counting.kernels import wire_key
+
+    random = np.random.default_rng(wires)
+    state = random.integers(0, 1 << 64, (wires + 9, padded_words(rows)), dtype=np.uint64)
+    chosen = random.permutation(wires + 9)[:wires].astype(np.int32)
+    expected = np.zeros((rows, 2), dtype=np.uint64)
+    for wire in chosen.tolist():
+        keys = np.array([wire_key(wire, half) for half in range(2)], dtype=np.uint64)
+        expected ^= np.where(unpack(state[wire], rows)[:, None], keys, np.uint64(0))
+    assert np.array_equal(_hashes(state, chosen, rows), expected)

@@ -20,7 +20,7 @@ CACHE_BYTES = 1 << 19
 
 
 SHORT = 1 << 13
-"""Rows of code below which one word takes no microseconds more in the kernel for vectors."""
+"""Rows of code below which one word takes hardly longer in the kernel for vectors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +42,15 @@ class Literal:
         return sum(a.nbytes for a in (self.rows, *others))
 
     def block_words(self, words: int) -> int:
-        """Words per block for a run on so many; a short program runs a single word as a vector, so
-        that the kernel for single words is compiled only for those that gain by it."""
-        if words <= 1 and len(self.rows) < SHORT:
-            return VECTOR
-        return block_words(self.slots, words)
+        """Words per block for a run on so many."""
+        return block_words(self.slots, words, len(self.rows))
 
 
-def block_words(slots: int, words: int) -> int:
+def block_words(slots: int, words: int, rows: int = SHORT) -> int:
     """Words per block, one of `BLOCKS`: the least that holds `words`, as long as the frame
-    fits the cache; a vector at least where there is more than one word."""
-    if words <= 1:
+    fits the cache; a vector at least where there is more than one word, and for few rows of code,
+    so that the kernel for single words is compiled only for those that gain by it."""
+    if words <= 1 and rows >= SHORT:
         return 1
     block = VECTOR
     while block < min(words, BLOCKS[-1]) and 16 * block * slots <= CACHE_BYTES:
