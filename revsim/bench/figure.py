@@ -61,7 +61,7 @@ def draw(bench: Bench) -> Any:
     panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda size, _: size_in_words(size)))
     panels[-1].xaxis.set_minor_locator(NullLocator())
     panels[-1].set_xlabel("state: wires x lanes / 8 (bytes)")
-    panels[0].set_ylabel("gate evaluations a second, one thread")
+    panels[0].set_ylabel("gate evaluations a second, one thread (hollow: equivalent)")
     panels[0].set_title(
         f"{bench.machine['processor']}, vectors of {bench.machine['vector_bits']} bits", fontsize=10
     )
@@ -108,4 +108,6 @@ def _name_caches(axes: Any, caches: dict[str, int]) -> None:
             rotation=90,
             color="#666666",
             fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+            zorder=5,
         )

@@ -84,7 +84,7 @@ def _number(text: str) -> int:
     text = text.strip()
     if not (text.isascii() and text.isdigit() and int(text) in GOALS):
         raise InputError(
-            f"--only {text[:20]}: there is no such row; those there are: "
+            f"--only {text[:20] or repr(text)}: there is no such row; those there are: "
             f"{', '.join(map(str, GOALS))}"
         )
     return int(text)

@@ -109,7 +109,9 @@ def _against_c(kernels: Roofline, words: int, size: int) -> tuple[float, float, 
     if not np.array_equal(state.ravel(), flat):
         raise CheckError("the literal kernel and the interpreter in C disagree")
     block = block_words(wires, words)
-    note = "" if block == words else f", in blocks of {block} words: the product has no {words}"
+    note = (
+        "" if block == words else f", run by the literal kernel in blocks of {block} words a wire"
+    )
     evaluated = gates * words * 64
     return evaluated / seconds[0], evaluated / seconds[1], note
 

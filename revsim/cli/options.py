@@ -60,14 +60,14 @@ def basis_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def executor_option(parser: argparse.ArgumentParser) -> None:
-    """`--executor`."""
+def executor_option(parser: argparse.ArgumentParser, default: str = "literal") -> None:
+    """`--executor`; `default` says in words what runs without it."""
     parser.add_argument(
         "--executor",
         metavar="E",
-        help="literal (default): every gate evaluated on its own; fused: whole definitions by "
-        "fewer operations, faster; numpy: every gate in plain NumPy, slower, the default without "
-        "Numba; the same figures from each",
+        help="literal: every gate evaluated on its own; fused: whole definitions by fewer "
+        "operations, faster; numpy: every gate in plain NumPy, slower; the same figures from "
+        f"each (default: {default}; numpy without Numba)",
     )
 
 

@@ -85,7 +85,7 @@ def add_verbs(verbs: Any) -> None:
     reproduce.add_argument("--model", metavar="FILE", help="where the network is now")
     reproduce.add_argument("--data", metavar="FILE", help="where the rows are now")
     reproduce.add_argument("--threads", type=int, default=None, help="default: all cores")
-    executor_option(reproduce)
+    executor_option(reproduce, default="that of the report")
 
 
 def _verify(options: argparse.Namespace) -> int:
