@@ -19,12 +19,12 @@ from revsim.simulator.vectors import (
 
 # Not kept on disk by themselves: numba pickles signatures, and one that names a class of ours, the
 # vector, could not be read any more once that is renamed.
-@register_jitable  # type: ignore[misc]
+@register_jitable
 def _add(x: Any, s: Any, c: Any) -> Any:
     return parity(x, s, c), majority(x, s, c)
 
 
-@register_jitable  # type: ignore[misc]
+@register_jitable
 def _add_not(x: Any, s: Any, c: Any) -> Any:
     return parity_not(x, s, c), majority_not(x, s, c)
 
