@@ -172,7 +172,8 @@ class Case:
     def lanes(self) -> Words:
         """What the ports hold: uint64 [ports, positions * words]."""
         held = np.swapaxes(self.state[self.wires], 0, 1)
-        return np.ascontiguousarray(held).reshape(self.wires.shape[1], -1)
+        ports, positions, words = held.shape  # of a block of width 0 there may be no port
+        return np.ascontiguousarray(held).reshape(ports, positions * words)
 
 
 def written(definition: Definition) -> Wires:

@@ -12,6 +12,9 @@ import pytest
 import revsim
 from revsim.circuit import kernels
 from revsim.circuit.kernels import COMPILING, HAVE_NUMBA, NOT_KEPT, Announcer, gradual
+from revsim.formats.qasm3 import load
+from revsim.simulator.ensemble import uniform
+from revsim.simulator.run import simulate
 
 
 @pytest.mark.parametrize("work", [-1, 2, 5])
@@ -97,3 +100,25 @@ def test_an_install_that_cannot_be_written_only_costs_time(tmp_path: Path) -> No
     assert not done.returncode, done.stderr
     assert done.stdout == "True False [False]\n"
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not HAVE_NUMBA, reason="nothing is compiled")
+def test_what_is_kept_on_disk_names_no_class_of_ours() -> None:
+    """Numba unpickles the index of a kernel before it looks whether its source is the same: one
+    with a signature of our own types would end the next start after these are renamed."""
+    from revsim.simulator.fused import kernels as fused
+    from revsim.simulator.literal import kernels as literal
+
+    circuit = load(Path(__file__).resolve().parents[1] / "circuits" / "full_adder.qasm")
+    inputs = len(circuit.inputs)
+    for executor in ("literal", "fused"):
+        simulate(circuit, uniform([0] * inputs, [1] * inputs), executor=executor)
+    looked = 0
+    for module in (fused, literal):
+        for name, kernel in vars(module).items():
+            if hasattr(kernel, "py_func") and kernel.stats.cache_path is not None:
+                place = f"kernels.{name}-{kernel.py_func.__code__.co_firstlineno}.*.nbi"
+                for index in Path(kernel.stats.cache_path).glob(place):
+                    assert b"revsim" not in index.read_bytes(), name
+                    looked += 1
+    assert looked or not kernels._kept[0]

@@ -134,6 +134,56 @@ def adders(random: np.random.Generator, ports: int, columns: int, bits: int) -> 
     return Netlist(ports, np.array(kind, np.int8), table, changed, erased, pairs, none, none)
 
 
+def shared_bits(random: np.random.Generator, count: int) -> Netlist:
+    """Adders and ANDs two of whose bits an XOR reads, too, before or after them, and nothing else;
+    the third bit may come of that XOR itself, or the AND's may."""
+    ports, kind, operands = 40, list[int](), list[tuple[int, ...]]()
+    unread = list(range(ports))
+
+    def add(what: int, *given: int) -> None:
+        start = ports + sum(RESULTS[k] for k in kind)
+        kind.append(what)
+        literals = [2 * value + int(random.integers(2)) for value in given]
+        operands.append((*literals, -3)[:3])
+        unread.extend(range(start, start + RESULTS[what]))
+
+    for _ in range(count):
+        random.shuffle(unread)
+        if len(unread) < 4:
+            break
+        x, y, z, w = (unread.pop() for _ in range(4))
+        both = [int(v) for v in random.permutation([x, y])]
+        reader = (operations.XOR, *both)
+        if random.integers(3) == 0:
+            reader = (operations.XOR3, *(int(v) for v in random.permutation([x, y, w])))
+        else:
+            unread.append(w)
+        adder = (operations.FULL, *(int(v) for v in random.permutation([x, y, z])))
+        if random.integers(2):
+            adder = (operations.AND_XOR, *both, z)
+        if random.integers(4) == 0:  # the bit beside the two is made of them
+            unread.append(z)
+            add(*reader)
+            made = unread.pop()
+            add(adder[0], *(made if v == z else v for v in adder[1:]))
+        else:
+            for one in (reader, adder) if random.integers(2) else (adder, reader):
+                add(*one)
+    changed = [(port, 2 * value) for port, value in zip(range(ports), unread, strict=False)]
+    none = np.zeros(0, dtype=np.int32)
+    erased = np.array(unread[ports:], dtype=np.int32) * 2
+    table, outputs = np.array(operands, dtype=np.int32), np.array(changed, dtype=np.int32)
+    pairs = none.reshape(0, 2)
+    return Netlist(ports, np.array(kind, np.int8), table, outputs, erased, pairs, none, none)
+
+
+def test_bits_that_an_xor_reads_beside_an_adder() -> None:
+    random = np.random.default_rng(0)
+    for count in (*range(1, 5), *(int(n) for n in random.integers(5, 30, 60))):
+        netlist = shared_bits(random, count)
+        assert agrees(netlist, fused(netlist), random, 1), count
+
+
 def adders_of(body: Fused) -> tuple[int, int]:
     """(adders in ladders, other rows that compute)."""
     code, at, ladders, others = body.plan.code, 0, 0, 0

@@ -166,11 +166,13 @@ def test_a_group_is_found_and_runs_as_its_gates(name: str, role: int, block: int
 
 
 @pytest.mark.parametrize("name", GROUPS)
-def test_a_group_with_a_wrong_gate_is_what_its_gates_are(name: str) -> None:
-    """Each gate in turn loses a control, gets another wire, kind or promise, or is left out."""
+@pytest.mark.parametrize("promise", [0, 1])
+def test_a_group_with_a_wrong_gate_is_what_its_gates_are(name: str, promise: int) -> None:
+    """Each gate in turn loses a control, gets another wire, kind or promise, or is left out; also
+    where the group promises nothing itself, which would hide that another gate's is not checked."""
     _, build = GROUPS[name]
     stream = np.random.default_rng(5)
-    gates = build(list(range(6)), 1)
+    gates = build(list(range(6)), promise)
     state = random_state(stream, 8, 8, [2, 3])
     for place, (op, a, b, c, role) in enumerate(gates):
         for mutant in (

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from revsim.circuit.kernels import jit
 from revsim.simulator.vectors import (
@@ -16,12 +17,14 @@ from revsim.simulator.vectors import (
 )
 
 
-@jit
+# Not kept on disk by themselves: numba pickles signatures, and one that names a class of ours, the
+# vector, could not be read any more once that is renamed.
+@register_jitable
 def _add(x: Any, s: Any, c: Any) -> Any:
     return parity(x, s, c), majority(x, s, c)
 
 
-@jit
+@register_jitable
 def _add_not(x: Any, s: Any, c: Any) -> Any:
     return parity_not(x, s, c), majority_not(x, s, c)
 
