@@ -136,11 +136,11 @@ def fused_mutants(code: Code, random: np.random.Generator) -> Iterator[Mutant]:
     while at < len(plan.code):
         kind, count = plan.code[at : at + 2].tolist()
         reads, writes, numbers = layout.READS[kind], layout.WRITES[kind], layout.NUMBERS[kind]
-        shape = reads, writes, numbers
-        alike = [k for k in range(len(layout.READS)) if k != kind and shape_of(k) == shape]
+        shape, ends = (reads, writes, numbers), layout.ENDS[kind]
+        alike = [k for k in range(layout.KINDS) if k != kind and shape_of(k) == shape_of(kind)]
         if alike:
             yield f"kind {kind}", with_number(at, int(random.choice(alike)))
-        row = at + 2 + int(random.integers(count)) * sum(shape)
+        row = at + 2 + ends + int(random.integers(count)) * sum(shape)
         for k in range(reads + writes):
             old, word = int(plan.code[row + k]), "read" if k < reads else "written"
             new = int((old + random.integers(1, max(2, plan.slots))) % plan.slots)
@@ -150,7 +150,7 @@ def fused_mutants(code: Code, random: np.random.Generator) -> Iterator[Mutant]:
             number = int((plan.code[row + reads] + 1) % limit)
             if limit > 1:
                 yield f"counter of kind {kind}", with_number(row + reads, number)
-        at += 2 + count * sum(shape)
+        at += 2 + 2 * ends + count * sum(shape)
     for name in ("results_flipped", "erased_flipped", "tallied_flipped"):
         flags = getattr(plan, name)
         for k in range(flags.size):
@@ -174,8 +174,8 @@ def fused_mutants(code: Code, random: np.random.Generator) -> Iterator[Mutant]:
         )
 
 
-def shape_of(kind: int) -> tuple[int, int, int]:
-    return layout.READS[kind], layout.WRITES[kind], layout.NUMBERS[kind]
+def shape_of(kind: int) -> tuple[int, int, int, int]:
+    return layout.READS[kind], layout.WRITES[kind], layout.NUMBERS[kind], layout.ENDS[kind]
 
 
 # --- both -----------------------------------------------------------------------------------------

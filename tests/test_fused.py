@@ -265,6 +265,7 @@ def test_kernels_know_the_kinds() -> None:
     assert [getattr(operations, n) for n in names] == list(range(8))
     assert [getattr(layout, n) for n in names] == [0, 4, 1, 5, 8, 10, 12, 15]
     assert (layout.COUNT, layout.JOINT, layout.FREE, layout.ROLE) == (17, 18, 19, 21)
+    assert (layout.LADDER, layout.CHAINS) == (23, (1, 2, 4, 8))
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,4 +1,4 @@
-"""Numba code of scheduling: complements out of the way, slots by liveness."""
+"""Numba code of scheduling: complements out of the way, sums as ladders, slots by liveness."""
 
 from typing import Any
 
@@ -127,29 +127,6 @@ def order_nodes(node: Any, operands: Any, producer: Any, order: Any, ready: Any)
 
 
 @jit
-def packed(rows: Any, order: Any, widths: Any) -> Any:
-    """Rows int32 [rows, 6], kind first, in the order given, as code: runs of one kind."""
-    total = 0
-    for i in range(order.shape[0]):
-        total += widths[rows[order[i], 0]] + 2
-    code = np.empty(total, np.int32)
-    at, run = 0, -1
-    for i in range(order.shape[0]):
-        row = order[i]
-        kind = rows[row, 0]
-        if run < 0 or code[run] != kind:
-            run = at
-            code[run] = kind
-            code[run + 1] = 0
-            at += 2
-        code[run + 1] += 1
-        for k in range(widths[kind]):
-            code[at + k] = rows[row, 1 + k]
-        at += widths[kind]
-    return code[:at].copy()
-
-
-@jit
 def last_uses(code: Any, shape: Any, last: Any) -> None:
     """Where each value is last read: `last` int32 [values] is raised to places in the code.
 
@@ -230,6 +207,264 @@ def _slots_written(
         if last[value] == -1:
             free[counts[1]] = slot[value]
             counts[1] += 1
+
+
+@jit
+def rows_looked_at(
+    erased: Any, tallied: Any, free: Any, role: Any, flipped: Any, producer: Any, rank: Any,
+    together: int,
+) -> Any:  # fmt: skip
+    """Rows int32 [rows, 5] that look at values, counts and checks that a value is 0, by the window
+    of `together` nodes that they come after: (rows, starts int32 [windows + 2]).
+
+    The first four arguments are literals; producer int32 [values]: the operation that makes a
+    value, or -1; rank int32 [operations]: the place of its node. Window 0 is before all nodes.
+    """
+    counts, checks = erased.shape[0] + tallied.shape[0], free.shape[0] + role.shape[0]
+    rows = np.full((counts + checks, 5), -1, np.int32)
+    for i in range(erased.shape[0]):
+        rows[i, 0], rows[i, 1], rows[i, 2] = 17, erased[i] >> 1, i
+    at = erased.shape[0]
+    for i in range(tallied.shape[0]):
+        rows[at, 0], rows[at, 1], rows[at, 2] = 18, tallied[i, 0] >> 1, tallied[i, 1] >> 1
+        rows[at, 3] = i
+        at += 1
+    for kind in range(19, 23):  # a kind after the other
+        literals = free if kind < 21 else role
+        for literal in literals:
+            if ((literal & 1) ^ flipped[literal >> 1]) == (kind + 1 & 1):
+                rows[at, 0], rows[at, 1] = kind, literal >> 1
+                at += 1
+    windows = (rank.shape[0] - 1) // together + 2
+    starts = np.zeros(windows + 2, np.int32)
+    for i in range(at):
+        made = producer[rows[i, 1]]
+        ready = np.int64(-1) if made < 0 else np.int64(rank[made])
+        if rows[i, 0] == 18:
+            made = producer[rows[i, 2]]
+            if made >= 0:
+                ready = max(ready, np.int64(rank[made]))
+        rows[i, 4] = ready // together + 1
+        starts[rows[i, 4] + 1] += 1
+    for i in range(windows + 1):
+        starts[i + 1] += starts[i]
+    place = starts.copy()
+    ordered = np.empty_like(rows)
+    for i in range(at):
+        window = rows[i, 4]
+        ordered[place[window]] = rows[i]
+        place[window] += 1
+    return ordered, starts
+
+
+@jit
+def written(
+    rows: Any, order: Any, looked_at: Any, starts: Any, together: int, widths: Any, flipped: Any,
+    sum_of: Any, bounds: Any, results: Any, term_bounds: Any, terms: Any, weights: Any,
+    constants: Any,
+) -> Any:  # fmt: skip
+    """(code on values, alias): rows and sums in the order of their nodes, in runs of one kind.
+
+    rows as written by `without_complements`, looked_at and starts by `rows_looked_at`; widths int64
+    [kinds], slots and numbers of a row; the last arguments as in `adders.sums.Sums`. alias int32
+    [values]: what stands for a value in the end; there are more values than given.
+    """
+    alias = np.arange(flipped.shape[0]).astype(np.int32)
+    fresh = np.int64(flipped.shape[0])
+    code = np.empty(4 * rows.shape[0] + 64, np.int32)
+    state = np.array([0, -1])  # where code ends, where its last run starts
+    for i in range(order.shape[0]):
+        if i % together == 0:
+            for k in range(starts[i // together], starts[i // together + 1]):
+                code = _append(code, state, looked_at[k], widths)
+        number = sum_of[order[i]]
+        if number < 0:
+            code = _append(code, state, rows[order[i]], widths)
+            continue
+        first, last = bounds[number], bounds[number + 1]
+        low, high = term_bounds[number], term_bounds[number + 1]
+        code, fresh = _sum_up(
+            code, state, terms[low:high], weights[low:high], constants[number], flipped,
+            results[first:last], alias, fresh,
+        )  # fmt: skip
+        state[1] = -1
+    for k in range(starts[(order.shape[0] + together - 1) // together], looked_at.shape[0]):
+        code = _append(code, state, looked_at[k], widths)
+    every = np.arange(fresh).astype(np.int32)
+    for value in range(alias.shape[0]):  # a bit that passes a sum unchanged may be one of another
+        total = alias[value]
+        while total < alias.shape[0] and alias[total] != total:
+            total = alias[total]
+        every[value] = alias[value] = total
+    return code[: state[0]].copy(), every
+
+
+@jit
+def _room(code: Any, size: int, more: int) -> Any:
+    """The code, or where there is no room for `more` after `size`, a larger copy."""
+    if size + more <= code.shape[0]:
+        return code
+    larger = np.empty(2 * (size + more), np.int32)
+    larger[:size] = code[:size]
+    return larger
+
+
+@jit
+def _append(code: Any, state: Any, row: Any, widths: Any) -> Any:
+    """Code with one more row, kind first, in the last run if it is of its kind."""
+    kind = row[0]
+    width = widths[kind]
+    code = _room(code, state[0], width + 2)
+    if state[1] < 0 or code[state[1]] != kind:
+        state[1] = state[0]
+        code[state[0]], code[state[0] + 1] = kind, 0
+        state[0] += 2
+    code[state[1] + 1] += 1
+    for k in range(width):
+        code[state[0] + k] = row[1 + k]
+    state[0] += width
+    return code
+
+
+# Bits that are still to be added stand in stacks: of each column k one of values as they stand,
+# heads[0, k], and one of values whose complement counts, heads[1, k]. A stack is a list of nodes
+# (value, the node below); those that are free are such a list too, heads[2, 0].
+
+
+@jit
+def _push(heads: Any, heights: Any, nodes: Any, side: int, column: int, value: int) -> None:
+    node = heads[2, 0]
+    heads[2, 0] = nodes[node, 1]
+    nodes[node, 0], nodes[node, 1] = value, heads[side, column]
+    heads[side, column] = node
+    heights[side, column] += 1
+
+
+@jit
+def _pop(heads: Any, heights: Any, nodes: Any, side: int, column: int) -> int:
+    """The value on top of a stack, or 0, that of constant 0, if there is none."""
+    node = heads[side, column]
+    if node < 0:
+        return 0
+    heads[side, column] = nodes[node, 1]
+    heights[side, column] -= 1
+    nodes[node, 1] = heads[2, 0]
+    heads[2, 0] = node
+    return int(nodes[node, 0])
+
+
+@jit
+def _sum_up(
+    code: Any, state: Any, terms: Any, weights: Any, constant: int, flipped: Any, results: Any,
+    alias: Any, fresh: int,
+) -> Any:  # fmt: skip
+    """(code, fresh): code with a sum, constant + sum of weights * terms, in ladders; new values are
+    numbered from `fresh` on. alias is written for the results.
+
+    Weights are written in signed digits, of which -b 2^k = ~b 2^k - 2^k.
+    """
+    width = results.shape[0]
+    half = np.int64(1) << (width - 1)
+    most, none = np.int64(width + 1), np.int64(0)
+    for i in range(terms.shape[0]):
+        size = abs(((weights[i] + half) & (2 * half - 1)) - half)
+        digits = (size ^ (3 * size)) >> 1
+        while digits:
+            digits &= digits - 1
+            most += 1
+    heads = np.full((3, width), -1, np.int32)
+    heights = np.zeros((2, width), np.int32)
+    nodes = np.empty((most, 2), np.int32)
+    for i in range(most):
+        nodes[i, 1] = i - 1
+    heads[2, 0] = most - 1
+    for i in range(terms.shape[0]):
+        weight = ((weights[i] + half) & (2 * half - 1)) - half
+        size = abs(weight)
+        digits = (size ^ (3 * size)) >> 1
+        for k in range(width):
+            if digits >> k & 1:
+                negative = (size >> (k + 1) & 1) ^ (weight < 0)
+                constant -= int(negative) << k
+                side = np.int64(negative ^ flipped[terms[i]])
+                _push(heads, heights, nodes, side, k, terms[i])
+    for k in range(width):
+        if constant >> k & 1:
+            _push(heads, heights, nodes, np.int64(1), k, np.int32(0))
+    totals = np.empty(width, np.int32)
+    for k in range(width):
+        totals[k] = _pop(heads, heights, nodes, np.int64(0), k)
+
+    for size in range(3, -1, -1):
+        chains = 1 << size
+        while True:
+            places, first = _longest(heights[1], chains)
+            side = np.int64(1)
+            if chains > 1:
+                plain, plain_first = _longest(heights[0], chains)
+                if plain > places or (plain == places and plain_first > first):
+                    places, first, side = plain, plain_first, np.int64(0)
+            if not places:
+                break
+            code = _ladder(
+                code, state, heads, heights, nodes, totals, size, side, first, first + places, fresh
+            )
+            fresh += places + chains
+    for first in range(width):  # a few bits are left: one of each column, and up to the top
+        while heights[0, first]:
+            code = _ladder(
+                code, state, heads, heights, nodes, totals, none, none, first, width, fresh
+            )
+            fresh += width - first + 1
+    for k in range(width):
+        if results[k] >= 0:
+            alias[results[k]] = totals[k]
+    return code, fresh
+
+
+@jit
+def _ladder(
+    code: Any, state: Any, heads: Any, heights: Any, nodes: Any, totals: Any, size: int, side: int,
+    first: int, end: int, fresh: int,
+) -> Any:  # fmt: skip
+    """Code with a ladder of 2^size chains that take a bit each from columns first..end."""
+    chains, at = 1 << size, state[0]
+    code = _room(code, at, 2 + 2 * chains + (end - first) * (2 + chains))
+    code[at], code[at + 1] = 23 + 4 * side + size, end - first
+    given = chains if side else max(0, heights[0, first] - chains)
+    at += 2
+    for i in range(chains):
+        code[at + i] = _pop(heads, heights, nodes, np.int64(0), first) if i < given else 0
+    at += chains
+    for k in range(first, end):
+        code[at] = totals[k]
+        for i in range(chains):
+            code[at + 1 + i] = _pop(heads, heights, nodes, side, k)
+        code[at + 1 + chains] = totals[k] = fresh
+        fresh += 1
+        at += chains + 2
+    for i in range(chains):
+        code[at + i] = fresh + i
+        if end < totals.shape[0]:
+            _push(heads, heights, nodes, np.int64(0), end, np.int32(fresh + i))
+    state[0] = at + chains
+    return code
+
+
+@jit
+def _longest(heights: Any, chains: int) -> Any:
+    """(places, first) of the longest run of columns with a bit for each chain, or (0, 0): of one
+    chain, of two places at least, or of one where the carries in are bits of the sum too."""
+    best, first, start = 0, 0, 0
+    for k in range(heights.shape[0] + 1):
+        if k < heights.shape[0] and heights[k] >= chains:
+            continue
+        places = k - start
+        enough = places > 1 or (places == 1 and (chains == 1 or heights[start] >= 2 * chains))
+        if enough and places >= best:
+            best, first = places, start
+        start = k + 1
+    return best, first
 
 
 @jit

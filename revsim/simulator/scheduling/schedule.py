@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from revsim.simulator.fused.netlist import Netlist
-from revsim.simulator.scheduling import kernels, layout
+from revsim.simulator.scheduling import kernels
 from revsim.simulator.scheduling.adders.graph import Graph, graph_of
-from revsim.simulator.scheduling.adders.sums import DEAD, Sum, sums_of
-from revsim.simulator.scheduling.ladders import columns_of, ladders
+from revsim.simulator.scheduling.adders.sums import sums_of
 from revsim.simulator.scheduling.layout import ENDS, NUMBERS, READS, WRITES
 
 Int32s = npt.NDArray[np.int32]
@@ -60,26 +59,32 @@ def schedule(netlist: Netlist) -> Schedule:
         graph = graph_of(netlist.kind, operands, given, others, share=False)
     sums = sums_of(graph)
     while True:
-        node, order, stuck = _ordered(graph, sums)
-        if stuck is None:
+        node, order, stuck = _ordered(graph, sums.of, sums.first)
+        if stuck < 0:
             break
-        sums.remove(stuck)
+        sums.of[sums.of == stuck] = -1
 
     flipped = np.zeros(len(graph.uses), dtype=np.uint8)
-    summed = np.zeros(len(graph.kind), dtype=np.uint8)
-    for one in sums:
-        summed[one.operations] = 1
-        for value, negative in zip(one.results, one.negative, strict=True):
-            if value != DEAD:
-                flipped[value] = negative
+    summed = sums.of >= 0
+    wanted = (sums.results >= 0) & np.repeat(summed[sums.first], np.diff(sums.bounds))
+    flipped[sums.results[wanted]] = sums.negative[wanted]
     rows = np.full((len(graph.kind), 6), -1, dtype=np.int32)
     kernels.without_complements(
-        order, graph.kind, graph.operands, graph.results, summed, rows, flipped
+        order, graph.kind, graph.operands, graph.results, summed.view(np.uint8), rows, flipped
     )
     ends = np.cumsum([0, *map(len, looked_at)]) + len(netlist.outputs)
     erased, tallied, free, role = (graph.others[lo:hi] for lo, hi in pairwise(ends.tolist()))
-    extra = _looked_at(erased, tallied.reshape(-1, 2), free, role, flipped)
-    code, alias = _written(graph, sums, node, order, rows, extra, flipped)
+    tallied = tallied.reshape(-1, 2)
+    rank = np.empty(len(graph.kind), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    looked = kernels.rows_looked_at(
+        erased, tallied, free, role, flipped, graph.producer, rank[node], TOGETHER
+    )
+    code, alias = kernels.written(
+        rows, order, *looked, TOGETHER, _SHAPE[:3].sum(axis=0), flipped, sums.of, sums.bounds,
+        sums.results, sums.term_bounds, sums.terms, sums.weights, sums.constants,
+    )  # fmt: skip
+    kernels.rename(code, _SHAPE, alias)
 
     literals = graph.others[: len(netlist.outputs)]
     results = alias[literals >> 1]
@@ -99,99 +104,30 @@ def schedule(netlist: Netlist) -> Schedule:
         slot[results],
         ((literals & 1) ^ flipped[literals >> 1]).astype(np.uint8),
         _flips(erased, flipped),
-        _flips(tallied.reshape(-1, 2), flipped),
+        _flips(tallied, flipped),
     )
 
 
 def _can_run(graph: Graph) -> bool:
-    return len(_ordered(graph, [])[1]) == len(graph.kind)
+    alone, none = np.full(len(graph.kind), -1, dtype=np.int32), np.zeros(0, dtype=np.int32)
+    return len(_ordered(graph, alone, none)[1]) == len(graph.kind)
 
 
-def _ordered(graph: Graph, sums: list[Sum]) -> tuple[Int32s, Int32s, Sum | None]:
+def _ordered(graph: Graph, sum_of: Int32s, first: Int32s) -> tuple[Int32s, Int32s, int]:
     """(node, order, stuck): the node that each operation belongs to, a sum or itself; nodes in an
-    order in which they can run; a sum that waits for another one that waits for it, if any."""
+    order in which they can run; a sum that waits for another one that waits for it, or -1."""
     count = len(graph.kind)
     node = np.arange(count, dtype=np.int32)
-    for one in sums:
-        node[one.operations] = one.operations[0]
+    inside = sum_of >= 0
+    node[inside] = first[sum_of[inside]]
     order, ready = np.empty(count, dtype=np.int32), np.zeros(count, dtype=np.uint8)
     done = kernels.order_nodes(node, graph.operands, graph.producer, order, ready)
-    waiting = [one for one in sums if not ready[one.operations[0]]]
-    return node, order[:done], waiting[0] if waiting else None
-
-
-def _written(
-    graph: Graph,
-    sums: list[Sum],
-    node: Int32s,
-    order: Int32s,
-    rows: Int32s,
-    extra: Int32s,
-    flipped: Bytes,
-) -> tuple[Int32s, Int32s]:
-    """Code on values, and alias int32 [values, old and new]: what stands for a value.
-
-    Rows of one kind are put together as far as windows of `TOGETHER` nodes go; what looks at values
-    comes at the end of the window that makes them.
-    """
-    rank = np.empty(len(graph.kind), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    rank = rank[node]
-    made_at = np.append(rank, -1)[graph.producer]  # -1: there from the start
-    ready = made_at[extra[:, 1]]
-    joint = extra[:, 0] == layout.JOINT
-    ready[joint] = np.maximum(ready[joint], made_at[extra[joint, 2]])
-    own = np.flatnonzero(rows[:, 0] >= 0)
-    window = (ready // TOGETHER + 1) * TOGETHER - 0.5
-    key = np.concatenate([rank[own].astype(np.float64), window])
-    every = np.concatenate([rows[own], extra])
-    kinds = np.concatenate([np.zeros(len(own), dtype=np.int64), extra[:, 0]])
-    line = np.lexsort((kinds, key))
-    fresh = len(graph.uses)
-    alias = np.arange(fresh, dtype=np.int32)
-    parts, start = [], 0
-    for one in sorted(sums, key=lambda s: int(rank[s.operations[0]])):
-        stop = int(np.searchsorted(key[line], rank[one.operations[0]]))
-        parts.append(kernels.packed(every, line[start:stop], _SHAPE[:3].sum(axis=0)))
-        start = stop
-        bits = columns_of(one.terms, flipped, one.constant, len(one.results), fresh)
-        ladders(bits)
-        fresh = bits.fresh
-        parts.append(np.array(bits.code, dtype=np.int32))
-        for value, total in zip(one.results, bits.total, strict=True):
-            if value != DEAD:
-                alias[value] = total
-    parts.append(kernels.packed(every, line[start:], _SHAPE[:3].sum(axis=0)))
-    alias = np.concatenate([alias, np.arange(len(alias), fresh, dtype=np.int32)])
-    while (alias[alias] != alias).any():  # a bit that passes a sum unchanged may be one of another
-        alias = alias[alias]
-    code = np.concatenate(parts)
-    kernels.rename(code, _SHAPE, alias)
-    return code, alias
+    waiting = np.flatnonzero((ready[first] == 0) & inside[first])
+    return node, order[:done], int(waiting[0]) if len(waiting) else -1
 
 
 def _flips(literals: Int32s, flipped: Bytes) -> Bytes:
     return np.asarray((literals & 1) ^ flipped[literals >> 1], dtype=np.uint8)
-
-
-def _looked_at(
-    erased: Int32s, tallied: Int32s, free: Int32s, role: Int32s, flipped: Bytes
-) -> Int32s:
-    """Rows that look at values: counts, and checks that a value is 0."""
-    parts = []
-
-    def add(kind: Int32s | int, *columns: Int32s) -> None:
-        rows = np.full((len(columns[0]), 6), -1, dtype=np.int32)
-        rows[:, 0] = kind
-        for k, column in enumerate(columns):
-            rows[:, 1 + k] = column
-        parts.append(rows)
-
-    add(layout.COUNT, erased >> 1, np.arange(len(erased), dtype=np.int32))
-    add(layout.JOINT, *(tallied >> 1).T, np.arange(len(tallied), dtype=np.int32))
-    for kind, literals in ((layout.FREE, free), (layout.ROLE, role)):
-        add(kind + _flips(literals, flipped).astype(np.int32), literals >> 1)
-    return np.concatenate(parts)
 
 
 def in_words(plan: Schedule, block: int) -> npt.NDArray[np.uint32]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from revsim.simulator.fused.netlist import AND, MAJORITY, RESULTS
+from revsim.simulator.fused.netlist import RESULTS
 from revsim.simulator.scheduling.adders import kernels
 
 Int32s = npt.NDArray[np.int32]
@@ -77,18 +77,7 @@ def _read_instead(graph: Graph, instead: Int32s, values: int) -> Graph:
 def _linked(
     kind: npt.NDArray[np.int8], operands: Int32s, results: Int32s, values: int, others: Int32s
 ) -> Graph:
-    producer = np.full(values, -1, dtype=np.int32)
-    second = np.zeros(values, dtype=np.uint8)
-    for k in range(2):
-        made = results[:, k] >= 0
-        producer[results[made, k]] = np.flatnonzero(made)
-        second[results[made, k]] = k
-    second[results[(kind == MAJORITY) | (kind == AND), 0]] = 1
-    read = operands >= 0
-    uses = np.bincount(operands[read] >> 1, minlength=values)
-    uses += np.bincount(others >> 1, minlength=values)
-    readers = np.full((values, 2), -1, dtype=np.int32)
-    by = np.nonzero(read)[0]
-    readers[(operands[read] >> 1)[::-1], 0] = by[::-1]
-    readers[operands[read] >> 1, 1] = by
-    return Graph(kind, operands, results, producer, second, uses.astype(np.int32), readers, others)
+    producer, second = np.full(values, -1, dtype=np.int32), np.zeros(values, dtype=np.uint8)
+    uses, readers = np.zeros(values, dtype=np.int32), np.full((values, 2), -1, dtype=np.int32)
+    kernels.link(kind, operands, results, others, producer, second, uses, readers)
+    return Graph(kind, operands, results, producer, second, uses, readers, others)
