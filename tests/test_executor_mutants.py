@@ -87,8 +87,10 @@ def literal_mutants(code: Code, random: np.random.Generator) -> Iterator[Mutant]
             yield "form", with_row(place, row ^ kind | TWINS[form] << 2 | kind & 3)
         if form not in (FREE, TALLY):
             yield "promise", with_row(place, row ^ kind | form << 2 | other(kind & 3, 3))
-        if form in (MAJ, UMA) and fields[2] > 1:
-            yield "length of a run", with_field(2, fields[2] - 1)
+        if form in (MAJ, UMA) and fields[2] > 1:  # one row less, since what follows would be a head
+            shorter = with_field(2, fields[2] - 1).body
+            rows = np.delete(shorter.rows, place + fields[2])
+            yield "length of a run", replace(code, body=replace(shorter, rows=rows))
     for place in random.permutation(behind).tolist():
         row = int(body.rows[place])
         held = row >> SHIFTS[2]
@@ -118,6 +120,14 @@ def rows_of(rows: np.ndarray) -> tuple[list[int], list[int]]:
 # --- fused ----------------------------------------------------------------------------------------
 
 
+PROMISES = {
+    layout.FREE: layout.FREE_NOT,
+    layout.FREE_NOT: layout.FREE,
+    layout.ROLE: layout.ROLE_NOT,
+    layout.ROLE_NOT: layout.ROLE,
+}
+
+
 def fused_mutants(code: Code, random: np.random.Generator) -> Iterator[Mutant]:
     """One number of a schedule altered, of each kind where there is one."""
     body = code.body
@@ -138,6 +148,8 @@ def fused_mutants(code: Code, random: np.random.Generator) -> Iterator[Mutant]:
         reads, writes, numbers = layout.READS[kind], layout.WRITES[kind], layout.NUMBERS[kind]
         shape, ends = (reads, writes, numbers), layout.ENDS[kind]
         alike = [k for k in range(layout.KINDS) if k != kind and shape_of(k) == shape_of(kind)]
+        if kind in PROMISES:  # of a value or of its complement
+            alike = [PROMISES[kind]]
         if alike:
             yield f"kind {kind}", with_number(at, int(random.choice(alike)))
         row = at + 2 + ends + int(random.integers(count)) * sum(shape)
