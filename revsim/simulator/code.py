@@ -162,6 +162,8 @@ def find_restored(code: Code, definition: Definition) -> Code:
     even = (code.writes > 0) & (code.writes % 2 == 0) & ~zero
     if not even.any():
         return code
+    if isinstance(code.body, Fused) and not even[code.body.plan.changed].any():
+        return replace(code, restored=np.flatnonzero(even).astype(np.int32))  # never written
     state = np.random.default_rng(0).integers(0, 1 << 64, (ports, TRIALS), dtype=np.uint64)
     state[zero] = 0
     before = state.copy()
