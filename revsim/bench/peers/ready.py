@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module, metadata
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 
 from revsim.bench.runs import lanes_of
 from revsim.circuit.definition import Definition, Loop
-from revsim.simulator.lanes import Words
+from revsim.simulator.code import compile_code
+from revsim.simulator.fused.body import Fused
+from revsim.simulator.lanes import Words, planes_of
 
 BUILD_LIMIT_S = 300
 """Longest that a compiler may take."""
@@ -47,8 +50,11 @@ class Ready:
 def ours(definition: Definition, start: Words, passes: int = 1, executor: str = "literal") -> Ready:
     """The definition on one thread, `passes` times in a row in one call.
 
-    build_s: to the first result, with compiled kernels at hand.
+    Fused, a pass is a run of its own, which loads and stores its wires: what several passes compute
+    together is not to be simplified. build_s: to the first result, with compiled kernels at hand.
     """
+    if passes > 1 and executor == "fused":
+        return _fused(definition, start, passes)
     if passes > 1:
         wires = np.arange(definition.port_wires, dtype=np.int32)
         again = Loop(definition, passes, wires, np.zeros_like(wires))
@@ -58,6 +64,24 @@ def ours(definition: Definition, start: Words, passes: int = 1, executor: str = 
     started = work_s()
     run()
     return Ready(f"revsim, {executor}", work_s() - started, run, start, state.copy())
+
+
+def _fused(definition: Definition, start: Words, passes: int) -> Ready:
+    from revsim.bench.kernels import run_fused
+
+    state, words = start.copy(), start.shape[1]
+    started = work_s()
+    body = compile_code(definition, False, "fused").body
+    assert isinstance(body, Fused)
+    block = body.block_words(words)
+    run = partial(
+        run_fused, passes, body.narrow if block == 1 else body.wide, state,
+        np.arange(definition.port_wires, dtype=np.int32)[None], body.plan.loaded, body.changes,
+        body.plan.slots, words, block, planes_of(None, 64 * words, words),
+        np.zeros((0, 1), np.int64), np.zeros((0, 1, 3), np.int64), np.zeros(words, np.uint8),
+    )  # fmt: skip
+    run()
+    return Ready("revsim, fused", work_s() - started, run, start, state.copy())
 
 
 def package(module: str, distribution: str) -> tuple[Any, str]:
