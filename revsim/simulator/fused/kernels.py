@@ -6,7 +6,9 @@ import numpy as np
 from numba.extending import register_jitable
 
 from revsim.circuit.kernels import jit
+from revsim.simulator.ports.kernels import gather, locate
 from revsim.simulator.vectors import (
+    fetch,
     instructions,
     majority,
     majority_not,
@@ -210,7 +212,8 @@ def _loops(width: int) -> Any:
 
 
 _run_1, _run_8 = _loops(1), _loops(8)
-_load_8, _store_8, _ = instructions(8)
+_load_8, _store_8, _splat_8 = instructions(8)
+_, _put, _ = instructions(1)
 
 
 @jit
@@ -266,24 +269,15 @@ def run_lanes(
     counting = np.empty(block, np.uint64)  # rows that count
     for start in range(first, last, block):
         size = min(block, last - start)
+        locate(start, last, words, place, word)
         for k in range(size):
-            place[k] = (start + k) // words
-            word[k] = start + k - place[k] * words
             counting[k] = np.uint64(0)
             for p in range(planes.shape[0]):
                 counting[k] |= planes[p, word[k]]
         together = block == 8 and size == 8 and word[7] == word[0] + 7
         for k in range(block):
             frame[k] = frame[dirty + k] = frame[broken + k] = np.uint64(0)
-        if together:
-            table, column = place[0] * wires.shape[1], word[0]
-            for i in range(loaded.shape[0]):
-                wire: Any = number(wires, table + number(loaded, i))
-                _store_8(frame, (i + 1) * 8, _load_8(state, wire * words + column))
-        else:
-            for i in range(loaded.shape[0]):
-                for k in range(size):
-                    frame[(i + 1) * block + k] = state[wires[place[k], loaded[i]], word[k]]
+        gather(frame, 1, state, wires, loaded, place, word, size, together)
         at = np.int64(0)
         while at < code.shape[0]:
             if block == 1:
@@ -296,20 +290,19 @@ def run_lanes(
                     planes, base, ones, joint,
                 )  # fmt: skip
         for i in range(changes.shape[1]):
-            port, result, flipped = changes[0, i], changes[1, i] * block, changes[2, i]
-            if together and not changes[3, i]:
-                after = _load_8(frame, np.int64(result))
-                if flipped:
-                    after = ~after
-                _store_8(state, np.int64(wires[place[0], port]) * words + word[0], after)
+            which = np.uint64(i)
+            port, result = np.uint64(changes[0, which]), np.int64(changes[1, which]) * block
+            flips = np.int64(-changes[2, which])
+            if together and not changes[3, which]:
+                home = np.int64(wires[np.uint64(place[0]), port]) * words + word[0]
+                _store_8(state, home, _load_8(frame, result) ^ _splat_8(flips))
                 continue
             for k in range(size):
-                home, new = wires[place[k], port], frame[result + k]
-                if flipped:
-                    new = ~new
-                if not changes[3, i]:
-                    state[home, word[k]] = new
-                elif (state[home, word[k]] ^ new) & counting[k]:
+                home = np.int64(wires[np.uint64(place[k]), port]) * words + word[k]
+                new = fetch(frame, result + k) ^ np.uint64(flips)
+                if not changes[3, which]:
+                    _put(state, home, new)
+                elif (fetch(state, home) ^ new) & counting[k]:
                     suspect[start + k] |= np.uint8(4)
         for k in range(size):
             if frame[dirty + k] & counting[k]:

@@ -25,7 +25,8 @@ from revsim.simulator.literal.layout import (
     UNFULL,
     UNHALF,
 )
-from revsim.simulator.vectors import add_counts, instructions, popcount, transpose
+from revsim.simulator.ports.kernels import gather, locate, scatter
+from revsim.simulator.vectors import add_counts, instructions, popcount
 
 _KIND, _SLOT = np.uint64((1 << KIND) - 1), np.uint64(SLOTS - 1)
 _A, _B, _C = (np.uint64(KIND + k * SLOT) for k in range(3))
@@ -46,66 +47,6 @@ def _places(row: Any, block: int) -> Any:
         np.int64((row >> _B) & _SLOT) * block,
         np.int64(row >> _C) * block,
     )
-
-
-@jit
-def _locate(start: int, last: int, words: int, place: Any, at: Any) -> None:
-    """The position and word of each lane of a block; a short block repeats its last lane, so that
-    whatever its gates promise holds there too."""
-    for k in range(place.shape[0]):
-        lane = min(start + k, last - 1)
-        place[k] = lane // words
-        at[k] = lane - place[k] * words
-
-
-@jit
-def _gather(
-    frame: Any, state: Any, wires: Any, place: Any, at: Any, size: int, vectors: bool
-) -> None:
-    """Copy the ports of a block of lanes into the frame; where `vectors` are copied, a block of
-    fewer lanes, `size`, repeats its last vector."""
-    block, ports, words = place.shape[0], wires.shape[1], state.shape[1]
-    if vectors:
-        for p in range(ports):
-            for k in range(0, block, VECTOR):
-                near = min(k, size - VECTOR)
-                word = np.int64(wires[place[near], p]) * words + at[near]
-                _store(frame, p * block + k, _load(state, word))
-        return
-    starts = np.empty(VECTOR, np.int64)
-    whole = ports - ports % VECTOR if block > 1 and words == 1 else 0
-    for p in range(0, whole, VECTOR):
-        for k in range(0, block, VECTOR):
-            together = True  # eight ports of eight lanes, where the former stand side by side
-            for i in range(VECTOR):
-                starts[i] = wires[place[k + i], p]
-                for j in range(1, VECTOR):
-                    together &= wires[place[k + i], p + j] == starts[i] + j
-            if together:
-                transpose(state, starts, frame, p * block + k, block)
-            else:
-                for i in range(k, k + VECTOR):
-                    for j in range(p, p + VECTOR):
-                        frame[j * block + i] = state[wires[place[i], j], 0]
-    for p in range(whole, ports):
-        for k in range(block):
-            frame[p * block + k] = state[wires[place[k], p], at[k]]
-
-
-@jit
-def _scatter(
-    frame: Any, state: Any, wires: Any, kept: Any, place: Any, at: Any, size: int, vectors: bool
-) -> None:
-    """Copy the `kept` ports of the first `size` lanes of a block back."""
-    block, words = place.shape[0], state.shape[1]
-    for p in kept:
-        if vectors:
-            for k in range(0, size, VECTOR):
-                word = np.int64(wires[place[k], p]) * words + at[k]
-                _store(state, word, _load(frame, np.int64(p) * block + k))
-        else:
-            for k in range(size):
-                state[wires[place[k], p], at[k]] = frame[p * block + k]
 
 
 @jit
@@ -237,13 +178,14 @@ def runner(block: int) -> Any:
         ports, words, weights = wires.shape[1], state.shape[1], planes.shape[0]
         base = first // words
         vectors = block > 1 and words % width == 0 and first % width == 0 and last % width == 0
+        every = np.arange(ports)
         place, at = np.empty(block, np.int64), np.empty(block, np.int64)
         counted, counts = np.empty(block, np.uint64), np.empty(3 * VECTOR, np.int64)
         clean = False
         for start in range(first, last, block):
             size = min(block, last - start)
-            _locate(start, last, words, place, at)
-            _gather(frame, state, wires, place, at, size, vectors)
+            locate(start, last, words, place, at)
+            gather(frame, 0, state, wires, every, place, at, size, vectors)
             if not clean:  # locals end at 0, unless a promise breaks
                 frame[ports * block : (slots + SPARE) * block] = np.uint64(0)
                 frame[slots * block : (slots + 1) * block] = ~np.uint64(0)
@@ -426,7 +368,7 @@ def runner(block: int) -> Any:
                 for k in range(size):
                     if (state[wires[place[k], p], at[k]] ^ frame[p * block + k]) & counted[k]:
                         suspect[start + k] |= np.uint8(4)
-            _scatter(frame, state, wires, kept, place, at, size, vectors)
+            scatter(frame, state, wires, kept, place, at, size, vectors)
 
     return run_lanes
 

@@ -1,0 +1,1 @@
+"""Ports of a block of lanes: from the state into a frame and back."""
