@@ -20,7 +20,7 @@ from revsim.errors import CheckError
 from revsim.simulator.executors import EXECUTORS
 
 AUTOENCODER, AUTOENCODER_ROWS, AUTOENCODER_GOAL_MS = "ad01_int8", 512, 150.0
-RESNET, RESNET_ROWS, RESNET_GOAL_MS, RESNET_GOAL_BYTES = "pretrainedResnet_quant", 64, 15.0, 2e9
+RESNET, RESNET_ROWS, RESNET_GOAL_MS, RESNET_GOAL_BYTES = "pretrainedResnet_quant", 512, 15.0, 2e9
 FUSED_GOAL = 5.0
 """How many times faster the fused executor is to be than the literal goal."""
 POLICY, INPUT = "uncompute", "destroy"
@@ -77,7 +77,9 @@ def _goal(name: str, executor: str) -> str:
 
 def _why_not(models: Path | None, name: str, executor: str) -> str:
     """Why a network cannot be measured here, "" where it can."""
-    if models is None or not (models / f"{name}.tflite").is_file():
+    if models is not None and not (models / f"{name}.tflite").is_file():
+        return f"{name}.tflite is not in {models}"
+    if models is None:
         return WHERE.format(file=f"{name}.tflite", folder=FOLDERS[name])
     if find_spec("tflite") is None:
         return "needs tflite: pip install tflite"

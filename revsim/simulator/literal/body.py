@@ -1,6 +1,7 @@
 """A program in the form that the literal kernel reads, and how it is run on lanes."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,7 @@ class Literal:
         return block_words(self.slots, words, len(self.rows))
 
 
+@lru_cache(maxsize=1 << 12)
 def block_words(slots: int, words: int, rows: int = SHORT) -> int:
     """Words per block, one of `BLOCKS`: the least that holds `words`, as long as the frame
     fits the cache; a vector at least where there is more than one word, and for few rows of code,
