@@ -152,6 +152,7 @@ def bound_by(definition: Definition, rate: float, state_bytes: int) -> str:
         " and ".join(
             f"{share / function(size):.0%} on {size_in_words(size)} ({function(size):.2e})"
             for size in (L1_BYTES, state_bytes)
+            if size == L1_BYTES or share < function(size)  # what is in use may be less than all
         )
         for share, function in ((loaded, kernels.loaded), (stored, kernels.stored))
     )
