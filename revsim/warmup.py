@@ -40,12 +40,12 @@ def warm_up() -> float:
 
 
 def many_sums() -> Circuit:
-    """y += x a hundred times in a loop: long enough that nothing stays uncompiled."""
+    """y += x in a loop: long enough that nothing stays uncompiled."""
     one, all_ = Builder("sum"), Builder("sums")
     add_in_place(one, one.port("x", 16), one.port("y", 16))
     registers = all_.port("x", 16), all_.port("y", 16)
     wires = np.arange(32, dtype=np.int32)
-    all_.loop(one.build(), 100, wires, 0 * wires)
+    all_.loop(one.build(), 400, wires, 0 * wires)
     x, y = (Register(name, w) for name, w in zip("xy", registers, strict=True))
     return Circuit("sums", 32, (Call(all_.build(), wires),), (x, y), (x, y))
 

@@ -23,7 +23,7 @@ def pack(table: Table) -> Rows:
     """A gate table int32 [rows, 6] on fewer than `SLOTS` wires, packed; ERASEs are numbered.
 
     >>> [hex(row) for row in pack(np.array([[2, 3, 4, 5, 1, 0]], dtype=np.int32)).tolist()]
-    ['0x140010000189']
+    ['0xa00010000189']
     """
     opcodes = table[:, OP]
     a, b, c = (np.maximum(table[:, column], 0) for column in (A, B, C))

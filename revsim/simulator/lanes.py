@@ -66,9 +66,9 @@ def write(state: Words, wires: Wires, raw: Raw) -> None:
 
 
 def read(state: Words, wires: Wires, rows: int) -> Raw:
-    """A register of at most 64 wires as unsigned integers: uint64 [rows]."""
+    """A register as unsigned integers, of its first 64 wires: uint64 [rows]."""
     octets = np.zeros((rows, 8), dtype=np.uint8)
-    packed = np.packbits(unpack(state[wires], rows), axis=0, bitorder="little")
+    packed = np.packbits(unpack(state[wires[:64]], rows), axis=0, bitorder="little")
     octets[:, : len(packed)] = packed.T
     return octets.view(np.uint64).reshape(rows)
 
